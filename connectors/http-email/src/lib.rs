@@ -50,3 +50,7 @@ impl Connector for HttpEmail {
 }
 
 sendbox_guest::connector!(HttpEmail);
+
+#[cfg(test)]
+#[path = "../tests/wire.rs"]
+mod wire;

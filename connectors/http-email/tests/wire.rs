@@ -1,6 +1,6 @@
 //! Replays the recorded peer, and what it does not cover.
 
-use http_email::HttpEmail;
+use super::HttpEmail;
 use sendbox_guest::FailureKind;
 use sendbox_guest::testing::{self, Deviation, message, response};
 use serde_json::json;

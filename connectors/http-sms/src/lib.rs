@@ -60,3 +60,7 @@ impl Connector for HttpSms {
 }
 
 sendbox_guest::connector!(HttpSms);
+
+#[cfg(test)]
+#[path = "../tests/wire.rs"]
+mod wire;

@@ -1,6 +1,6 @@
 //! Replays the recorded peer, and what it does not cover.
 
-use http_sms::HttpSms;
+use super::HttpSms;
 use sendbox_guest::FailureKind;
 use sendbox_guest::testing::{self, Deviation, message, response};
 use serde_json::json;

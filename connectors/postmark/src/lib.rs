@@ -99,6 +99,10 @@ impl Connector for Postmark {
 
 sendbox_guest::connector!(Postmark);
 
+#[cfg(test)]
+#[path = "../tests/wire.rs"]
+mod wire;
+
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Mail<'a> {

@@ -1,6 +1,6 @@
 //! Replays the recorded peer, and what it does not cover.
 
-use postmark::Postmark;
+use super::Postmark;
 use sendbox_guest::testing::{self, Deviation, message, response};
 use sendbox_guest::{FailureKind, Response};
 use serde_json::{Value, json};

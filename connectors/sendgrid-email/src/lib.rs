@@ -130,6 +130,10 @@ impl Connector for SendGrid {
 
 sendbox_guest::connector!(SendGrid);
 
+#[cfg(test)]
+#[path = "../tests/wire.rs"]
+mod wire;
+
 #[derive(Serialize)]
 struct Mail<'a> {
     personalizations: [Personalization<'a>; 1],

@@ -1,8 +1,8 @@
 //! Replays the recorded peer, and what it does not cover.
 
+use super::SendGrid;
 use sendbox_guest::testing::{self, Deviation, message, response};
 use sendbox_guest::{Failure, FailureKind};
-use sendgrid_email::SendGrid;
 use serde_json::{Value, json};
 
 /// Inherited names count as missing.

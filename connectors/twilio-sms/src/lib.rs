@@ -122,6 +122,10 @@ impl Connector for TwilioSms {
 
 sendbox_guest::connector!(TwilioSms);
 
+#[cfg(test)]
+#[path = "../tests/wire.rs"]
+mod wire;
+
 /// The message resource, as far as it is read.
 #[derive(Deserialize)]
 struct Created {

@@ -1,9 +1,9 @@
 //! Replays the recorded peer, and what it does not cover.
 
+use super::TwilioSms;
 use sendbox_guest::testing::{self, Deviation, message, response};
 use sendbox_guest::{Content, ContentType, FailureKind};
 use serde_json::{Value, json};
-use twilio_sms::TwilioSms;
 
 fn settings(account: &str) -> Value {
     let usage_types = ["Register", "SignIn", "ForgotPassword", "Generic"];
