@@ -24,10 +24,14 @@ mod settle;
 mod tenants;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use accept::{Accepted, KEY_LIFE};
 pub use claim::{Claim, Interrupted, Lease};
 pub use error::StoreError;
 pub use history::{MessageFilter, Page, StoredMessage};
+pub use settle::Cancelled;
 
 use writer::Writer;
 
@@ -75,6 +79,29 @@ impl Store {
     pub async fn close(&self) {
         self.inner.readers.close().await;
         self.inner.writer.close().await;
+    }
+
+    /// A number that grows with each change of records: what was read at one generation may be kept
+    /// until the next.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.writer().generation()
+    }
+
+    /// Commits an empty change: messages can be accepted.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn check(&self) -> Result<(), StoreError> {
+        const SAME: &str = "UPDATE meta SET value = value WHERE name = 'revision'";
+        self.writer()
+            .write_or_shed(|db| {
+                Box::pin(async move {
+                    sqlx::query(SAME).execute(db).await?;
+                    Ok(())
+                })
+            })
+            .await
     }
 
     fn key(&self) -> &SealingKey {

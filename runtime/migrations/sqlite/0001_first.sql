@@ -83,7 +83,6 @@ CREATE TABLE message (
     fence              INTEGER NOT NULL DEFAULT 0, -- grows with each claim
     interrupted        INTEGER NOT NULL DEFAULT 0, -- the claim took it over from one whose lease had lapsed
     armed              TEXT, -- the attempt under way, once a byte of it may have left
-    reason             TEXT, -- why it ended or waits without an attempt
     idempotency_key    BLOB, -- MAC of the caller's key
     request_mac        BLOB, -- MAC of what was asked for with that key
     sealed             BLOB, -- recipient, payload, locale, …; NULL in a final state
@@ -93,9 +92,8 @@ CREATE INDEX message_due ON message (tenant, due_at, expires_at) WHERE due_at IS
 CREATE UNIQUE INDEX message_idempotency ON message (tenant, idempotency_key) WHERE idempotency_key IS NOT NULL;
 
 CREATE TABLE attempt (
-    tenant TEXT NOT NULL,
-    id     BLOB NOT NULL,
-    number INTEGER NOT NULL,
-    record TEXT NOT NULL,
-    PRIMARY KEY (tenant, id, number)
+    message BLOB NOT NULL,
+    number  INTEGER NOT NULL,
+    record  TEXT NOT NULL,
+    PRIMARY KEY (message, number)
 ) STRICT, WITHOUT ROWID;

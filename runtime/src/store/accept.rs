@@ -16,9 +16,13 @@ pub const KEY_LIFE: Duration = Duration::from_hours(24);
 
 /// What became of a message that was handed in.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made once for a message and taken apart at once"
+)]
 pub enum Accepted {
     /// It is durable; claimed for the caller, if that was asked for.
-    New(Option<Box<Claim>>),
+    New(Option<Claim>),
     /// The same message came with the same key before: nothing was written.
     Replayed(MessageId),
     /// Another message came with the same key before: nothing was written.
@@ -68,15 +72,13 @@ impl Store {
             .write_or_shed(move |db| Box::pin(insert(db, row)))
             .await?;
         Ok(match inserted {
-            Inserted::New => Accepted::New(lease.map(|lease| {
-                Box::new(Claim {
-                    message: message.clone(),
-                    attempt: 1,
-                    fence: 1,
-                    lease_until: lease.until,
-                    possible_duplicate: false,
-                    interrupted: None,
-                })
+            Inserted::New => Accepted::New(lease.map(|lease| Claim {
+                message: message.clone(),
+                attempt: 1,
+                fence: 1,
+                lease_until: lease.until,
+                possible_duplicate: false,
+                interrupted: None,
             })),
             Inserted::Replayed(id) => Accepted::Replayed(id),
             Inserted::Conflict => Accepted::Conflict,

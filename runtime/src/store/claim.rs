@@ -7,6 +7,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::{Store, StoreError, row};
 use crate::attempt::AttemptStart;
+use crate::id::TenantId;
 use crate::message::Message;
 use crate::secret::SealingKey;
 use crate::time::Timestamp;
@@ -47,18 +48,29 @@ pub struct Interrupted {
 
 impl Store {
     /// Claims up to `max` messages: due and not expired, or of a lease that lapsed. Oldest first for
-    /// each tenant, tenants by turns, so that a long queue of one holds up no other.
+    /// each tenant, tenants by turns, so that a long queue of one holds up no other; none of the
+    /// tenants in `skip`.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn claim(&self, lease: Lease, max: usize) -> Result<Vec<Claim>, StoreError> {
+    pub async fn claim(
+        &self,
+        now: Timestamp,
+        lease: Lease,
+        max: usize,
+        skip: &[TenantId],
+    ) -> Result<Vec<Claim>, StoreError> {
         let turn = self.inner.turn.clone();
+        let due = Due {
+            now,
+            skip: serde_json::to_string(skip)?,
+        };
         let rows = self
             .writer()
             .write(move |db| {
                 Box::pin(async move {
                     let after = turn.lock().map(|last| last.clone()).unwrap_or_default();
-                    let (rows, last) = take(db, lease, max, after).await?;
+                    let (rows, last) = take(db, due, lease, max, after).await?;
                     if let (Ok(mut turn), Some(last)) = (turn.lock(), last) {
                         *turn = last;
                     }
@@ -73,18 +85,19 @@ impl Store {
                 // One unreadable row must hold up neither the others nor the queue.
                 Err(error) => {
                     tracing::error!(%error, "store: a message cannot be read and is given up");
-                    self.give_up(row, lease.now).await?;
+                    self.give_up(row, now).await?;
                 }
             }
         }
         Ok(claims)
     }
 
-    /// The earliest time at which a message is due, a lease lapses or a message expires.
+    /// The earliest time at which a message is due, a lease lapses or a message expires: `now` where
+    /// that has come already.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+    pub async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let due: Option<i64> = sqlx::query_scalar(
             "WITH RECURSIVE open (tenant) AS (\
                SELECT (SELECT tenant FROM message INDEXED BY message_due \
@@ -99,7 +112,7 @@ impl Store {
         )
         .fetch_one(self.readers())
         .await?;
-        Ok(due.map(Timestamp::from_millis))
+        Ok(due.map(|due| Timestamp::from_millis(due).max(now)))
     }
 }
 
@@ -116,7 +129,7 @@ const TENANTS: &str = "WITH RECURSIVE open (tenant) AS (\
      SELECT tenant FROM open WHERE tenant IS NOT NULL AND EXISTS (\
        SELECT 1 FROM message m INDEXED BY message_due \
        WHERE m.tenant = open.tenant AND m.due_at <= ?2 AND m.expires_at > ?2) \
-     LIMIT ?3";
+     AND tenant NOT IN (SELECT value FROM json_each(?4)) LIMIT ?3";
 
 /// The oldest claimable messages of one tenant. `SET` sees the row as it was.
 const TAKE: &str = "UPDATE message SET interrupted = (state = 'sending'), state = 'sending', \
@@ -127,15 +140,23 @@ const TAKE: &str = "UPDATE message SET interrupted = (state = 'sending'), state 
      RETURNING tenant, id, channel, usage_type, created_at, expires_at, due_at, attempts, fence, \
        possible_duplicate, interrupted, armed, sealed";
 
+/// What may be claimed.
+struct Due {
+    now: Timestamp,
+    /// JSON array of tenants.
+    skip: String,
+}
+
 async fn take(
     db: &mut SqliteConnection,
+    due: Due,
     lease: Lease,
     max: usize,
     after: String,
 ) -> Result<(Vec<SqliteRow>, Option<String>), StoreError> {
-    let mut tenants = claimable(db, &after, lease.now, max).await?;
+    let mut tenants = claimable(db, &due, &after, max).await?;
     if tenants.len() < max && !after.is_empty() {
-        let first = claimable(db, "", lease.now, max - tenants.len()).await?;
+        let first = claimable(db, &due, "", max - tenants.len()).await?;
         tenants.extend(first.into_iter().filter(|tenant| *tenant <= after));
     }
     let last = tenants.last().cloned();
@@ -151,7 +172,7 @@ async fn take(
             }
             let mut rows = sqlx::query(TAKE)
                 .bind(tenant.clone())
-                .bind(lease.now.as_millis())
+                .bind(due.now.as_millis())
                 .bind(lease.until.as_millis())
                 .bind(i64::try_from(share).unwrap_or(i64::MAX))
                 .fetch_all(&mut *db)
@@ -170,14 +191,15 @@ async fn take(
 
 async fn claimable(
     db: &mut SqliteConnection,
+    due: &Due,
     after: &str,
-    now: Timestamp,
     max: usize,
 ) -> Result<Vec<String>, StoreError> {
     Ok(sqlx::query_scalar(TENANTS)
         .bind(after.to_owned())
-        .bind(now.as_millis())
+        .bind(due.now.as_millis())
         .bind(i64::try_from(max).unwrap_or(i64::MAX))
+        .bind(due.skip.clone())
         .fetch_all(db)
         .await?)
 }

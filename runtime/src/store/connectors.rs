@@ -16,13 +16,14 @@ impl Store {
     pub async fn put_connector(
         &self,
         version: &ConnectorVersion,
-        component: Vec<u8>,
+        component: &[u8],
     ) -> Result<bool, StoreError> {
         let record = serde_json::to_string(version)?;
         let (id, digest) = (
             version.info.id.to_string(),
             version.digest.as_bytes().to_vec(),
         );
+        let component = component.to_vec();
         let uploaded_at = version.uploaded_at.as_millis();
         self.writer()
             .change(move |db| {
@@ -55,7 +56,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn connector(&self, digest: &Digest) -> Result<Option<ConnectorVersion>, StoreError> {
+    pub async fn connector(&self, digest: Digest) -> Result<Option<ConnectorVersion>, StoreError> {
         let row = sqlx::query("SELECT record FROM connector_version WHERE digest = ?")
             .bind(digest.as_bytes().to_vec())
             .fetch_optional(self.readers())
@@ -67,29 +68,27 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] where they are not what was uploaded.
-    pub async fn component(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+    pub async fn component(&self, digest: Digest) -> Result<Option<Vec<u8>>, StoreError> {
         let bytes: Option<Vec<u8>> =
             sqlx::query_scalar("SELECT bytes FROM component WHERE digest = ?")
                 .bind(digest.as_bytes().to_vec())
                 .fetch_optional(self.readers())
                 .await?;
         match bytes {
-            Some(bytes) if Digest::of(&bytes) != *digest => {
+            Some(bytes) if Digest::of(&bytes) != digest => {
                 Err(StoreError::corrupt(format!("component {digest}")))
             }
             bytes => Ok(bytes),
         }
     }
 
-    /// The latest upload of each connector, by name.
+    /// All versions of all connectors by name, the latest upload first.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn connectors(&self) -> Result<Vec<ConnectorVersion>, StoreError> {
         let rows = sqlx::query(
-            "SELECT record FROM connector_version v WHERE digest = (\
-               SELECT digest FROM connector_version WHERE id = v.id \
-               ORDER BY uploaded_at DESC, digest LIMIT 1) ORDER BY id",
+            "SELECT record FROM connector_version ORDER BY id, uploaded_at DESC, digest",
         )
         .fetch_all(self.readers())
         .await?;
@@ -117,8 +116,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::InUse`] while an integration has it.
-    pub async fn delete_connector(&self, digest: &Digest) -> Result<bool, StoreError> {
-        let digest = *digest;
+    pub async fn delete_connector(&self, digest: Digest) -> Result<bool, StoreError> {
         self.writer()
             .change(move |db| Box::pin(delete(db, digest)))
             .await

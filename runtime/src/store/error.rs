@@ -1,7 +1,6 @@
 //! Why the store did not do what it was asked.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use sqlx::error::ErrorKind;
 use sqlx::migrate::MigrateError;
@@ -13,7 +12,7 @@ use crate::secret::SealError;
 pub enum StoreError {
     /// Disk full, I/O error, overload, or closed. Nothing was acknowledged; asking again may succeed.
     #[error("the store is unavailable: {0}")]
-    Unavailable(Arc<str>),
+    Unavailable(String),
     /// The claim's lease is over, or another claim has taken the message since.
     #[error("the claim on the message was lost")]
     Fenced,
@@ -33,7 +32,7 @@ pub enum StoreError {
     Missing(String),
     /// A stored record cannot be read.
     #[error("a stored record cannot be read: {0}")]
-    Corrupt(Arc<str>),
+    Corrupt(String),
     /// Another server has the file open.
     #[error("{} is in use by another server", .0.display())]
     Locked(PathBuf),
@@ -54,11 +53,11 @@ pub enum StoreError {
 
 impl StoreError {
     pub(super) fn unavailable(why: impl ToString) -> Self {
-        Self::Unavailable(why.to_string().into())
+        Self::Unavailable(why.to_string())
     }
 
     pub(super) fn corrupt(what: impl ToString) -> Self {
-        Self::Corrupt(what.to_string().into())
+        Self::Corrupt(what.to_string())
     }
 }
 

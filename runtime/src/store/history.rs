@@ -1,20 +1,14 @@
 //! Looking messages up: everything but their payload.
 
-use std::collections::HashMap;
-
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::{QueryBuilder, Row};
 
 use super::{Store, StoreError, row};
 use crate::attempt::{Attempt, AttemptStart, MessageState};
 use crate::id::{MessageId, TenantId};
 use crate::message::{Channel, UsageType};
-use crate::outcome::Failure;
 use crate::time::Timestamp;
-
-/// Messages on a page, at most.
-const PAGE_MAX: usize = 200;
 
 /// A message as the store tells of it.
 #[derive(Clone, Debug, Serialize)]
@@ -31,6 +25,8 @@ pub struct StoredMessage {
     pub usage_type: UsageType,
     /// Where it stands.
     pub state: MessageState,
+    /// How many attempts have ended.
+    pub attempt_count: u32,
     /// Whether more than one attempt may have been accepted.
     pub possible_duplicate: bool,
     /// When it was accepted.
@@ -45,11 +41,6 @@ pub struct StoredMessage {
     /// The attempt under way, once it may have sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub armed: Option<AttemptStart>,
-    /// Why it waits or ended without an attempt.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Failure>,
-    /// The finished attempts in order.
-    pub attempts: Vec<Attempt>,
 }
 
 /// Which messages to list.
@@ -65,13 +56,13 @@ pub struct MessageFilter {
 #[derive(Clone, Debug, Serialize)]
 pub struct Page<T> {
     /// The part.
-    pub items: Vec<T>,
+    pub data: Vec<T>,
     /// The cursor of the next part; none at the end.
     pub next: Option<MessageId>,
 }
 
 const COLUMNS: &str = "SELECT tenant, id, channel, recipient, usage_type, state, possible_duplicate, \
-     created_at, updated_at, expires_at, due_at, armed, reason FROM message WHERE tenant = ";
+     created_at, updated_at, expires_at, due_at, attempts, armed FROM message WHERE tenant = ";
 
 impl Store {
     /// A tenant's message.
@@ -84,25 +75,37 @@ impl Store {
         id: MessageId,
     ) -> Result<Option<StoredMessage>, StoreError> {
         let mut query = QueryBuilder::new(COLUMNS);
-        query.push_bind(tenant.as_str().to_owned());
+        query.push_bind(tenant.to_string());
         query.push(" AND id = ").push_bind(id.as_bytes().to_vec());
-        Ok(self.stored(tenant, query).await?.pop())
+        let row = query.build().fetch_optional(self.readers()).await?;
+        row.map(|row| stored(&row)).transpose()
     }
 
-    /// A tenant's messages, the newest first, from the one after `cursor` on; at most 200.
+    /// A message's finished attempts in order.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn attempts(&self, id: MessageId) -> Result<Vec<Attempt>, StoreError> {
+        let rows = sqlx::query("SELECT record FROM attempt WHERE message = ? ORDER BY number")
+            .bind(id.as_bytes().to_vec())
+            .fetch_all(self.readers())
+            .await?;
+        row::records(&rows)
+    }
+
+    /// At most `limit` of a tenant's messages, the newest first, from the one after `cursor` on.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn messages(
         &self,
         tenant: &TenantId,
-        filter: MessageFilter,
+        filter: &MessageFilter,
         cursor: Option<MessageId>,
         limit: usize,
     ) -> Result<Page<StoredMessage>, StoreError> {
-        let limit = limit.clamp(1, PAGE_MAX);
         let mut query = QueryBuilder::new(COLUMNS);
-        query.push_bind(tenant.as_str().to_owned());
+        query.push_bind(tenant.to_string());
         if let Some(cursor) = cursor {
             query
                 .push(" AND id < ")
@@ -117,52 +120,18 @@ impl Store {
         // One more than asked for tells whether there is a next page.
         query
             .push(" ORDER BY id DESC LIMIT ")
-            .push_bind(i64::try_from(limit + 1).unwrap_or(i64::MAX));
-        let mut items = self.stored(tenant, query).await?;
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let next = items.last().filter(|_| more).map(|message| message.id);
-        Ok(Page { items, next })
-    }
-
-    async fn stored(
-        &self,
-        tenant: &TenantId,
-        mut query: QueryBuilder<Sqlite>,
-    ) -> Result<Vec<StoredMessage>, StoreError> {
-        // One transaction: a message and its attempts must be of the same moment.
-        let mut db = self.readers().begin().await?;
-        let rows = query.build().fetch_all(&mut *db).await?;
-        let mut messages = rows.iter().map(stored).collect::<Result<Vec<_>, _>>()?;
-        if messages.is_empty() {
-            return Ok(messages);
-        }
-        let mut query = QueryBuilder::new("SELECT id, record FROM attempt WHERE tenant = ");
-        query.push_bind(tenant.as_str().to_owned());
-        query.push(" AND id IN (");
-        let mut ids = query.separated(", ");
-        for message in &messages {
-            ids.push_bind(message.id.as_bytes().to_vec());
-        }
-        query.push(") ORDER BY id, number");
-        let mut attempts: HashMap<MessageId, Vec<Attempt>> = HashMap::new();
-        for row in query.build().fetch_all(&mut *db).await? {
-            let record: &str = row.try_get("record")?;
-            attempts
-                .entry(row::message_id(&row)?)
-                .or_default()
-                .push(serde_json::from_str(record)?);
-        }
-        for message in &mut messages {
-            message.attempts = attempts.remove(&message.id).unwrap_or_default();
-        }
-        Ok(messages)
+            .push_bind(i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX));
+        let rows = query.build().fetch_all(self.readers()).await?;
+        let mut data = rows.iter().map(stored).collect::<Result<Vec<_>, _>>()?;
+        let more = data.len() > limit;
+        data.truncate(limit);
+        let next = data.last().filter(|_| more).map(|message| message.id);
+        Ok(Page { data, next })
     }
 }
 
 fn stored(row: &SqliteRow) -> Result<StoredMessage, StoreError> {
-    let word: &str = row.try_get("state")?;
-    let state = MessageState::parse(word).ok_or_else(|| StoreError::corrupt("state"))?;
+    let state = row::state(row)?;
     let due_at: Option<i64> = row.try_get("due_at")?;
     let waits = matches!(state, MessageState::Accepted | MessageState::Waiting);
     Ok(StoredMessage {
@@ -172,13 +141,12 @@ fn stored(row: &SqliteRow) -> Result<StoredMessage, StoreError> {
         recipient: row.try_get("recipient")?,
         usage_type: row::usage_type(row)?,
         state,
+        attempt_count: row.try_get("attempts")?,
         possible_duplicate: row.try_get("possible_duplicate")?,
         created_at: row::time(row, "created_at")?,
         updated_at: row::time(row, "updated_at")?,
         expires_at: row::time(row, "expires_at")?,
         next_attempt_at: due_at.filter(|_| waits).map(Timestamp::from_millis),
         armed: row::json(row, "armed")?.filter(|_| state == MessageState::Sending),
-        reason: row::json(row, "reason")?,
-        attempts: Vec::new(),
     })
 }

@@ -15,12 +15,15 @@ use crate::secret::{SealingKey, Secret};
 use crate::tenant::{Integration, IntegrationState, Route};
 
 impl Store {
-    /// Makes or replaces an integration; its secrets are sealed. Answers its new revision: higher than
-    /// that of any integration before, whatever `integration.revision` says.
+    /// Makes or replaces an integration; its secrets are sealed. Answers it with its new revision, which
+    /// is higher than that of any integration before.
     ///
     /// # Errors
     /// [`StoreError::Missing`] where tenant, component or pool does not exist.
-    pub async fn put_integration(&self, integration: &Integration) -> Result<i64, StoreError> {
+    pub async fn put_integration(
+        &self,
+        integration: &Integration,
+    ) -> Result<Integration, StoreError> {
         let place = place(&integration.tenant, &integration.id);
         let secrets: BTreeMap<&str, &str> = integration
             .secrets
@@ -31,14 +34,19 @@ impl Store {
         let sealed = self.key().seal(&place, &plain)?;
         let settings = serde_json::to_string(&integration.settings)?;
         // The secrets are sealed: the copy that waits for the writer must not hold them.
-        let integration = Integration {
+        let waiting = Integration {
             secrets: BTreeMap::new(),
             settings: serde_json::Value::Null,
             ..integration.clone()
         };
-        self.writer()
-            .change(move |db| Box::pin(put(db, integration, settings, sealed)))
-            .await
+        let revision = self
+            .writer()
+            .change(move |db| Box::pin(put(db, waiting, settings, sealed)))
+            .await?;
+        Ok(Integration {
+            revision,
+            ..integration.clone()
+        })
     }
 
     /// A tenant's integration with its secrets.
@@ -84,7 +92,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let (tenant, id) = (tenant.to_string(), id.to_string());
         self.writer()
-            .write(move |db| {
+            .change(move |db| {
                 Box::pin(async move {
                     let user: Option<String> = sqlx::query_scalar(
                         "SELECT 'the route for ' || channel FROM route, json_each(integrations) \
@@ -114,7 +122,7 @@ impl Store {
         let (tenant, channel) = (tenant.clone(), route.channel);
         let integrations = serde_json::to_string(&route.integrations)?;
         self.writer()
-            .write(move |db| Box::pin(put_route(db, tenant, channel, integrations)))
+            .change(move |db| Box::pin(put_route(db, tenant, channel, integrations)))
             .await
     }
 
@@ -161,7 +169,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let tenant = tenant.to_string();
         self.writer()
-            .write(move |db| {
+            .change(move |db| {
                 Box::pin(async move {
                     let done = sqlx::query("DELETE FROM route WHERE tenant = ? AND channel = ?")
                         .bind(tenant)

@@ -15,7 +15,7 @@ impl Store {
     pub async fn put_source(&self, source: &EgressSource) -> Result<(), StoreError> {
         let (name, record) = (source.name.to_string(), serde_json::to_string(source)?);
         self.writer()
-            .write(move |db| {
+            .change(move |db| {
                 Box::pin(async move {
                     sqlx::query(
                         "INSERT INTO egress_source (name, record) VALUES (?1, ?2) \
@@ -61,7 +61,7 @@ impl Store {
     pub async fn delete_source(&self, name: &SourceName) -> Result<bool, StoreError> {
         let name = name.to_string();
         self.writer()
-            .write(move |db| {
+            .change(move |db| {
                 Box::pin(async move {
                     let user: Option<String> = sqlx::query_scalar(
                         "SELECT 'egress pool ' || name FROM egress_pool, json_each(sources) \
@@ -88,7 +88,7 @@ impl Store {
     pub async fn put_pool(&self, pool: &EgressPool) -> Result<(), StoreError> {
         let (name, sources) = (pool.name.to_string(), serde_json::to_string(&pool.sources)?);
         self.writer()
-            .write(move |db| {
+            .change(move |db| {
                 Box::pin(async move {
                     let missing: Option<String> = sqlx::query_scalar(
                         "SELECT 'egress source ' || (value ->> 'source') FROM json_each(?) \
@@ -147,7 +147,7 @@ impl Store {
     pub async fn delete_pool(&self, name: &PoolName) -> Result<bool, StoreError> {
         let name = name.to_string();
         self.writer()
-            .write(move |db| {
+            .change(move |db| {
                 Box::pin(async move {
                     let user: Option<String> = sqlx::query_scalar(
                         "SELECT 'tenant ' || id FROM tenant WHERE egress_pool = ?1 UNION ALL \

@@ -7,6 +7,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::StoreError;
+use crate::attempt::MessageState;
 use crate::id::{MessageId, TenantId};
 use crate::message::{Channel, Message, Payload, Recipient, UsageType};
 use crate::secret::SealingKey;
@@ -65,6 +66,11 @@ pub(super) fn message_id(row: &SqliteRow) -> Result<MessageId, StoreError> {
     let bytes: &[u8] = row.try_get("id")?;
     let bytes = bytes.try_into().map_err(StoreError::corrupt)?;
     Ok(MessageId::from_bytes(bytes))
+}
+
+pub(super) fn state(row: &SqliteRow) -> Result<MessageState, StoreError> {
+    let word: &str = row.try_get("state")?;
+    MessageState::parse(word).ok_or_else(|| StoreError::corrupt("state"))
 }
 
 pub(super) fn channel(row: &SqliteRow) -> Result<Channel, StoreError> {

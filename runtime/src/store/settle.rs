@@ -13,6 +13,17 @@ use crate::time::Timestamp;
 /// Messages that one transaction lets expire.
 const EXPIRE_AT_ONCE: i64 = 500;
 
+/// What became of a wish to withdraw a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It will not be sent.
+    Done,
+    /// The tenant has no such message.
+    Missing,
+    /// It is being sent, or its state is final.
+    TooLate(MessageState),
+}
+
 /// Who may write: the message and the fence of the claim.
 struct Holder {
     tenant: String,
@@ -85,31 +96,8 @@ impl Store {
         let record = Record {
             holder: Holder::of(claim),
             now: attempt.ended_at,
-            attempt: Some((attempt.start.number, serde_json::to_string(attempt)?)),
-            reason: None,
-            next: next.clone(),
-        };
-        self.writer()
-            .write(move |db| Box::pin(settle(db, record)))
-            .await
-    }
-
-    /// Ends a claim without an attempt, as for a tenant without a route.
-    ///
-    /// # Errors
-    /// [`StoreError::Fenced`] as for [`Store::record`].
-    pub async fn settle(
-        &self,
-        claim: &Claim,
-        now: Timestamp,
-        reason: &Failure,
-        next: &Transition,
-    ) -> Result<(), StoreError> {
-        let record = Record {
-            holder: Holder::of(claim),
-            now,
-            attempt: None,
-            reason: Some(serde_json::to_string(reason)?),
+            number: attempt.start.number,
+            attempt: serde_json::to_string(attempt)?,
             next: next.clone(),
         };
         self.writer()
@@ -168,8 +156,7 @@ impl Store {
         }
     }
 
-    /// Withdraws a message that is not being sent. Answers its state after that: `cancelled`, or the one
-    /// that came first; none where the tenant has no such message.
+    /// Withdraws a message that is not being sent.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -178,38 +165,33 @@ impl Store {
         tenant: &TenantId,
         id: MessageId,
         now: Timestamp,
-    ) -> Result<Option<MessageState>, StoreError> {
-        let (tenant, id) = (tenant.as_str().to_owned(), id.as_bytes().to_vec());
+    ) -> Result<Cancelled, StoreError> {
+        let (tenant, id) = (tenant.to_string(), id.as_bytes().to_vec());
         self.writer()
-            .write(move |db| {
-                Box::pin(async move {
-                    sqlx::query(
-                        "UPDATE message SET state = 'cancelled', due_at = NULL, sealed = NULL, updated_at = ? \
-                         WHERE tenant = ? AND id = ? AND state IN ('accepted', 'waiting')",
-                    )
-                    .bind(now.as_millis())
-                    .bind(tenant.clone())
-                    .bind(id.clone())
-                    .execute(&mut *db)
-                    .await?;
-                    let state: Option<String> =
-                        sqlx::query_scalar("SELECT state FROM message WHERE tenant = ? AND id = ?")
-                            .bind(tenant)
-                            .bind(id)
-                            .fetch_optional(db)
-                            .await?;
-                    state
-                        .map(|word| {
-                            MessageState::parse(&word).ok_or_else(|| StoreError::corrupt("state"))
-                        })
-                        .transpose()
-                })
-            })
+            .write(move |db| Box::pin(cancel(db, tenant, id, now)))
             .await
     }
 
-    /// Ends a message whose sealed part cannot be read.
+    /// Ends a claimed message whose row cannot be read.
     pub(super) async fn give_up(&self, row: &SqliteRow, now: Timestamp) -> Result<(), StoreError> {
+        let recorded: u32 = row.try_get("attempts")?;
+        let attempt = Attempt {
+            start: AttemptStart {
+                number: recorded.saturating_add(1),
+                via: None,
+                source: None,
+                started_at: now,
+                possible_duplicate: row.try_get("possible_duplicate")?,
+            },
+            ended_at: now,
+            outcome: Outcome::Failure(Failure::host(
+                FailureKind::Rejected,
+                "store.corrupt",
+                "the stored message cannot be read",
+            )),
+            exchanges: WireRecord::default(),
+            log: Vec::new(),
+        };
         let record = Record {
             holder: Holder {
                 tenant: row.try_get("tenant")?,
@@ -218,18 +200,42 @@ impl Store {
                 expires_at: now,
             },
             now,
-            attempt: None,
-            reason: Some(serde_json::to_string(&Failure::host(
-                FailureKind::Rejected,
-                "store.corrupt",
-                "the stored message cannot be read",
-            ))?),
+            number: attempt.start.number,
+            attempt: serde_json::to_string(&attempt)?,
             next: Transition::Failed,
         };
         self.writer()
             .write(move |db| Box::pin(settle(db, record)))
             .await
     }
+}
+
+async fn cancel(
+    db: &mut SqliteConnection,
+    tenant: String,
+    id: Vec<u8>,
+    now: Timestamp,
+) -> Result<Cancelled, StoreError> {
+    let done = sqlx::query(
+        "UPDATE message SET state = 'cancelled', due_at = NULL, sealed = NULL, updated_at = ? \
+         WHERE tenant = ? AND id = ? AND state IN ('accepted', 'waiting')",
+    )
+    .bind(now.as_millis())
+    .bind(tenant.clone())
+    .bind(id.clone())
+    .execute(&mut *db)
+    .await?;
+    if done.rows_affected() == 1 {
+        return Ok(Cancelled::Done);
+    }
+    let row = sqlx::query("SELECT state FROM message WHERE tenant = ? AND id = ?")
+        .bind(tenant)
+        .bind(id)
+        .fetch_optional(db)
+        .await?;
+    row.map_or(Ok(Cancelled::Missing), |row| {
+        Ok(Cancelled::TooLate(row::state(&row)?))
+    })
 }
 
 fn fenced(rows: u64) -> Result<(), StoreError> {
@@ -244,8 +250,8 @@ fn fenced(rows: u64) -> Result<(), StoreError> {
 struct Record {
     holder: Holder,
     now: Timestamp,
-    attempt: Option<(u32, String)>,
-    reason: Option<String>,
+    number: u32,
+    attempt: String,
     next: Transition,
 }
 
@@ -265,41 +271,34 @@ async fn settle(db: &mut SqliteConnection, record: Record) -> Result<(), StoreEr
             possible_duplicate,
         ),
     };
-    let number = record.attempt.as_ref().map(|(number, _)| *number);
     let done = sqlx::query(
         "UPDATE message SET state = ?1, due_at = ?2, possible_duplicate = max(possible_duplicate, ?3), \
-         updated_at = ?4, attempts = coalesce(?5, attempts), reason = ?6, armed = NULL, interrupted = 0, \
+         updated_at = ?4, attempts = ?5, armed = NULL, interrupted = 0, \
          sealed = iif(?2 IS NULL, NULL, sealed) \
-         WHERE tenant = ?7 AND id = ?8 AND fence = ?9 AND state = 'sending'",
+         WHERE tenant = ?6 AND id = ?7 AND fence = ?8 AND state = 'sending'",
     )
     .bind(state.as_str())
     .bind(due_at)
     .bind(possible_duplicate)
     .bind(record.now.as_millis())
-    .bind(number)
-    .bind(record.reason)
-    .bind(holder.tenant.clone())
+    .bind(record.number)
+    .bind(holder.tenant)
     .bind(holder.id.clone())
     .bind(holder.fence)
     .execute(&mut *db)
     .await?;
     fenced(done.rows_affected())?;
-    if let Some((number, attempt)) = record.attempt {
-        add_attempt(db, holder.tenant, holder.id, number, attempt).await?;
-    }
-    Ok(())
+    add_attempt(db, holder.id, record.number, record.attempt).await
 }
 
 async fn add_attempt(
     db: &mut SqliteConnection,
-    tenant: String,
-    id: Vec<u8>,
+    message: Vec<u8>,
     number: u32,
     attempt: String,
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT OR REPLACE INTO attempt (tenant, id, number, record) VALUES (?, ?, ?, ?)")
-        .bind(tenant)
-        .bind(id)
+    sqlx::query("INSERT OR REPLACE INTO attempt (message, number, record) VALUES (?, ?, ?)")
+        .bind(message)
         .bind(number)
         .bind(attempt)
         .execute(db)
@@ -313,7 +312,7 @@ async fn expire_some(db: &mut SqliteConnection, now: Timestamp) -> Result<u64, S
          interrupted = 0, updated_at = ?1, fence = fence + 1, attempts = attempts + (armed IS NOT NULL) \
          WHERE (tenant, id) IN (SELECT tenant, id FROM message INDEXED BY message_due \
            WHERE due_at <= ?1 AND expires_at <= ?1 LIMIT ?2) \
-         RETURNING tenant, id, armed",
+         RETURNING id, armed",
     )
     .bind(now.as_millis())
     .bind(EXPIRE_AT_ONCE)
@@ -334,14 +333,7 @@ async fn expire_some(db: &mut SqliteConnection, now: Timestamp) -> Result<u64, S
             exchanges: WireRecord::default(),
             log: Vec::new(),
         })?;
-        add_attempt(
-            db,
-            row.try_get("tenant")?,
-            row.try_get("id")?,
-            number,
-            attempt,
-        )
-        .await?;
+        add_attempt(db, row.try_get("id")?, number, attempt).await?;
     }
     Ok(rows.len() as u64)
 }

@@ -100,26 +100,26 @@ impl Store {
             .await
     }
 
-    /// The key with this SHA-256, unless it was revoked.
+    /// A key by its public part, revoked or not.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn api_key(&self, hash: &[u8; 32]) -> Result<Option<ApiKey>, StoreError> {
-        sqlx::query("SELECT * FROM api_key WHERE hash = ? AND revoked_at IS NULL")
-            .bind(hash.to_vec())
+    pub async fn api_key(&self, id: &str) -> Result<Option<ApiKey>, StoreError> {
+        sqlx::query("SELECT * FROM api_key WHERE id = ?")
+            .bind(id.to_owned())
             .fetch_optional(self.readers())
             .await?
             .map(|row| api_key(&row))
             .transpose()
     }
 
-    /// The keys of a tenant, or the operator's, the oldest first, with the revoked ones.
+    /// The keys of a tenant, the oldest first, with the revoked ones.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn api_keys(&self, tenant: Option<&TenantId>) -> Result<Vec<ApiKey>, StoreError> {
-        sqlx::query("SELECT * FROM api_key WHERE tenant IS ? ORDER BY created_at, id")
-            .bind(tenant.map(ToString::to_string))
+    pub async fn api_keys(&self, tenant: &TenantId) -> Result<Vec<ApiKey>, StoreError> {
+        sqlx::query("SELECT * FROM api_key WHERE tenant = ? ORDER BY created_at, id")
+            .bind(tenant.to_string())
             .fetch_all(self.readers())
             .await?
             .iter()
@@ -127,23 +127,23 @@ impl Store {
             .collect()
     }
 
-    /// Ends a key of a tenant, or of the operator. Answers whether it was there and worked until now.
+    /// Ends a tenant's key. Answers whether it was there and worked until now.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn revoke_api_key(
         &self,
-        tenant: Option<&TenantId>,
+        tenant: &TenantId,
         id: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let (tenant, id) = (tenant.map(ToString::to_string), id.to_owned());
+        let (tenant, id) = (tenant.to_string(), id.to_owned());
         self.writer()
-            .write(move |db| {
+            .change(move |db| {
                 Box::pin(async move {
                     let done = sqlx::query(
                         "UPDATE api_key SET revoked_at = ? \
-                         WHERE tenant IS ? AND id = ? AND revoked_at IS NULL",
+                         WHERE tenant = ? AND id = ? AND revoked_at IS NULL",
                     )
                     .bind(now.as_millis())
                     .bind(tenant)
@@ -188,7 +188,7 @@ async fn delete_tenant(db: &mut SqliteConnection, id: String) -> Result<bool, St
         return Err(StoreError::InUse { what, by });
     }
     for table in [
-        "DELETE FROM attempt WHERE tenant = ?",
+        "DELETE FROM attempt WHERE message IN (SELECT id FROM message WHERE tenant = ?)",
         "DELETE FROM message WHERE tenant = ?",
         "DELETE FROM route WHERE tenant = ?",
         "DELETE FROM api_key WHERE tenant = ?",

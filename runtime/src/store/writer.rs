@@ -1,6 +1,8 @@
 //! The one writer: takes all that waits, commits it in one transaction, and answers only after that.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -31,6 +33,7 @@ enum Apart {
 /// Gives changes to the writer task.
 pub(super) struct Writer {
     queue: mpsc::Sender<Entry>,
+    generation: Arc<AtomicU64>,
 }
 
 enum Entry {
@@ -47,7 +50,10 @@ impl Writer {
     ) -> Self {
         let (queue, entries) = mpsc::channel(QUEUE);
         tokio::spawn(run(db, options, entries, lock));
-        Self { queue }
+        Self {
+            queue,
+            generation: Arc::default(),
+        }
     }
 
     /// A change that is one statement, or that fails only before its first.
@@ -71,7 +77,7 @@ impl Writer {
         self.submit(work, Apart::ByItself).await
     }
 
-    /// A change of several statements that may fail between them.
+    /// A change of records, which may fail between its statements. The generation grows with it.
     pub(super) async fn change<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -89,6 +95,7 @@ impl Writer {
         let task = Task {
             work: Some(work),
             apart,
+            generation: self.generation.clone(),
             result: Err(closed()),
             reply,
         };
@@ -97,6 +104,11 @@ impl Writer {
             .await
             .map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
+    }
+
+    /// Grows with each change of records, before who asked for the change is answered.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
     }
 
     /// Ends the writer after everything that waits is committed.
@@ -123,6 +135,7 @@ trait Change: Send {
 struct Task<F, T> {
     work: Option<F>,
     apart: Apart,
+    generation: Arc<AtomicU64>,
     result: Result<T, StoreError>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -156,6 +169,9 @@ where
     }
 
     fn answer(self: Box<Self>, commit: &Result<(), StoreError>) {
+        if self.apart == Apart::BySavepoint {
+            self.generation.fetch_add(1, Ordering::SeqCst);
+        }
         // Who asked may have gone; the change stands all the same.
         let _ = self.reply.send(commit.clone().and(self.result));
     }
