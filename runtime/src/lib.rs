@@ -23,3 +23,4 @@ pub mod tenant;
 pub mod time;
 
 pub mod egress;
+pub mod store;
