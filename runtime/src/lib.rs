@@ -23,3 +23,5 @@ pub mod tenant;
 pub mod time;
 
 pub mod egress;
+
+pub mod connector;
