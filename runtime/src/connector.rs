@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use serde::Serialize;
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
@@ -62,7 +63,7 @@ impl std::fmt::Debug for ConnectorRuntime {
 }
 
 /// What an upload turned out to be.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Inspection {
     /// SHA-256 of the component.
     pub digest: Digest,

@@ -101,6 +101,29 @@ pub enum UploadError {
     Host(String),
 }
 
+impl UploadError {
+    /// A stable code for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotWasm => "upload.not-wasm",
+            Self::CoreModule => "upload.core-module",
+            Self::Malformed { .. } => "upload.malformed",
+            Self::TooLarge { .. } => "upload.too-large",
+            Self::TooComplex { .. } => "upload.too-complex",
+            Self::ForeignImport { .. } => "upload.foreign-import",
+            Self::MissingExport { .. } => "upload.missing-export",
+            Self::WrongContractVersion { .. } => "upload.contract-version",
+            Self::NeedsTooMuch { .. } => "upload.needs-too-much",
+            Self::Compile(_) => "upload.compile",
+            Self::Describe { .. } => "upload.describe",
+            Self::BadInfo { .. } => "upload.info",
+            Self::Schema(_) => "upload.schema",
+            Self::Host(_) => "upload.host",
+        }
+    }
+}
+
 /// Why a connector could not be loaded, or a call ended without the guest's answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectorError {
