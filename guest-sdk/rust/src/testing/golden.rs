@@ -145,7 +145,8 @@ fn compare<C: Connector>(
     let mut wrong = Vec::new();
     let mut expect = |what: &str, expected: &Value, actual: &Value| {
         // By text, so that the order of keys counts.
-        if expected.to_string() != actual.to_string() {
+        let (expected, actual) = (expected.to_string(), actual.to_string());
+        if expected != actual {
             wrong.push(format!(
                 "{what}\n  expected {expected}\n  got      {actual}"
             ));
