@@ -1,1 +1,25 @@
-//! x
+//! Sendbox: a WebAssembly-component connector runtime for one-time codes and links.
+//!
+//! The modules are floors; each imports only the floors above it in this list:
+//!
+//! | floor | modules |
+//! |---|---|
+//! | words | [`time`] [`id`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`about`] [`tenant`] [`source`] [`limits`] [`config`] |
+//! | outside | [`store`] [`egress`] |
+//! | guests | [`connector`] |
+//! | delivery | [`delivery`] |
+//! | doors | [`api`] [`front_doors`] [`cli`] |
+
+pub mod about;
+pub mod attempt;
+pub mod id;
+pub mod limits;
+pub mod message;
+pub mod outcome;
+pub mod secret;
+pub mod settings;
+pub mod source;
+pub mod tenant;
+pub mod time;
+
+pub mod egress;

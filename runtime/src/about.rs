@@ -1,0 +1,43 @@
+//! What a connector says of itself.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::id::ConnectorId;
+use crate::message::Channel;
+
+/// A connector's answer to `describe`, checked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConnectorInfo {
+    /// Its name.
+    pub id: ConnectorId,
+    /// The channel it serves.
+    pub channel: Channel,
+    /// Its semantic version.
+    pub version: String,
+    /// Names by BCP 47 tag; the first is the default.
+    pub titles: Vec<(String, String)>,
+    /// Descriptions by BCP 47 tag.
+    pub descriptions: Vec<(String, String)>,
+    /// JSON Schema 2020-12 of the settings.
+    pub settings_schema: Value,
+    /// Hosts that it asks to reach.
+    pub hosts: Vec<String>,
+    /// Where secrets may be placed besides headers and credentials.
+    pub secret_grants: Vec<SecretGrant>,
+    /// How to set it up, in Markdown.
+    pub readme: String,
+}
+
+/// A place outside headers and credentials that a secret may go to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretGrant {
+    /// JSON pointer of the secret in the settings.
+    pub setting: String,
+    /// In the query of a URL.
+    pub query: bool,
+    /// In a body.
+    pub body: bool,
+    /// As key material for signatures.
+    pub signing: bool,
+}

@@ -1,0 +1,145 @@
+//! A message's way through its states, and one try of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ConnectorId, Digest, IntegrationId, SourceName};
+use crate::outcome::{Failure, Receipt, WireRecord};
+use crate::time::Timestamp;
+
+/// Where a message stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MessageState {
+    /// Durable, not yet tried.
+    Accepted,
+    /// Claimed: an attempt is under way, or was when a process ended.
+    Sending,
+    /// Not sent for now; tried again later.
+    Waiting,
+    /// A provider accepted it. Final.
+    Sent,
+    /// It will not be tried again. Final.
+    Failed,
+    /// Its time ran out before a provider accepted it. Final.
+    Expired,
+    /// Withdrawn by its tenant. Final.
+    Cancelled,
+    /// A provider may have accepted it, and the policy forbids a repeat. Final.
+    Unknown,
+}
+
+impl MessageState {
+    /// Every state, in the order of a message's life.
+    pub const ALL: [Self; 8] = [
+        Self::Accepted,
+        Self::Sending,
+        Self::Waiting,
+        Self::Sent,
+        Self::Failed,
+        Self::Expired,
+        Self::Cancelled,
+        Self::Unknown,
+    ];
+
+    /// The word in API, database and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Sending => "sending",
+            Self::Waiting => "waiting",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The state of a word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+
+    /// Whether a message in this state stays in it.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Accepted | Self::Sending | Self::Waiting)
+    }
+}
+
+/// What an attempt goes through; fixed before its first byte leaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptStart {
+    /// 1 for a message's first attempt.
+    pub number: u32,
+    /// The integration that is tried; none where the tenant has none that can be.
+    #[serde(flatten)]
+    pub via: Option<Via>,
+    /// The egress source it leaves by, if the tenant has a pool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceName>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// Whether an earlier attempt may have been accepted already.
+    pub possible_duplicate: bool,
+}
+
+/// The integration of an attempt, with its connector as it was then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Via {
+    /// The integration.
+    pub integration: IntegrationId,
+    /// Its connector.
+    pub connector: ConnectorId,
+    /// The connector's component.
+    pub digest: Digest,
+}
+
+/// A finished attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// What it went through.
+    #[serde(flatten)]
+    pub start: AttemptStart,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What the host saw on the wire.
+    pub exchanges: WireRecord,
+    /// The guest's log lines, capped and redacted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<String>,
+}
+
+/// What came of an attempt, after the host compared the guest's word with the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The provider accepted.
+    Receipt(Receipt),
+    /// It did not, or nobody can tell.
+    Failure(Failure),
+}
+
+/// What happens to a message after an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// To `sent`.
+    Sent,
+    /// To `waiting`: tried again at or after `until`.
+    Wait {
+        /// The earliest start of the next attempt.
+        until: Timestamp,
+        /// Whether that attempt may repeat a message that was accepted already.
+        possible_duplicate: bool,
+    },
+    /// To `failed`.
+    Failed,
+    /// To `expired`.
+    Expired,
+    /// To `unknown`.
+    Unknown,
+}

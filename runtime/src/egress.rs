@@ -1,0 +1,96 @@
+//! The only way out: policy, resolution, dialling, TLS and HTTP, all for one tenant's send at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::limits::Limit;
+
+/// One HTTP exchange that a guest asks for. Every text may hold placeholders.
+#[derive(Clone, Debug, Default)]
+pub struct HttpRequest {
+    /// As the guest wrote it.
+    pub method: String,
+    /// Absolute URL as the guest wrote it.
+    pub url: String,
+    /// Names and values in order.
+    pub headers: Vec<(String, String)>,
+    /// The whole body.
+    pub body: Bytes,
+    /// Encoded after the secrets are filled in.
+    pub credential: Credential,
+    /// For the whole exchange, capped by the send's deadline.
+    pub timeout: Option<Duration>,
+}
+
+/// A credential that the host encodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Credential {
+    /// None.
+    #[default]
+    None,
+    /// User and password (RFC 7617).
+    Basic(String, String),
+    /// Token (RFC 6750).
+    Bearer(String),
+    /// Header name and value.
+    Header(String, String),
+}
+
+/// What a provider answered, with every secret in it replaced by its placeholder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpResponse {
+    /// Status code.
+    pub status: u16,
+    /// Names in lower case, and values.
+    pub headers: Vec<(String, String)>,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+/// Why an exchange did not end with a response.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EgressError {
+    /// By policy. `rule` is for the operator; a guest learns only that it was denied.
+    #[error("denied by policy ({rule})")]
+    Denied {
+        /// The rule, such as `host.not-allowed` or `address.private`.
+        rule: &'static str,
+    },
+    /// Malformed; nothing was sent.
+    #[error("invalid request: {0}")]
+    Invalid(String),
+    /// Over a limit; nothing was sent.
+    #[error("{}: {detail}", .limit.code())]
+    Limit {
+        /// Which.
+        limit: Limit,
+        /// Its value and the fix, in words.
+        detail: String,
+    },
+    /// The name could not be resolved; nothing was sent.
+    #[error("the name could not be resolved")]
+    Dns,
+    /// No connection from the egress source; nothing was sent.
+    #[error("no connection: {0}")]
+    Connect(String),
+    /// No trusted TLS session; nothing was sent.
+    #[error("no trusted TLS session: {0}")]
+    Tls(String),
+    /// The attempt could not be recorded as armed, so nothing was sent.
+    #[error("the attempt could not be recorded before its request")]
+    NotArmed,
+    /// No whole response in time.
+    #[error("no whole response in time")]
+    Timeout,
+    /// The connection ended, or broke the protocol, before a whole response.
+    #[error("the connection ended before a whole response")]
+    Interrupted,
+    /// The response is over a limit.
+    #[error("the response is too large")]
+    ResponseTooLarge,
+}
+
+/// Called and awaited once, just before the first byte that could complete a request leaves.
+pub type Arm = Arc<dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;

@@ -1,0 +1,150 @@
+//! What one send may use. A hit is a typed error that names the limit.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Limits of one send, with their defaults. Sizes are bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Guest CPU in milliseconds, in steps of the 10 ms epoch tick.
+    pub cpu_ms: u64,
+    /// Wall clock of a send in milliseconds, network included.
+    pub wall_ms: u64,
+    /// Linear memory, summed over all memories.
+    pub memory: usize,
+    /// Table elements, summed over all tables.
+    pub table_elements: usize,
+    /// Bytes that may cross from guest to host in one call.
+    pub hostcall_bytes: usize,
+    /// Host resources that a guest may hold.
+    pub resources: usize,
+    /// Random bytes in one call.
+    pub random_bytes: u64,
+    /// HTTP requests a send.
+    pub requests: u32,
+    /// Distinct hosts a send.
+    pub hosts: usize,
+    /// Headers of a request or response.
+    pub headers: usize,
+    /// One header of a request.
+    pub header_bytes: usize,
+    /// All headers of a request.
+    pub headers_bytes: usize,
+    /// A URL.
+    pub url_bytes: usize,
+    /// A request's body.
+    pub request_body: usize,
+    /// All headers of a response.
+    pub response_headers_bytes: usize,
+    /// A response's body.
+    pub response_body: usize,
+    /// All log lines of a send.
+    pub log_bytes: usize,
+    /// Log lines of a send.
+    pub log_lines: usize,
+    /// One log line.
+    pub log_line_bytes: usize,
+    /// Texts of a receipt or failure.
+    pub result_bytes: usize,
+    /// DNS in milliseconds.
+    pub dns_ms: u64,
+    /// TCP connect in milliseconds.
+    pub connect_ms: u64,
+    /// TLS handshake in milliseconds.
+    pub tls_ms: u64,
+    /// From the whole request to the response's head, in milliseconds.
+    pub first_byte_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            cpu_ms: 250,
+            wall_ms: 15_000,
+            memory: 64 << 20,
+            table_elements: 20_000,
+            hostcall_bytes: 2 << 20,
+            resources: 256,
+            random_bytes: 64 << 10,
+            requests: 16,
+            hosts: 4,
+            headers: 100,
+            header_bytes: 8 << 10,
+            headers_bytes: 32 << 10,
+            url_bytes: 8 << 10,
+            request_body: 1 << 20,
+            response_headers_bytes: 64 << 10,
+            response_body: 1 << 20,
+            log_bytes: 64 << 10,
+            log_lines: 200,
+            log_line_bytes: 4 << 10,
+            result_bytes: 16 << 10,
+            dns_ms: 5_000,
+            connect_ms: 5_000,
+            tls_ms: 10_000,
+            first_byte_ms: 10_000,
+        }
+    }
+}
+
+impl Limits {
+    /// The wall clock of a send.
+    #[must_use]
+    pub const fn wall(&self) -> Duration {
+        Duration::from_millis(self.wall_ms)
+    }
+}
+
+/// A limit, by the name that errors and metrics carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    missing_docs,
+    reason = "each is the field of `Limits` of the same name"
+)]
+pub enum Limit {
+    Cpu,
+    Wall,
+    Memory,
+    TableElements,
+    Stack,
+    HostcallBytes,
+    Resources,
+    Requests,
+    Hosts,
+    HeaderCount,
+    HeaderSize,
+    Url,
+    RequestBody,
+    ResponseHeaders,
+    ResponseBody,
+    Result,
+    Concurrency,
+}
+
+impl Limit {
+    /// `limit.` and a word.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Cpu => "limit.cpu",
+            Self::Wall => "limit.wall",
+            Self::Memory => "limit.memory",
+            Self::TableElements => "limit.table-elements",
+            Self::Stack => "limit.stack",
+            Self::HostcallBytes => "limit.hostcall-bytes",
+            Self::Resources => "limit.resources",
+            Self::Requests => "limit.requests",
+            Self::Hosts => "limit.hosts",
+            Self::HeaderCount => "limit.header-count",
+            Self::HeaderSize => "limit.header-size",
+            Self::Url => "limit.url",
+            Self::RequestBody => "limit.request-body",
+            Self::ResponseHeaders => "limit.response-headers",
+            Self::ResponseBody => "limit.response-body",
+            Self::Result => "limit.result",
+            Self::Concurrency => "limit.concurrency",
+        }
+    }
+}

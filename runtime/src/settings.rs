@@ -1,0 +1,177 @@
+//! Settings: checked against the connector's schema, and parted from their secrets.
+
+use std::collections::BTreeMap;
+
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{Draft, Validator};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::about::SecretGrant;
+use crate::secret::Secret;
+
+mod placeholder;
+
+pub use placeholder::{Place, PlaceError, Placeholders, PreparedSettings};
+
+/// A place in the settings that breaks the schema. Holds no value of the settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SettingsProblem {
+    /// JSON pointer into the settings.
+    pub pointer: String,
+    /// The shape that was expected.
+    pub message: String,
+}
+
+/// Why a connector's settings schema cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaError {
+    /// It does not describe an object.
+    #[error("the settings schema must have \"type\": \"object\" at its top")]
+    NotObject,
+    /// It is no valid JSON Schema 2020-12, or refers to another document.
+    #[error("the settings schema is not valid: {0}")]
+    Invalid(String),
+}
+
+/// A connector's settings schema, compiled once for each component.
+#[derive(Debug)]
+pub struct SettingsSchema {
+    schema: Value,
+    validator: Validator,
+}
+
+impl SettingsSchema {
+    /// Compiles a JSON Schema 2020-12 that stands alone.
+    ///
+    /// # Errors
+    /// [`SchemaError`] for anything else.
+    pub fn new(schema: &Value) -> Result<Self, SchemaError> {
+        if schema.get("type").and_then(Value::as_str) != Some("object") {
+            return Err(SchemaError::NotObject);
+        }
+        let validator = jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            .offline()
+            .build(schema)
+            .map_err(|error| SchemaError::Invalid(error.masked().to_string()))?;
+        Ok(Self {
+            schema: schema.clone(),
+            validator,
+        })
+    }
+
+    /// Every place of `settings` that breaks the schema, at most 16; none when they hold.
+    #[must_use]
+    pub fn problems(&self, settings: &Value) -> Vec<SettingsProblem> {
+        let problem = |error: jsonschema::ValidationError<'_>| {
+            let mut pointer = error.instance_path().to_string();
+            if let ValidationErrorKind::Required {
+                property: Value::String(name),
+            } = error.kind()
+            {
+                pointer = format!("{pointer}/{}", escape(name));
+            }
+            SettingsProblem {
+                pointer,
+                message: error.masked_with("the value").to_string(),
+            }
+        };
+        self.validator
+            .iter_errors(settings)
+            .take(16)
+            .map(problem)
+            .collect()
+    }
+
+    /// Parts settings from their secrets: each text that the schema marks `writeOnly` becomes `null`
+    /// and is returned under its JSON pointer.
+    #[must_use]
+    pub fn split(&self, mut settings: Value) -> (Value, BTreeMap<String, Secret>) {
+        let mut secrets = BTreeMap::new();
+        take_secrets(&self.schema, &mut settings, "", &mut secrets);
+        (settings, secrets)
+    }
+}
+
+/// Puts secrets back into the settings they were parted from. A pointer that no longer exists is skipped.
+#[must_use]
+pub fn join(mut settings: Value, secrets: &BTreeMap<String, Secret>) -> Value {
+    for (pointer, secret) in secrets {
+        if let Some(place) = settings.pointer_mut(pointer) {
+            *place = Value::String(secret.expose().to_owned());
+        }
+    }
+    settings
+}
+
+fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+fn take_secrets(
+    schema: &Value,
+    value: &mut Value,
+    pointer: &str,
+    out: &mut BTreeMap<String, Secret>,
+) {
+    if schema.get("writeOnly") == Some(&Value::Bool(true))
+        && let Value::String(text) = value
+    {
+        out.insert(pointer.to_owned(), Secret::new(std::mem::take(text)));
+        *value = Value::Null;
+        return;
+    }
+    for keyword in ["allOf", "anyOf", "oneOf"] {
+        for branch in schema
+            .get(keyword)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            take_secrets(branch, value, pointer, out);
+        }
+    }
+    for branch in ["then", "else"]
+        .into_iter()
+        .filter_map(|keyword| schema.get(keyword))
+    {
+        take_secrets(branch, value, pointer, out);
+    }
+    match value {
+        Value::Object(fields) => {
+            let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+                return;
+            };
+            for (name, schema) in properties {
+                if let Some(field) = fields.get_mut(name) {
+                    take_secrets(schema, field, &format!("{pointer}/{}", escape(name)), out);
+                }
+            }
+        }
+        Value::Array(items) => {
+            let Some(schema) = schema.get("items") else {
+                return;
+            };
+            for (index, item) in items.iter_mut().enumerate() {
+                take_secrets(schema, item, &format!("{pointer}/{index}"), out);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The places that a secret may go to.
+fn grant_for(grants: &[SecretGrant], pointer: &str) -> SecretGrant {
+    let granted = grants
+        .iter()
+        .find(|grant| grant.setting == pointer)
+        .cloned();
+    granted.unwrap_or_else(|| SecretGrant {
+        setting: pointer.to_owned(),
+        ..SecretGrant::default()
+    })
+}
+
+#[cfg(test)]
+mod tests;

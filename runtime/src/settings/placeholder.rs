@@ -1,0 +1,233 @@
+//! Placeholders: what a guest holds in place of a secret.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Value;
+
+use super::grant_for;
+use crate::about::SecretGrant;
+use crate::secret::Secret;
+
+/// Secrets shorter than this are not looked for in responses: they would match by chance.
+const REDACT_MIN: usize = 6;
+
+/// Where a placeholder stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A header or a credential: open to every secret.
+    Header,
+    /// The query of a URL.
+    Query,
+    /// A body.
+    Body,
+    /// Key material.
+    Signing,
+    /// Anywhere else: open to none.
+    Elsewhere,
+}
+
+/// A secret stands where `describe` did not ask to place it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the secret {setting} may not be placed there: the connector's secret grants do not ask for it"
+)]
+pub struct PlaceError {
+    /// JSON pointer of the secret in the settings.
+    pub setting: String,
+}
+
+/// An integration's settings, ready to be given to a guest: made once for each revision.
+pub struct PreparedSettings {
+    /// The JSON text, cut where a placeholder goes; one longer than `secrets`.
+    parts: Vec<String>,
+    secrets: Vec<(Secret, SecretGrant)>,
+}
+
+impl fmt::Debug for PreparedSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PreparedSettings")
+            .field("secrets", &self.secrets.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl PreparedSettings {
+    /// Prepares parted settings. `grants` are those of the connector's `describe`.
+    #[must_use]
+    pub fn new(
+        mut settings: Value,
+        secrets: &BTreeMap<String, Secret>,
+        grants: &[SecretGrant],
+    ) -> Self {
+        let marker = uuid::Uuid::new_v4().simple().to_string();
+        let mut found = Vec::new();
+        for (index, (pointer, secret)) in secrets.iter().enumerate() {
+            if let Some(place) = settings.pointer_mut(pointer) {
+                *place = Value::String(format!("{marker}-{index}-"));
+                found.push((index, pointer, secret));
+            }
+        }
+        let text = settings.to_string();
+        let mut places: Vec<_> = found
+            .into_iter()
+            .filter_map(|(index, pointer, secret)| {
+                let token = format!("{marker}-{index}-");
+                text.find(&token)
+                    .map(|at| (at, token.len(), secret.clone(), grant_for(grants, pointer)))
+            })
+            .collect();
+        places.sort_by_key(|(at, ..)| *at);
+        let (mut parts, mut kept, mut from) = (Vec::new(), Vec::new(), 0);
+        for (at, length, secret, grant) in places {
+            parts.push(text.get(from..at).unwrap_or_default().to_owned());
+            kept.push((secret, grant));
+            from = at + length;
+        }
+        parts.push(text.get(from..).unwrap_or_default().to_owned());
+        Self {
+            parts,
+            secrets: kept,
+        }
+    }
+
+    /// The settings' text with new placeholders, and the placeholders to fill in later.
+    /// `nonce` must be random and new for each call.
+    #[must_use]
+    pub fn fill(&self, nonce: [u8; 16]) -> (String, Placeholders) {
+        let prefix = format!("sbx-{}-", uuid::Uuid::from_bytes(nonce).simple());
+        let mut text = String::with_capacity(
+            self.parts
+                .iter()
+                .map(|part| part.len() + prefix.len() + 2)
+                .sum(),
+        );
+        for (index, part) in self.parts.iter().enumerate() {
+            text.push_str(part);
+            if index < self.secrets.len() {
+                text.push_str(&prefix);
+                text.push_str(&format!("{index:02}"));
+            }
+        }
+        (
+            text,
+            Placeholders {
+                prefix,
+                secrets: self.secrets.clone(),
+            },
+        )
+    }
+}
+
+/// The placeholders of one call, each `sbx-`, 32 hexadecimal digits, `-` and two digits: the same
+/// in JSON, in a form and in a URL.
+#[derive(Clone)]
+pub struct Placeholders {
+    prefix: String,
+    secrets: Vec<(Secret, SecretGrant)>,
+}
+
+impl fmt::Debug for Placeholders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Placeholders")
+            .field("secrets", &self.secrets.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Placeholders {
+    /// No placeholders: for calls without settings.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            prefix: "sbx-none-".to_owned(),
+            secrets: Vec::new(),
+        }
+    }
+
+    /// Fills in every placeholder of `text`, which stands at `place`, each secret passed through `escape`.
+    ///
+    /// # Errors
+    /// [`PlaceError`] for a secret that may not stand there.
+    pub fn fill_in<'t>(
+        &self,
+        text: &'t str,
+        place: Place,
+        escape: impl Fn(&str) -> String,
+    ) -> Result<Cow<'t, str>, PlaceError> {
+        if !text.contains(&self.prefix) {
+            return Ok(Cow::Borrowed(text));
+        }
+        let mut out = String::with_capacity(text.len() + 64);
+        let mut rest = text;
+        while let Some(at) = rest.find(&self.prefix) {
+            let (before, found) = rest.split_at(at);
+            out.push_str(before);
+            let after = found.get(self.prefix.len()..).unwrap_or_default();
+            let index = after
+                .get(..2)
+                .and_then(|digits| digits.parse::<usize>().ok());
+            match index.and_then(|index| self.secrets.get(index)) {
+                Some((secret, grant)) => {
+                    if !allows(grant, place) {
+                        return Err(PlaceError {
+                            setting: grant.setting.clone(),
+                        });
+                    }
+                    out.push_str(&escape(secret.expose()));
+                    rest = after.get(2..).unwrap_or_default();
+                }
+                None => {
+                    out.push_str(&self.prefix);
+                    rest = after;
+                }
+            }
+        }
+        out.push_str(rest);
+        Ok(Cow::Owned(out))
+    }
+
+    /// `bytes` with every secret replaced by its placeholder: what a guest or a log may see.
+    #[must_use]
+    pub fn redact<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+        let mut out = Cow::Borrowed(bytes);
+        for (index, (secret, _)) in self.secrets.iter().enumerate() {
+            let needle = secret.expose().as_bytes();
+            if needle.len() >= REDACT_MIN && find(&out, needle).is_some() {
+                let placeholder = format!("{}{index:02}", self.prefix);
+                out = Cow::Owned(replace(&out, needle, placeholder.as_bytes()));
+            }
+        }
+        out
+    }
+}
+
+fn allows(grant: &SecretGrant, place: Place) -> bool {
+    match place {
+        Place::Header => true,
+        Place::Query => grant.query,
+        Place::Body => grant.body,
+        Place::Signing => grant.signing,
+        Place::Elsewhere => false,
+    }
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
+}
+
+fn replace(haystack: &[u8], needle: &[u8], with: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(haystack.len());
+    let mut rest = haystack;
+    while let Some(at) = find(rest, needle) {
+        let (before, found) = rest.split_at(at);
+        out.extend_from_slice(before);
+        out.extend_from_slice(with);
+        rest = found.get(needle.len()..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+    out
+}

@@ -1,0 +1,108 @@
+//! What a tenant has: integrations, routes, keys, and its bounds on egress.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::about::ConnectorInfo;
+use crate::id::{ConnectorId, Digest, IntegrationId, PoolName, TenantId};
+use crate::message::Channel;
+use crate::secret::Secret;
+use crate::time::Timestamp;
+
+/// The isolation boundary.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenant {
+    /// Its name.
+    pub id: TenantId,
+    /// A title for people.
+    #[serde(default)]
+    pub title: String,
+    /// The pool that its sends leave by; without one, the host's default address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress_pool: Option<PoolName>,
+    /// Hosts that its integrations may reach, such as `*.example.com`; without a list, all that
+    /// the operator and the connector allow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_hosts: Option<Vec<String>>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// An API key as stored: only its hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ApiKey {
+    /// Public part, by which it is listed and revoked.
+    pub id: String,
+    /// Whose it is; none for an operator's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<TenantId>,
+    /// A title for people.
+    pub title: String,
+    /// SHA-256 of the whole key, which has 256 random bits.
+    #[serde(skip)]
+    pub hash: [u8; 32],
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it stopped to work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// Whether an integration may carry messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IntegrationState {
+    /// Being set up: only test sends.
+    Draft,
+    /// In use by routes.
+    Active,
+}
+
+/// One connector configured in one tenant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Integration {
+    /// Its name.
+    pub id: IntegrationId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The connector.
+    pub connector: ConnectorId,
+    /// The component: an upload of a new version changes nothing until the integration is saved again.
+    pub digest: Digest,
+    /// Draft or active.
+    pub state: IntegrationState,
+    /// Settings without secrets, in their original key order.
+    pub settings: Value,
+    /// Secrets by JSON pointer.
+    pub secrets: BTreeMap<String, Secret>,
+    /// Overrides the tenant's pool.
+    pub egress_pool: Option<PoolName>,
+    /// Grows with each change; caches and connection pools are keyed by it.
+    pub revision: i64,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// The ordered integrations to try for a channel: the first is the primary.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// The channel.
+    pub channel: Channel,
+    /// At most eight, none twice.
+    pub integrations: Vec<IntegrationId>,
+}
+
+/// An uploaded version of a connector.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConnectorVersion {
+    /// SHA-256 of the component.
+    pub digest: Digest,
+    /// Bytes of the component.
+    pub size: u64,
+    /// What it says of itself.
+    pub info: ConnectorInfo,
+    /// When it was uploaded.
+    pub uploaded_at: Timestamp,
+}
