@@ -3,7 +3,6 @@
 use std::io::BufRead;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -11,10 +10,9 @@ use clap::Subcommand;
 
 use super::client::Client;
 use super::{Bundle, Output, ServerArgs, output};
-use crate::connector::{ConnectorRuntime, EngineConfig, LoadedConnector};
+use crate::connector::{ConnectorRuntime, EngineConfig};
 use crate::id::Digest;
 use crate::replay::{ReplayCase, check, replay};
-use crate::secret::SealingKey;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConnectorCommand {
@@ -77,17 +75,15 @@ pub(super) fn component(name: &str, bundle: Bundle) -> anyhow::Result<Bytes> {
 
 /// An engine that keeps nothing on disk.
 fn local_runtime() -> anyhow::Result<ConnectorRuntime> {
-    let mut random = [0_u8; 32];
-    aws_lc_rs::rand::fill(&mut random).ok().context("no randomness")?;
-    let key = SealingKey::from_hex(&random.iter().map(|byte| format!("{byte:02x}")).collect::<String>())?;
-    let config = EngineConfig { pool_slots: 16, ..EngineConfig::default() };
-    Ok(ConnectorRuntime::new(&config, Arc::new(key))?)
+    let config = EngineConfig { slots: 16, ..EngineConfig::default() };
+    Ok(ConnectorRuntime::new(&config)?)
 }
 
 async fn run_cases(bytes: Bytes, compare: bool) -> anyhow::Result<ExitCode> {
     let runtime = local_runtime()?;
     runtime.inspect(bytes.clone()).await?;
-    let connector: Arc<LoadedConnector> = runtime.load(Digest::of(&bytes), bytes).await?;
+    let fetch = async || Ok::<_, std::convert::Infallible>(bytes.clone());
+    let connector = runtime.load(Digest::of(&bytes), fetch).await?;
     let (mut cases, mut different) = (0_u32, 0_u32);
     for (number, line) in std::io::stdin().lock().lines().enumerate() {
         let line = line?;

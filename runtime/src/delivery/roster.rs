@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use bytes::Bytes;
+
 use crate::connector::{ConnectorError, ConnectorRuntime, LoadedConnector};
-use crate::egress::{EgressPolicy, OperatorPolicy, PolicyError};
+use crate::egress::{Ceiling, EgressPolicy, PolicyError};
 use crate::id::{Digest, IntegrationId, PoolName, TenantId};
 use crate::message::Channel;
 use crate::settings::{PreparedSettings, join};
@@ -65,7 +67,7 @@ type Cached<K, V> = RwLock<HashMap<K, (u64, V)>>;
 pub struct Roster {
     store: Store,
     runtime: Arc<ConnectorRuntime>,
-    operator: OperatorPolicy,
+    ceiling: Arc<Ceiling>,
     routes: Cached<(TenantId, Channel), Arc<[IntegrationId]>>,
     ready: Cached<(TenantId, IntegrationId), Arc<ReadyIntegration>>,
     pools: Cached<PoolName, Arc<Vec<(EgressSource, u32)>>>,
@@ -73,13 +75,13 @@ pub struct Roster {
 }
 
 impl Roster {
-    /// A roster over a store. `operator` is the ceiling of every egress policy.
+    /// A roster over a store. No egress policy goes beyond `ceiling`.
     #[must_use]
-    pub fn new(store: Store, runtime: Arc<ConnectorRuntime>, operator: OperatorPolicy) -> Self {
+    pub fn new(store: Store, runtime: Arc<ConnectorRuntime>, ceiling: Arc<Ceiling>) -> Self {
         Self {
             store,
             runtime,
-            operator,
+            ceiling,
             routes: RwLock::default(),
             ready: RwLock::default(),
             pools: RwLock::default(),
@@ -132,7 +134,7 @@ impl Roster {
             return Err(RosterError::Settings { pointer: problem.pointer, message: problem.message });
         }
         let hosts = tenant.allowed_hosts.as_deref();
-        let policy = EgressPolicy::new(&self.operator, hosts, &connector.info.hosts, &whole)?;
+        let policy = EgressPolicy::new(&self.ceiling, hosts, &connector.info.hosts, &whole)?;
         let settings =
             PreparedSettings::new(integration.settings.clone(), &integration.secrets, &connector.info.secret_grants);
         let pool = integration.egress_pool.clone().or(tenant.egress_pool);
@@ -142,13 +144,13 @@ impl Roster {
     /// A connector by its component's digest.
     ///
     /// # Errors
-    /// [`RosterError::Missing`] where it was never uploaded.
+    /// [`RosterError::Connector`] where it does not load or was never uploaded.
     pub async fn connector(&self, digest: Digest) -> Result<Arc<LoadedConnector>, RosterError> {
-        if let Some(loaded) = self.runtime.loaded(digest) {
-            return Ok(loaded);
-        }
-        let bytes = self.store.component(digest).await?.ok_or(RosterError::Missing)?;
-        Ok(self.runtime.load(digest, bytes).await?)
+        let fetch = async || {
+            let bytes = self.store.component(digest).await.map_err(|error| error.to_string())?;
+            bytes.map(Bytes::from).ok_or_else(|| "it was never uploaded".to_owned())
+        };
+        Ok(self.runtime.load(digest, fetch).await?)
     }
 
     /// The source that the next send of a pool leaves by: each takes its turn by weight.
