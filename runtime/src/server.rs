@@ -96,9 +96,10 @@ async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
     let key = Arc::new(sealing_key(config)?);
     let path = config.store.folder.join("sendbox.db");
     let store = Store::open(&path, key.clone()).await.map_err(failed(format!("the database {}", path.display())))?;
-    let runtime = ConnectorRuntime::new(&config.engine)
-        .and_then(|runtime| runtime.with_artifacts(&config.store.folder.join("artifacts"), key));
-    let runtime = Arc::new(runtime.map_err(failed("the connector engine"))?);
+    let mut engine = config.engine.clone();
+    engine.artifacts.get_or_insert_with(|| config.store.folder.join("artifacts"));
+    let runtime = ConnectorRuntime::new(&engine, key).map_err(failed("the connector engine"))?;
+    let runtime = Arc::new(runtime);
     let egress = Arc::new(Egress::new(&config.egress).map_err(failed("egress"))?);
     let limits = Arc::new(config.limits.clone());
     let foundations = Foundations {

@@ -31,7 +31,7 @@ impl Process {
             .env("SENDBOX__EGRESS__ALLOW_ADDRESSES", "[\"127.0.0.0/8\"]")
             .env("SENDBOX__EGRESS__PLAINTEXT_HOSTS", "[\"127.0.0.0/8\"]")
             .env("SENDBOX__EGRESS__PORTS", "[\"1-65535\"]")
-            .env("SENDBOX__ENGINE__SLOTS", "64")
+            .env("SENDBOX__ENGINE__POOL_SLOTS", "64")
             .env("SENDBOX_LOG", "error")
             .stdin(Stdio::null())
             .spawn()

@@ -170,7 +170,7 @@ impl House {
         config.server.listen = ([127, 0, 0, 1], 0).into();
         config.store.folder = folder.path().join("data");
         config.egress = EgressConfig::loopback();
-        config.engine.slots = 64;
+        config.engine.pool_slots = 64;
         adapt(&mut config);
         let server = Server::start(&config, clock).await.unwrap();
         let operator = std::fs::read_to_string(&server.operator_key_file).unwrap().trim().to_owned();

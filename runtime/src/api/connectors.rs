@@ -45,7 +45,7 @@ pub(super) async fn upload(
     let (bytes, inspection) = component(&app, request).await?;
     let version = ConnectorVersion {
         digest: inspection.digest,
-        size: inspection.size as u64,
+        size: inspection.size,
         info: inspection.info.clone(),
         uploaded_at: app.clock.now(),
     };

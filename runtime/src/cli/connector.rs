@@ -3,6 +3,7 @@
 use std::io::BufRead;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use super::client::Client;
 use super::{Bundle, Output, ServerArgs, output};
 use crate::connector::{ConnectorRuntime, EngineConfig};
 use crate::id::Digest;
+use crate::secret::SealingKey;
 use crate::replay::{ReplayCase, check, replay};
 
 #[derive(Debug, Subcommand)]
@@ -75,15 +77,15 @@ pub(super) fn component(name: &str, bundle: Bundle) -> anyhow::Result<Bytes> {
 
 /// An engine that keeps nothing on disk.
 fn local_runtime() -> anyhow::Result<ConnectorRuntime> {
-    let config = EngineConfig { slots: 16, ..EngineConfig::default() };
-    Ok(ConnectorRuntime::new(&config)?)
+    let config = EngineConfig { pool_slots: 16, ..EngineConfig::default() };
+    // Nothing is kept, so nothing needs a key that outlives the process.
+    Ok(ConnectorRuntime::new(&config, Arc::new(SealingKey::generate()?))?)
 }
 
 async fn run_cases(bytes: Bytes, compare: bool) -> anyhow::Result<ExitCode> {
     let runtime = local_runtime()?;
     runtime.inspect(bytes.clone()).await?;
-    let fetch = async || Ok::<_, std::convert::Infallible>(bytes.clone());
-    let connector = runtime.load(Digest::of(&bytes), fetch).await?;
+    let connector = runtime.load(Digest::of(&bytes), bytes).await?;
     let (mut cases, mut different) = (0_u32, 0_u32);
     for (number, line) in std::io::stdin().lock().lines().enumerate() {
         let line = line?;

@@ -102,7 +102,7 @@ pub enum UploadError {
 }
 
 impl UploadError {
-    /// A stable code for programs.
+    /// A stable code for the API and metrics.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -130,14 +130,6 @@ pub enum ConnectorError {
     /// The engine could not start.
     #[error("the WebAssembly engine: {0}")]
     Engine(String),
-    /// The component's bytes could not be had.
-    #[error("the component {digest} could not be read: {problem}")]
-    Fetch {
-        /// Which.
-        digest: Digest,
-        /// In words.
-        problem: String,
-    },
     /// The bytes are not those of the digest.
     #[error("the component's bytes do not have the digest {0}")]
     WrongDigest(Digest),
@@ -181,7 +173,7 @@ impl ConnectorError {
             Self::NotArmed => "attempt.not-armed",
             Self::HostPanic => "host.panic",
             Self::Refused(_) => "connector.refused",
-            Self::Engine(_) | Self::Fetch { .. } | Self::WrongDigest(_) => "connector.unavailable",
+            Self::Engine(_) | Self::WrongDigest(_) => "connector.unavailable",
         }
     }
 

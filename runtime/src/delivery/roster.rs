@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use bytes::Bytes;
-
 use crate::connector::{ConnectorError, ConnectorRuntime, LoadedConnector};
 use crate::egress::{Ceiling, EgressPolicy, PolicyError};
 use crate::id::{Digest, IntegrationId, PoolName, TenantId};
@@ -144,13 +142,13 @@ impl Roster {
     /// A connector by its component's digest.
     ///
     /// # Errors
-    /// [`RosterError::Connector`] where it does not load or was never uploaded.
+    /// [`RosterError::Missing`] where it was never uploaded.
     pub async fn connector(&self, digest: Digest) -> Result<Arc<LoadedConnector>, RosterError> {
-        let fetch = async || {
-            let bytes = self.store.component(digest).await.map_err(|error| error.to_string())?;
-            bytes.map(Bytes::from).ok_or_else(|| "it was never uploaded".to_owned())
-        };
-        Ok(self.runtime.load(digest, fetch).await?)
+        if let Some(loaded) = self.runtime.loaded(digest) {
+            return Ok(loaded);
+        }
+        let bytes = self.store.component(digest).await?.ok_or(RosterError::Missing)?;
+        Ok(self.runtime.load(digest, bytes.into()).await?)
     }
 
     /// The source that the next send of a pool leaves by: each takes its turn by weight.
