@@ -25,3 +25,4 @@ pub mod time;
 pub mod egress;
 
 pub mod connector;
+pub mod replay;
