@@ -162,7 +162,9 @@ async fn what_is_in_use_cannot_be_removed() {
         let answer = house.operate("DELETE", path, Value::Null).await.expect(409);
         assert!(answer.text_at("/detail").contains("in use by"), "{}", answer.text);
     }
-    house.operate("DELETE", "/v1/tenants/acme", Value::Null).await.expect(204);
+    for path in ["/v1/tenants/acme/routes/email", "/v1/tenants/acme/integrations/mail", "/v1/tenants/acme"] {
+        house.operate("DELETE", path, Value::Null).await.expect(204);
+    }
     house.operate("DELETE", "/v1/egress/pools/acme", Value::Null).await.expect(204);
     house.operate("DELETE", "/v1/egress/sources/acme", Value::Null).await.expect(204);
     house.operate("DELETE", &format!("/v1/connectors/http-email/versions/{digest}"), Value::Null).await.expect(204);

@@ -1,6 +1,5 @@
 //! A whole server in this process, a provider that it sends to, and a client that calls it.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -183,10 +182,6 @@ impl House {
         self.folder
     }
 
-    pub fn data(&self) -> std::path::PathBuf {
-        self.folder.path().join("data")
-    }
-
     pub async fn call(&self, key: &str, method: &str, path: &str, body: &Value) -> Answer {
         let authorization = format!("Bearer {key}");
         let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
@@ -241,13 +236,4 @@ impl House {
             tokio::task::yield_now().await;
         }
     }
-}
-
-/// How often each `payload.code` reached the provider.
-pub fn codes(arrivals: &[Arrival]) -> HashMap<String, usize> {
-    let mut codes = HashMap::new();
-    for arrival in arrivals {
-        *codes.entry(arrival.json()["payload"]["code"].as_str().unwrap().to_owned()).or_default() += 1;
-    }
-    codes
 }

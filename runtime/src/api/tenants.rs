@@ -88,7 +88,7 @@ pub(super) async fn get(
     find(&app, &id).await.map(Answer)
 }
 
-/// `DELETE /v1/tenants/{tenant}`: with all that it has.
+/// `DELETE /v1/tenants/{tenant}`: refused while it has integrations.
 pub(super) async fn delete(
     _: Operator,
     State(app): State<App>,

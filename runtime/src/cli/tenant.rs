@@ -31,7 +31,7 @@ pub(super) enum TenantCommand {
         #[command(flatten)]
         server: ServerArgs,
     },
-    /// Remove a tenant with all that it has.
+    /// Remove a tenant that has no integrations any more.
     Delete {
         #[command(flatten)]
         server: ServerArgs,
