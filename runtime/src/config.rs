@@ -17,7 +17,7 @@ use crate::limits::Limits;
 const ENVIRONMENT_PREFIX: &str = "SENDBOX__";
 
 /// Everything that a server can be told.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The HTTP server.

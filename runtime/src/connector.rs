@@ -1,11 +1,10 @@
 //! Guests: WebAssembly components that speak to one provider each, run in a sandbox of their own for
 //! every send.
 
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
+use serde::Serialize;
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
@@ -62,12 +61,12 @@ impl std::fmt::Debug for ConnectorRuntime {
 }
 
 /// What an upload turned out to be.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Inspection {
     /// SHA-256 of the component.
     pub digest: Digest,
     /// Bytes of the component.
-    pub size: usize,
+    pub size: u64,
     /// What it says of itself.
     pub info: ConnectorInfo,
     /// What it imports, in the component's order.
@@ -76,43 +75,31 @@ pub struct Inspection {
     pub memories: u64,
     /// Tables in its modules.
     pub tables: u64,
-    /// Milliseconds that it took to compile; 0 if it was compiled already.
+    /// Milliseconds that it took to compile; 0 if this host had it compiled already.
     pub compile_ms: u64,
 }
 
 impl ConnectorRuntime {
-    /// Starts the engine.
+    /// Starts the engine. `key` authenticates the compiled components in `config.artifacts`.
     ///
     /// # Errors
-    /// [`ConnectorError::Engine`] where the machine cannot give it its address space or a thread.
-    pub fn new(config: &EngineConfig) -> Result<Self, ConnectorError> {
+    /// [`ConnectorError::Engine`] where the machine cannot give it its address space or a thread, or the
+    /// folder of compiled components cannot be made private.
+    pub fn new(config: &EngineConfig, key: Arc<SealingKey>) -> Result<Self, ConnectorError> {
         let engine = engine::start(config)?;
         let linker = link(&engine).map_err(ConnectorError::engine)?;
+        let artifacts = match &config.artifacts {
+            Some(folder) => Some(artifact::Artifacts::open(folder, key, &engine)?),
+            None => None,
+        };
         Ok(Self {
-            compiler: compile::Compiler::new(engine.clone(), config.compilations),
+            compiler: compile::Compiler::new(engine.clone(), artifacts, config.compilations),
             catalog: catalog::Catalog::new(config.loaded),
-            turns: call::Turns::new(config.slots),
+            turns: call::Turns::new(config.pool_slots),
             component_bytes: config.component_bytes.min(COMPONENT_BYTES_MAX),
             engine,
             linker,
         })
-    }
-
-    /// Keeps compiled components in `folder`, authenticated with `key`. Without it each process
-    /// compiles for itself.
-    ///
-    /// # Errors
-    /// [`ConnectorError::Engine`] where the folder cannot be made private.
-    pub fn with_artifacts(
-        mut self,
-        folder: &Path,
-        key: Arc<SealingKey>,
-    ) -> Result<Self, ConnectorError> {
-        let artifacts = artifact::Artifacts::open(folder, key, &self.engine).map_err(|error| {
-            ConnectorError::Engine(format!("the folder of compiled components: {error}"))
-        })?;
-        self.compiler.keep_in(artifacts);
-        Ok(self)
     }
 
     /// Looks at an uploaded component: its shape, its imports, how it compiles, and what it says of
@@ -121,27 +108,20 @@ impl ConnectorRuntime {
     /// # Errors
     /// [`UploadError`] says why it is refused.
     pub async fn inspect(&self, bytes: Bytes) -> Result<Inspection, UploadError> {
-        let size = bytes.len();
+        let size = bytes.len() as u64;
         let limit = self.component_bytes;
         let read = bytes.clone();
         // Reading a large component takes milliseconds, which an async thread should not spend.
         let work = move || inspect::shape(&read, limit).map(|shape| (Digest::of(&read), shape));
         let read = tokio::task::spawn_blocking(work).await;
         let (digest, shape) = read.map_err(|error| UploadError::Host(error.to_string()))??;
-        let started = Instant::now();
-        let mut compiled = false;
-        let fetch = async || {
-            compiled = true;
-            Ok::<_, std::convert::Infallible>(bytes)
-        };
         let loaded = self
-            .load(digest, fetch)
+            .load(digest, bytes)
             .await
             .map_err(|error| match error {
                 ConnectorError::Refused(refused) => refused,
                 other => UploadError::Host(other.to_string()),
             })?;
-        let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(Inspection {
             digest,
             size,
@@ -149,7 +129,7 @@ impl ConnectorRuntime {
             imports: shape.imports,
             memories: shape.memories,
             tables: shape.tables,
-            compile_ms: if compiled { elapsed } else { 0 },
+            compile_ms: loaded.compile_ms,
         })
     }
 

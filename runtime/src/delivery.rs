@@ -139,7 +139,7 @@ impl Delivery {
     #[must_use]
     pub fn new(foundations: Foundations, config: &DeliveryConfig) -> Self {
         let Foundations { store, runtime, egress, limits, clock } = foundations;
-        let roster = Roster::new(store.clone(), runtime.clone(), egress.operator().clone());
+        let roster = Roster::new(store.clone(), runtime.clone(), egress.ceiling().clone());
         Self {
             core: Arc::new(Core {
                 store,
@@ -200,8 +200,8 @@ impl Delivery {
             Some(pool) => Some(self.core.roster.source(pool).await?),
             None => None,
         };
-        let (settings, scope) = self.core.open(ready, source, None);
-        let report = self.core.run(ready, settings, message, scope).await;
+        let exit = self.core.open(ready, source, None);
+        let report = self.core.run(ready, message, exit).await;
         let outcome = verdict::verdict(report.result.clone(), report.trapped, &report.wire);
         Ok((outcome, report))
     }

@@ -100,7 +100,7 @@ async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
     engine.artifacts.get_or_insert_with(|| config.store.folder.join("artifacts"));
     let runtime = ConnectorRuntime::new(&engine, key).map_err(failed("the connector engine"))?;
     let runtime = Arc::new(runtime);
-    let egress = Arc::new(Egress::new(config.egress.clone()).map_err(failed("egress"))?);
+    let egress = Arc::new(Egress::new(&config.egress).map_err(failed("egress"))?);
     let limits = Arc::new(config.limits.clone());
     let foundations = Foundations {
         store: store.clone(),

@@ -169,7 +169,7 @@ impl House {
         let mut config = Config::default();
         config.server.listen = ([127, 0, 0, 1], 0).into();
         config.store.folder = folder.path().join("data");
-        config.egress = EgressConfig::loopback().unwrap();
+        config.egress = EgressConfig::loopback();
         config.engine.pool_slots = 64;
         adapt(&mut config);
         let server = Server::start(&config, clock).await.unwrap();

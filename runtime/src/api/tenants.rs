@@ -10,7 +10,7 @@ use super::App;
 use super::auth::{Operator, generate};
 use super::body::Json;
 use super::error::{ApiError, FieldError};
-use crate::egress::HostPattern;
+use crate::egress::{Author, HostPattern};
 use crate::id::{PoolName, TenantId};
 use crate::tenant::{ApiKey, Tenant};
 
@@ -58,7 +58,7 @@ pub(super) async fn put(
 
 fn check_hosts(hosts: &[String]) -> Result<(), ApiError> {
     let wrong = hosts.iter().enumerate().filter_map(|(index, host)| {
-        let error = HostPattern::for_tenant(host).err()?;
+        let error = HostPattern::parse(host, Author::Tenant).err()?;
         Some(FieldError { pointer: format!("/allowed_hosts/{index}"), message: error.to_string() })
     });
     let wrong: Vec<_> = wrong.collect();

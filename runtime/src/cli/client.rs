@@ -32,9 +32,10 @@ impl Client {
     pub(super) fn new(args: &ServerArgs) -> anyhow::Result<Self> {
         let base = args.server.trim_end_matches('/').to_owned();
         let authority = base.split_once("://").map(|(_, rest)| rest).context("--server must be a URL, such as https://sendbox.example.com")?;
-        let config = EgressConfig::for_server(authority)?;
-        let egress = Arc::new(Egress::new(config)?);
-        let policy = EgressPolicy::new(egress.operator(), None, &[authority.to_owned()], &Value::Null)?;
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).trim_matches(['[', ']']);
+        let config = EgressConfig::client(host);
+        let egress = Arc::new(Egress::new(&config)?);
+        let policy = EgressPolicy::new(egress.ceiling(), None, &[authority.to_owned()], &Value::Null)?;
         let wall_ms = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
         let limits = Limits {
             wall_ms,

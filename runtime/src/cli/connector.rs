@@ -11,10 +11,10 @@ use clap::Subcommand;
 
 use super::client::Client;
 use super::{Bundle, Output, ServerArgs, output};
-use crate::connector::{ConnectorRuntime, EngineConfig, LoadedConnector};
+use crate::connector::{ConnectorRuntime, EngineConfig};
 use crate::id::Digest;
-use crate::replay::{ReplayCase, check, replay};
 use crate::secret::SealingKey;
+use crate::replay::{ReplayCase, check, replay};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConnectorCommand {
@@ -77,17 +77,15 @@ pub(super) fn component(name: &str, bundle: Bundle) -> anyhow::Result<Bytes> {
 
 /// An engine that keeps nothing on disk.
 fn local_runtime() -> anyhow::Result<ConnectorRuntime> {
-    let mut random = [0_u8; 32];
-    aws_lc_rs::rand::fill(&mut random).ok().context("no randomness")?;
-    let key = SealingKey::from_hex(&random.iter().map(|byte| format!("{byte:02x}")).collect::<String>())?;
     let config = EngineConfig { pool_slots: 16, ..EngineConfig::default() };
-    Ok(ConnectorRuntime::new(&config, Arc::new(key))?)
+    // Nothing is kept, so nothing needs a key that outlives the process.
+    Ok(ConnectorRuntime::new(&config, Arc::new(SealingKey::generate()?))?)
 }
 
 async fn run_cases(bytes: Bytes, compare: bool) -> anyhow::Result<ExitCode> {
     let runtime = local_runtime()?;
     runtime.inspect(bytes.clone()).await?;
-    let connector: Arc<LoadedConnector> = runtime.load(Digest::of(&bytes), bytes).await?;
+    let connector = runtime.load(Digest::of(&bytes), bytes).await?;
     let (mut cases, mut different) = (0_u32, 0_u32);
     for (number, line) in std::io::stdin().lock().lines().enumerate() {
         let line = line?;

@@ -61,7 +61,7 @@ fn profile(args: &DemoArgs, folder: &Path) -> anyhow::Result<Config> {
     let mut config = Config::default();
     config.server.listen = args.listen;
     config.store.folder = folder.to_owned();
-    config.egress = crate::egress::EgressConfig::loopback()?;
+    config.egress = crate::egress::EgressConfig::loopback();
     Ok(config)
 }
 

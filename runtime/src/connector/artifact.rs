@@ -8,6 +8,7 @@ use std::sync::Arc;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::error::ConnectorError;
 use crate::id::Digest;
 use crate::secret::{SealingKey, write_private};
 
@@ -26,12 +27,13 @@ impl Artifacts {
         folder: &Path,
         key: Arc<SealingKey>,
         engine: &Engine,
-    ) -> std::io::Result<Self> {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
+    ) -> Result<Self, ConnectorError> {
+        make_private(folder).map_err(|error| {
+            let folder = folder.display();
+            ConnectorError::Engine(format!(
+                "the folder of compiled components {folder}: {error}"
+            ))
+        })?;
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
         Ok(Self {
@@ -78,6 +80,12 @@ impl Artifacts {
         drop(code);
         map(engine, &code_path)
     }
+}
+
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(folder)?;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))
 }
 
 /// Maps an artifact whose MAC holds.

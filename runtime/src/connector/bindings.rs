@@ -1,10 +1,6 @@
 //! The contract's types and traits, made from `wit/`. They do not leave [`connector`](crate::connector).
 
-#[expect(
-    clippy::all,
-    clippy::restriction,
-    reason = "generated from wit/"
-)]
+#[expect(clippy::all, clippy::restriction, reason = "generated from wit/")]
 mod generated {
     wasmtime::component::bindgen!({
         path: "../wit",

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use moka::sync::Cache;
@@ -24,6 +25,7 @@ pub struct LoadedConnector {
     pub info: ConnectorInfo,
     /// Its settings schema, compiled.
     pub schema: SettingsSchema,
+    pub(super) compile_ms: u64,
     pre: ConnectorPre<State>,
 }
 
@@ -56,36 +58,34 @@ impl Catalog {
 }
 
 impl ConnectorRuntime {
-    /// The connector of `digest`: from memory, else from this host's artifact, else compiled from what
-    /// `fetch` gives. `fetch` is called only then.
+    /// The connector of `digest`, if it is in memory.
+    #[must_use]
+    pub fn loaded(&self, digest: Digest) -> Option<Arc<LoadedConnector>> {
+        self.catalog.0.get(&digest)?.get().cloned()
+    }
+
+    /// The connector of `digest`: from memory, else from this host's artifact, else compiled from `bytes`.
     ///
     /// # Errors
-    /// [`ConnectorError`], among them [`ConnectorError::Fetch`] and [`ConnectorError::Refused`].
-    pub async fn load<F, E>(
+    /// [`ConnectorError::WrongDigest`] and [`ConnectorError::Refused`].
+    pub async fn load(
         &self,
         digest: Digest,
-        fetch: F,
-    ) -> Result<Arc<LoadedConnector>, ConnectorError>
-    where
-        F: AsyncFnOnce() -> Result<Bytes, E>,
-        E: fmt::Display,
-    {
+        bytes: Bytes,
+    ) -> Result<Arc<LoadedConnector>, ConnectorError> {
         let place = self.catalog.place(digest);
         let connector = place
             .get_or_try_init(async || {
                 if let Some(component) = self.compiler.compiled(digest).await {
-                    return self.ready(digest, &component).await;
+                    return self.ready(digest, &component, Duration::ZERO).await;
                 }
-                let bytes = fetch().await.map_err(|error| ConnectorError::Fetch {
-                    digest,
-                    problem: error.to_string(),
-                })?;
                 if Digest::of(&bytes) != digest {
                     return Err(ConnectorError::WrongDigest(digest));
                 }
                 inspect::shape(&bytes, self.component_bytes)?;
+                let started = Instant::now();
                 let component = self.compiler.compile(digest, bytes).await?;
-                self.ready(digest, &component).await
+                self.ready(digest, &component, started.elapsed()).await
             })
             .await?;
         Ok(Arc::clone(connector))
@@ -96,6 +96,7 @@ impl ConnectorRuntime {
         &self,
         digest: Digest,
         component: &Component,
+        compiled_in: Duration,
     ) -> Result<Arc<LoadedConnector>, ConnectorError> {
         let linked = self.linker.instantiate_pre(component);
         let pre = linked
@@ -112,6 +113,7 @@ impl ConnectorRuntime {
             digest,
             info,
             schema,
+            compile_ms: u64::try_from(compiled_in.as_millis()).unwrap_or(u64::MAX),
             pre,
         }))
     }

@@ -21,16 +21,12 @@ pub(super) struct Compiler {
 }
 
 impl Compiler {
-    pub(super) fn new(engine: Engine, at_once: usize) -> Self {
+    pub(super) fn new(engine: Engine, artifacts: Option<Artifacts>, at_once: usize) -> Self {
         Self {
             engine,
-            artifacts: None,
+            artifacts,
             turns: Arc::new(Semaphore::new(at_once.max(1))),
         }
-    }
-
-    pub(super) fn keep_in(&mut self, artifacts: Artifacts) {
-        self.artifacts = Some(artifacts);
     }
 
     /// The component of `digest` as this host compiled it before.

@@ -1,5 +1,6 @@
 //! The engine: which WebAssembly it accepts, how instances are pooled, and the tick that bounds guest CPU.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -46,7 +47,10 @@ const FEATURES: WasmFeatures = WasmFeatures::MVP
 #[serde(default, deny_unknown_fields)]
 pub struct EngineConfig {
     /// Sends under way at once; others wait for their turn, first come first served.
-    pub slots: u32,
+    pub pool_slots: u32,
+    /// Folder of compiled components, private to this process's user. Without one each process
+    /// compiles for itself.
+    pub artifacts: Option<PathBuf>,
     /// Bytes that an uploaded component may have; 32 MiB at most.
     pub component_bytes: usize,
     /// Bytes of each slot's memory that stay mapped between sends: speed for memory.
@@ -64,7 +68,8 @@ pub struct EngineConfig {
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
-            slots: 512,
+            pool_slots: 512,
+            artifacts: None,
             component_bytes: 8 << 20,
             memory_resident: 1 << 20,
             table_resident: 64 << 10,
@@ -116,9 +121,9 @@ fn engine_config(settings: &EngineConfig) -> Config {
     config
 }
 
-/// Counts are such that a send that holds one of `slots` permits always finds its room.
+/// Counts are such that a send that holds one of `pool_slots` permits always finds its room.
 fn pool(settings: &EngineConfig) -> PoolingAllocationConfig {
-    let slots = settings.slots.max(1);
+    let slots = settings.pool_slots.max(1);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
         .total_core_instances(slots.saturating_mul(CORE_INSTANCES))

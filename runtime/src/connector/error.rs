@@ -101,20 +101,35 @@ pub enum UploadError {
     Host(String),
 }
 
+impl UploadError {
+    /// A stable code for the API and metrics.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotWasm => "upload.not-wasm",
+            Self::CoreModule => "upload.core-module",
+            Self::Malformed { .. } => "upload.malformed",
+            Self::TooLarge { .. } => "upload.too-large",
+            Self::TooComplex { .. } => "upload.too-complex",
+            Self::ForeignImport { .. } => "upload.foreign-import",
+            Self::MissingExport { .. } => "upload.missing-export",
+            Self::WrongContractVersion { .. } => "upload.contract-version",
+            Self::NeedsTooMuch { .. } => "upload.needs-too-much",
+            Self::Compile(_) => "upload.compile",
+            Self::Describe { .. } => "upload.describe",
+            Self::BadInfo { .. } => "upload.info",
+            Self::Schema(_) => "upload.schema",
+            Self::Host(_) => "upload.host",
+        }
+    }
+}
+
 /// Why a connector could not be loaded, or a call ended without the guest's answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectorError {
     /// The engine could not start.
     #[error("the WebAssembly engine: {0}")]
     Engine(String),
-    /// The component's bytes could not be had.
-    #[error("the component {digest} could not be read: {problem}")]
-    Fetch {
-        /// Which.
-        digest: Digest,
-        /// In words.
-        problem: String,
-    },
     /// The bytes are not those of the digest.
     #[error("the component's bytes do not have the digest {0}")]
     WrongDigest(Digest),
@@ -158,7 +173,7 @@ impl ConnectorError {
             Self::NotArmed => "attempt.not-armed",
             Self::HostPanic => "host.panic",
             Self::Refused(_) => "connector.refused",
-            Self::Engine(_) | Self::Fetch { .. } | Self::WrongDigest(_) => "connector.unavailable",
+            Self::Engine(_) | Self::WrongDigest(_) => "connector.unavailable",
         }
     }
 
