@@ -17,7 +17,10 @@ pub(super) async fn alive() -> &'static str {
 pub(super) async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
     match app.store.check().await {
         Ok(()) => (StatusCode::OK, "ready\n"),
-        Err(_) => (ApiError::Unavailable.status(), "the store is not available\n"),
+        Err(_) => (
+            ApiError::Unavailable.status(),
+            "the store is not available\n",
+        ),
     }
 }
 
