@@ -239,7 +239,7 @@ fn timeline(message: &Value) {
         "  {}  accepted  {} to {}",
         word("/created_at"),
         word("/id"),
-        word("/to")
+        word("/recipient")
     ));
     for attempt in message
         .get("attempts")
