@@ -5,7 +5,7 @@ use std::fs;
 
 mod files;
 
-use files::{File, folders, holds, repository, root};
+use files::{File, folders, holds, root};
 
 /// Lines that a file may have, its tests aside.
 const LINES_MAX: usize = 400;
@@ -388,34 +388,47 @@ fn all_connectors_are_built_alike_and_stand_in_the_readme() {
     }
 }
 
-/// Guests without a test whose name is theirs.
-fn untested(guests: &[String], files: &[File]) -> Vec<String> {
-    let tested = |guest: &str| {
-        let function = format!("fn {}(", guest.replace('-', "_"));
+/// What hostile guests can do, as tests name it: the acts of those that do as they are told, and the
+/// constants of those that are a file of text.
+fn attacks(files: &[File]) -> BTreeSet<String> {
+    let mut attacks = BTreeSet::new();
+    for file in files {
+        let Some(path) = file.path.strip_prefix("tests/guests/") else {
+            continue;
+        };
+        if let Some(name) = path.strip_suffix(".wat") {
+            attacks.insert(format!("guests::{}", name.replace('-', "_").to_uppercase()));
+        }
+        let acts = file.text.split("is(\"").skip(1);
+        attacks.extend(acts.filter_map(|rest| Some(format!("\"{}\"", rest.split_once("\")")?.0))));
+    }
+    attacks
+}
+
+fn untested(files: &[File]) -> Vec<String> {
+    let tests = || {
         files
             .iter()
-            .any(|file| file.path.starts_with("tests/it/") && file.text.contains(&function))
+            .filter(|file| file.path.starts_with("tests/it/"))
     };
-    guests
-        .iter()
-        .filter(|guest| !tested(guest))
-        .cloned()
+    let attacks = attacks(files).into_iter();
+    attacks
+        .filter(|attack| !tests().any(|file| file.text.contains(attack)))
         .collect()
 }
 
 #[test]
-fn every_hostile_guest_has_a_test_of_its_name() {
-    let packages = folders("tests/guests").into_iter();
-    let packages = packages.filter(|name| {
-        root()
-            .join("tests/guests")
-            .join(name)
-            .join("Cargo.toml")
-            .is_file()
-    });
-    let guests: Vec<_> = packages.collect();
-    assert_eq!(untested(&guests, &repository()), Vec::<String>::new());
-    assert_eq!(untested(&["eats-memory".to_owned()], &[]), ["eats-memory"]);
+fn every_hostile_act_is_put_to_the_test() {
+    holds(
+        untested,
+        &[
+            (
+                "tests/guests/acts/src/acts.rs",
+                "() if is(\"eat-disk\") => eat_disk(),",
+            ),
+            ("tests/guests/eat-memory.wat", "(module)"),
+        ],
+    );
 }
 
 /// Paths that begin at the root of one machine.
