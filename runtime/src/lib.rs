@@ -6,8 +6,8 @@
 //! |---|---|
 //! | words | [`time`] [`id`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`about`] [`tenant`] [`source`] [`limits`] |
 //! | outside | [`store`] [`egress`] |
-//! | guests | [`connector`] [`replay`] |
-//! | delivery | [`delivery`] |
+//! | guests | [`connector`] |
+//! | delivery | [`replay`] [`delivery`] |
 //! | doors | [`api`] [`front_doors`] [`config`] [`server`] [`cli`] |
 
 pub mod about;

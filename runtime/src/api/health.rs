@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::App;
+use super::error::ApiError;
 use crate::limits::Limits;
 
 /// `GET /healthz`: the process answers.
@@ -17,7 +18,7 @@ pub(super) async fn ready(State(app): State<App>) -> (StatusCode, &'static str) 
     match app.store.check().await {
         Ok(()) => (StatusCode::OK, "ready\n"),
         Err(_) => (
-            StatusCode::SERVICE_UNAVAILABLE,
+            ApiError::Unavailable.status(),
             "the store is not available\n",
         ),
     }
