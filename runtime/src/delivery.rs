@@ -1,6 +1,7 @@
 //! From an accepted message to its end: claims, attempts, and who waits for them.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -95,8 +96,14 @@ struct Core {
     permits: Arc<Semaphore>,
     tenant_concurrency: usize,
     tenants: Mutex<HashMap<TenantId, usize>>,
-    /// Wakes the dispatcher: something may be due.
+    /// Wakes the dispatcher: something is due, or there is room again.
     wake: Notify,
+    /// Milliseconds since the Unix epoch: nothing in the outbox is due before.
+    due: AtomicI64,
+    /// The dispatcher has work for which it found no room.
+    starved: AtomicBool,
+    /// Free permits that are worth a claim: each costs a transaction.
+    batch: usize,
     waiters: Mutex<HashMap<MessageId, oneshot::Sender<Ended>>>,
     tasks: TaskTracker,
     stopping: CancellationToken,
@@ -119,8 +126,11 @@ impl Drop for Permit {
             }
         }
         drop(tenants);
-        // Whoever found no place, in memory or in the outbox, looks again.
-        self.core.wake.notify_one();
+        // The dispatcher found no room: it looks again once a batch fits.
+        if self.core.starved.load(Ordering::SeqCst) && self.core.permits.available_permits() >= self.core.batch {
+            self.core.starved.store(false, Ordering::SeqCst);
+            self.core.wake.notify_one();
+        }
     }
 }
 
@@ -129,7 +139,7 @@ impl Delivery {
     #[must_use]
     pub fn new(foundations: Foundations, config: &DeliveryConfig) -> Self {
         let Foundations { store, runtime, egress, limits, clock } = foundations;
-        let roster = Roster::new(store.clone(), runtime.clone(), egress.operator().clone());
+        let roster = Roster::new(store.clone(), runtime.clone(), egress.ceiling().clone());
         Self {
             core: Arc::new(Core {
                 store,
@@ -143,6 +153,9 @@ impl Delivery {
                 tenant_concurrency: config.tenant_concurrency,
                 tenants: Mutex::default(),
                 wake: Notify::new(),
+                due: AtomicI64::new(0),
+                starved: AtomicBool::new(false),
+                batch: (config.concurrency / 8).max(1),
                 waiters: Mutex::default(),
                 tasks: TaskTracker::new(),
                 stopping: CancellationToken::new(),
@@ -175,7 +188,7 @@ impl Delivery {
 
     /// Looks at the outbox again, as after the clock has moved.
     pub fn wake(&self) {
-        self.core.wake.notify_one();
+        self.core.due_at(Timestamp::default());
     }
 
     /// Sends one message through an integration as it stands, past route, outbox and retries.
@@ -187,8 +200,8 @@ impl Delivery {
             Some(pool) => Some(self.core.roster.source(pool).await?),
             None => None,
         };
-        let (settings, scope) = self.core.open(ready, source, None);
-        let report = self.core.run(ready, settings, message, scope).await;
+        let exit = self.core.open(ready, source, None);
+        let report = self.core.run(ready, message, exit).await;
         let outcome = verdict::verdict(report.result.clone(), report.trapped, &report.wire);
         Ok((outcome, report))
     }
@@ -214,7 +227,7 @@ impl Core {
             Accepted::New(claim) => {
                 match (claim, permit) {
                     (Some(claim), Some(permit)) => self.spawn(claim, permit),
-                    _ => self.wake.notify_one(),
+                    _ => self.due_at(now),
                 }
                 Submitted::Accepted(id, waiter)
             }
@@ -230,11 +243,10 @@ impl Core {
             let id = claim.message.id;
             match core.attempt(claim).await {
                 Ok(ended) => {
-                    let waits = matches!(ended.next, Transition::Wait { .. });
-                    core.answer(id, ended);
-                    if waits {
-                        core.wake.notify_one();
+                    if let Transition::Wait { until, .. } = ended.next {
+                        core.due_at(until);
                     }
+                    core.answer(id, ended);
                 }
                 Err(StoreError::Fenced) => core.forget(id),
                 Err(error) => {
@@ -259,6 +271,18 @@ impl Core {
         }
         *count += 1;
         Some(Permit { core: self.clone(), tenant: tenant.clone(), _global: global })
+    }
+
+    /// Something in the outbox is due at `time`.
+    fn due_at(&self, time: Timestamp) {
+        self.due.fetch_min(time.as_millis(), Ordering::SeqCst);
+        self.wake.notify_one();
+    }
+
+    /// Tenants that have no free place.
+    fn full_tenants(&self) -> Vec<TenantId> {
+        let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        tenants.iter().filter(|(_, count)| **count >= self.tenant_concurrency).map(|(id, _)| id.clone()).collect()
     }
 
     fn lease(&self, now: Timestamp) -> Lease {

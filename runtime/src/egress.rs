@@ -1,4 +1,16 @@
 //! The only way out: policy, resolution, dialling, TLS and HTTP, all for one tenant's send at a time.
+//!
+//! | module | job |
+//! |---|---|
+//! | [`config`] | what the operator sets |
+//! | [`address`] | which addresses may be dialled |
+//! | [`target`] | one parse of a URL into one object |
+//! | [`pattern`] [`policy`] | which names, ports and schemes may be reached |
+//! | [`headers`] [`prepare`] | the guest's request as it will stand on the wire, secrets filled in |
+//! | [`resolve`] [`dial`] [`tls`] | from a name to a session from the source address |
+//! | [`meter`] [`link`] [`pool`] | one HTTP/1.1 connection, how far it came, and its reuse |
+//! | [`journal`] | what the host saw on the wire |
+//! | [`live`] [`capture`] [`scope`] | the real way out, a recorded one, and one send's use of either |
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +18,32 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::limits::Limit;
+
+mod address;
+mod capture;
+mod config;
+mod dial;
+mod headers;
+mod journal;
+mod link;
+mod live;
+mod meter;
+mod pattern;
+mod policy;
+mod pool;
+mod prepare;
+mod resolve;
+mod scope;
+mod target;
+mod tls;
+
+pub use address::{AddressPolicy, Cidr, CidrError};
+pub use capture::{Answer, Capture, CapturedRequest};
+pub use config::{EgressConfig, EgressSetupError, PortRange};
+pub use live::Egress;
+pub use pattern::{Author, HostPattern, PatternError};
+pub use policy::{Ceiling, EgressPolicy, PolicyError};
+pub use scope::{EgressScope, Transport};
 
 /// One HTTP exchange that a guest asks for. Every text may hold placeholders.
 #[derive(Clone, Debug, Default)]
@@ -90,6 +128,25 @@ pub enum EgressError {
     /// The response is over a limit.
     #[error("the response is too large")]
     ResponseTooLarge,
+}
+
+impl EgressError {
+    /// The stable code in wire records and metrics.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Denied { .. } => "egress.denied",
+            Self::Invalid(_) => "egress.invalid",
+            Self::Limit { limit, .. } => limit.code(),
+            Self::Dns => "egress.dns",
+            Self::Connect(_) => "egress.connect",
+            Self::Tls(_) => "egress.tls",
+            Self::NotArmed => "egress.not-armed",
+            Self::Timeout => "egress.timeout",
+            Self::Interrupted => "egress.interrupted",
+            Self::ResponseTooLarge => "egress.response-too-large",
+        }
+    }
 }
 
 /// Called and awaited once, just before the first byte that could complete a request leaves.

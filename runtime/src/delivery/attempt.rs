@@ -14,6 +14,7 @@ use crate::connector::{Call, CallReport, GuestClock};
 use crate::egress::{Arm, EgressScope, Transport};
 use crate::message::OutgoingMessage;
 use crate::outcome::{Failure, FailureKind, WireRecord};
+use crate::settings::Placeholders;
 use crate::source::EgressSource;
 use crate::store::{Claim, StoreError};
 
@@ -22,6 +23,14 @@ struct Plan {
     choice: Choice,
     ready: Arc<ReadyIntegration>,
     source: Option<EgressSource>,
+}
+
+/// One send's way out, with the settings whose secrets it fills in.
+pub(super) struct Exit {
+    settings: String,
+    placeholders: Placeholders,
+    scope: Arc<EgressScope>,
+    deadline: Instant,
 }
 
 /// How an attempt ended, for whoever waits for it.
@@ -48,8 +57,9 @@ impl Core {
             Err(error) => return self.conclude_unplanned(claim, &error).await,
         };
         let start = self.start(&claim, &plan);
-        let scope = self.scope(&claim, &plan, &start);
-        let report = self.call(&claim, &plan, scope).await;
+        let exit = self.exit(&claim, &plan, &start);
+        let message = claim.message.outgoing(start.started_at);
+        let report = self.run(&plan.ready, message, exit).await;
         let outcome = verdict(report.result, report.trapped, &report.wire);
         let now = self.clock.now();
         let next = schedule(&self.retry, &Situation {
@@ -98,7 +108,7 @@ impl Core {
         }
     }
 
-    fn scope(&self, claim: &Claim, plan: &Plan, start: &AttemptStart) -> (String, Arc<EgressScope>) {
+    fn exit(&self, claim: &Claim, plan: &Plan, start: &AttemptStart) -> Exit {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let armed = (claim.clone(), start.clone());
         let arm: Arm = Arc::new(move || {
@@ -114,8 +124,9 @@ impl Core {
         ready: &ReadyIntegration,
         source: Option<EgressSource>,
         arm: Option<Arm>,
-    ) -> (String, Arc<EgressScope>) {
+    ) -> Exit {
         let (settings, placeholders) = ready.settings.fill(uuid::Uuid::new_v4().into_bytes());
+        let deadline = Instant::now() + self.limits.wall();
         let scope = EgressScope::new(
             Transport::Live(self.egress.clone()),
             ready.integration.tenant.clone(),
@@ -123,33 +134,28 @@ impl Core {
             ready.integration.revision,
             source,
             ready.policy.clone(),
-            placeholders,
+            placeholders.clone(),
             self.limits.clone(),
-            Instant::now() + self.limits.wall(),
+            deadline,
             arm,
         );
-        (settings, Arc::new(scope))
-    }
-
-    async fn call(&self, claim: &Claim, plan: &Plan, (settings, scope): (String, Arc<EgressScope>)) -> CallReport {
-        let message = claim.message.outgoing(self.clock.now());
-        self.run(&plan.ready, settings, message, scope).await
+        Exit { settings, placeholders, scope: Arc::new(scope), deadline }
     }
 
     /// Runs a guest once.
     pub(super) async fn run(
         &self,
         ready: &ReadyIntegration,
-        settings: String,
         message: OutgoingMessage,
-        egress: Arc<EgressScope>,
+        exit: Exit,
     ) -> CallReport {
         let call = Call {
-            settings,
+            settings: exit.settings,
             message,
-            egress,
+            egress: exit.scope,
+            placeholders: exit.placeholders,
             limits: self.limits.clone(),
-            deadline: Instant::now() + self.limits.wall(),
+            deadline: exit.deadline,
             clock: GuestClock::System,
         };
         self.runtime.call(&ready.connector, call).await

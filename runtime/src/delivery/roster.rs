@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::connector::{ConnectorError, ConnectorRuntime, LoadedConnector};
-use crate::egress::{EgressPolicy, OperatorPolicy, PolicyError};
+use crate::egress::{Ceiling, EgressPolicy, PolicyError};
 use crate::id::{Digest, IntegrationId, PoolName, TenantId};
 use crate::message::Channel;
 use crate::settings::{PreparedSettings, join};
@@ -65,7 +65,7 @@ type Cached<K, V> = RwLock<HashMap<K, (u64, V)>>;
 pub struct Roster {
     store: Store,
     runtime: Arc<ConnectorRuntime>,
-    operator: OperatorPolicy,
+    ceiling: Arc<Ceiling>,
     routes: Cached<(TenantId, Channel), Arc<[IntegrationId]>>,
     ready: Cached<(TenantId, IntegrationId), Arc<ReadyIntegration>>,
     pools: Cached<PoolName, Arc<Vec<(EgressSource, u32)>>>,
@@ -73,13 +73,13 @@ pub struct Roster {
 }
 
 impl Roster {
-    /// A roster over a store. `operator` is the ceiling of every egress policy.
+    /// A roster over a store. No egress policy goes beyond `ceiling`.
     #[must_use]
-    pub fn new(store: Store, runtime: Arc<ConnectorRuntime>, operator: OperatorPolicy) -> Self {
+    pub fn new(store: Store, runtime: Arc<ConnectorRuntime>, ceiling: Arc<Ceiling>) -> Self {
         Self {
             store,
             runtime,
-            operator,
+            ceiling,
             routes: RwLock::default(),
             ready: RwLock::default(),
             pools: RwLock::default(),
@@ -132,7 +132,7 @@ impl Roster {
             return Err(RosterError::Settings { pointer: problem.pointer, message: problem.message });
         }
         let hosts = tenant.allowed_hosts.as_deref();
-        let policy = EgressPolicy::new(&self.operator, hosts, &connector.info.hosts, &whole)?;
+        let policy = EgressPolicy::new(&self.ceiling, hosts, &connector.info.hosts, &whole)?;
         let settings =
             PreparedSettings::new(integration.settings.clone(), &integration.secrets, &connector.info.secret_grants);
         let pool = integration.egress_pool.clone().or(tenant.egress_pool);
@@ -148,7 +148,7 @@ impl Roster {
             return Ok(loaded);
         }
         let bytes = self.store.component(digest).await?.ok_or(RosterError::Missing)?;
-        Ok(self.runtime.load(digest, bytes).await?)
+        Ok(self.runtime.load(digest, bytes.into()).await?)
     }
 
     /// The source that the next send of a pool leaves by: each takes its turn by weight.

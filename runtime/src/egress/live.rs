@@ -1,0 +1,204 @@
+//! The real way out of this process.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Response;
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::EgressError;
+use super::config::{EgressConfig, EgressSetupError};
+use super::dial::dial;
+use super::journal::Entry;
+use super::link::{Link, SendError, Stream, check_head};
+use super::policy::Ceiling;
+use super::pool::{Edition, Lane, Owner, Pool};
+use super::prepare::Outgoing;
+use super::resolve::{Resolve, Resolved};
+use super::scope::{Gate, Received};
+use super::target::{Scheme, Target};
+use super::tls::Tls;
+use crate::limits::Limits;
+use crate::outcome::Progress;
+use crate::source::EgressSource;
+
+/// The process-wide parts of egress: the operator's ceiling, the resolver, TLS and the idle connections.
+pub struct Egress {
+    ceiling: Arc<Ceiling>,
+    resolve: Resolve,
+    https: Tls,
+    pool: Pool,
+}
+
+impl fmt::Debug for Egress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Egress")
+            .field("ceiling", &self.ceiling)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whose exchange it is, and what it may use.
+pub(super) struct Terms<'s> {
+    pub(super) owner: &'s Owner,
+    pub(super) edition: Edition,
+    pub(super) source: Option<&'s EgressSource>,
+    pub(super) limits: &'s Limits,
+    pub(super) deadline: Instant,
+}
+
+impl Egress {
+    /// Reads the configuration, the system's DNS servers and the roots. Nothing is taken from the environment.
+    ///
+    /// # Errors
+    /// [`EgressSetupError`] with the field at fault.
+    pub fn new(config: &EgressConfig) -> Result<Self, EgressSetupError> {
+        Ok(Self {
+            ceiling: Arc::new(Ceiling::new(config)?),
+            resolve: Resolve::new(config)?,
+            https: Tls::new(config.extra_roots.as_deref(), b"http/1.1")?,
+            pool: Pool::new(config),
+        })
+    }
+
+    /// The operator's ceiling, for policies.
+    #[must_use]
+    pub fn ceiling(&self) -> &Arc<Ceiling> {
+        &self.ceiling
+    }
+
+    /// Closes the connections that an earlier edition of the integration left idle.
+    pub(super) fn retire(&self, owner: &Owner, edition: Edition) {
+        self.pool.retire(owner, edition);
+    }
+
+    /// One exchange. The gate is passed before the first byte may leave.
+    pub(super) async fn exchange(
+        &self,
+        outgoing: Outgoing,
+        terms: &Terms<'_>,
+        entry: &Entry<'_>,
+        gate: &Gate,
+    ) -> Result<Received, EgressError> {
+        let lane = Lane::new(terms.source, &outgoing.target);
+        let kept = self.kept(terms, &lane).await;
+        let mut reused = kept.is_some();
+        let mut link = match kept {
+            Some(link) => link,
+            None => self.connect(&outgoing.target, terms, entry).await?,
+        };
+        gate.pass().await?;
+        let (target, has_secret) = (outgoing.target.clone(), outgoing.has_secret);
+        let mut request = outgoing.into_request(&link.meter);
+        loop {
+            if has_secret && target.scheme == Scheme::Http && !link.peer.ip().is_loopback() {
+                entry.set_progress(Progress::Refused);
+                return Err(EgressError::Denied {
+                    rule: "secret.plaintext",
+                });
+            }
+            if Instant::now() >= terms.deadline {
+                return Err(EgressError::Timeout);
+            }
+            entry.set_connection(link.local, link.peer, &link.meter);
+            match link.send(request, terms.limits, terms.deadline).await {
+                Ok(response) => return self.receive(response, link, lane, terms, entry).await,
+                Err(SendError {
+                    unsent: Some(unsent),
+                    ..
+                }) if reused => {
+                    // An idle connection that its peer had closed: no byte was written, so a new one may try.
+                    reused = false;
+                    entry.release();
+                    link = self.connect(&target, terms, entry).await?;
+                    request = unsent.map(|payload| payload.moved(&link.meter));
+                }
+                Err(failed) => return Err(failed.error),
+            }
+        }
+    }
+
+    async fn receive(
+        &self,
+        response: Response<Incoming>,
+        mut link: Link,
+        lane: Lane,
+        terms: &Terms<'_>,
+        entry: &Entry<'_>,
+    ) -> Result<Received, EgressError> {
+        let (head, body) = response.into_parts();
+        let status = head.status.as_u16();
+        if status >= 200 {
+            entry.set_status(status);
+        }
+        check_head(status, &head.headers, terms.limits)?;
+        let body = link
+            .read(body, terms.limits.response_body, terms.deadline)
+            .await?;
+        entry.release();
+        if link.is_usable().await {
+            self.pool.put(terms.owner, terms.edition, lane, link);
+        }
+        Ok(Received {
+            status,
+            headers: head.headers,
+            body,
+        })
+    }
+
+    /// An idle connection that is still open.
+    async fn kept(&self, terms: &Terms<'_>, lane: &Lane) -> Option<Link> {
+        loop {
+            let mut link = self.pool.take(terms.owner, terms.edition, lane)?;
+            if link.is_usable().await {
+                return Some(link);
+            }
+        }
+    }
+
+    /// Resolves, judges, dials and, for `https`, makes the TLS session.
+    async fn connect(
+        &self,
+        target: &Target,
+        terms: &Terms<'_>,
+        entry: &Entry<'_>,
+    ) -> Result<Link, EgressError> {
+        let limits = terms.limits;
+        let within = |millis| {
+            terms
+                .deadline
+                .min(Instant::now() + Duration::from_millis(millis))
+        };
+        let addresses = match self
+            .resolve
+            .resolve(&target.host, within(limits.dns_ms))
+            .await?
+        {
+            Resolved::Addresses(addresses) => addresses,
+            Resolved::Refused { rule, addresses } => {
+                entry.set_progress(Progress::Refused);
+                let host = target.host.to_string();
+                tracing::info!(rule, host, ?addresses, "resolved addresses refused");
+                return Err(EgressError::Denied { rule });
+            }
+        };
+        let source = terms.source.map(|source| source.address);
+        let until = within(limits.connect_ms);
+        let tcp = dial(&addresses, target.port, source, until, |peer| {
+            entry.set_peer(peer)
+        })
+        .await?;
+        let stream = match target.scheme {
+            Scheme::Http => Stream::Plain(tcp),
+            Scheme::Https => {
+                let until = within(limits.tls_ms);
+                Stream::Tls(Box::new(
+                    self.https.connect(&target.host, tcp, until).await?,
+                ))
+            }
+        };
+        Link::open(stream, limits).await
+    }
+}

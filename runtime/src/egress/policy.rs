@@ -1,0 +1,411 @@
+//! The name layer: operator's ceiling ∩ tenant's list ∩ connector's manifest. Each may only narrow.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::address::Cidr;
+use super::config::{EgressConfig, EgressSetupError, PortRange};
+use super::pattern::{Author, HostPattern, PatternError, any_port};
+use super::target::{Host, Scheme, Target, origin, parse_host};
+
+/// Names that never lead outside (RFC 6761, RFC 6762, RFC 7686, RFC 9476 and ICANN's `internal`).
+const SPECIAL_NAMES: &[&str] = &[
+    "alt",
+    "arpa",
+    "example",
+    "internal",
+    "invalid",
+    "local",
+    "localhost",
+    "onion",
+    "test",
+];
+
+/// Ports of mail: a request in HTTP could speak to a mail server there.
+const MAIL_PORTS: &[u16] = &[25, 465, 587];
+
+const SETTING: &str = "{settings:";
+
+/// A host pattern that cannot be used, with the field it stands in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: '{pattern}': {problem}")]
+pub struct PolicyError {
+    /// The field, such as `allowed_hosts[0]`.
+    pub field: String,
+    /// The pattern as written.
+    pub pattern: String,
+    /// What is wrong with it.
+    pub problem: PatternError,
+}
+
+fn read(field: &str, patterns: &[String], author: Author) -> Result<Vec<HostPattern>, PolicyError> {
+    let one = |(index, pattern): (usize, &String)| {
+        HostPattern::parse(pattern, author).map_err(|problem| PolicyError {
+            field: format!("{field}[{index}]"),
+            pattern: pattern.clone(),
+            problem,
+        })
+    };
+    patterns.iter().enumerate().map(one).collect()
+}
+
+/// What the operator allows at most, read once.
+#[derive(Debug)]
+pub struct Ceiling {
+    hosts: Vec<HostPattern>,
+    ports: Vec<PortRange>,
+    plaintext: Vec<HostPattern>,
+    special: Vec<String>,
+    literals: Vec<Cidr>,
+}
+
+impl Ceiling {
+    /// Reads the operator's configuration.
+    ///
+    /// # Errors
+    /// [`EgressSetupError`] for a malformed pattern or name.
+    pub fn new(config: &EgressConfig) -> Result<Self, EgressSetupError> {
+        for name in &config.special_names {
+            if !matches!(parse_host(name), Ok(Host::Name(_))) {
+                return Err(EgressSetupError::Name {
+                    field: "special_names",
+                    name: name.clone(),
+                });
+            }
+        }
+        Ok(Self {
+            hosts: read("allowed_hosts", &config.allowed_hosts, Author::Operator)?,
+            ports: config.ports.clone(),
+            plaintext: read("plaintext_hosts", &config.plaintext_hosts, Author::Operator)?,
+            special: config
+                .special_names
+                .iter()
+                .map(|name| name.to_ascii_lowercase())
+                .collect(),
+            literals: config.allow_addresses.clone(),
+        })
+    }
+
+    fn check(&self, target: &Target) -> Result<(), &'static str> {
+        let (host, port) = (&target.host, target.port);
+        match host {
+            Host::Address(address) => {
+                if !self.literals.iter().any(|range| range.contains(*address)) {
+                    return Err("host.address-literal");
+                }
+            }
+            Host::Name(name) => self.check_name(name)?,
+        }
+        let plaintext: Vec<_> = match target.scheme {
+            Scheme::Https => Vec::new(),
+            Scheme::Http => self
+                .plaintext
+                .iter()
+                .filter(|pattern| pattern.matches(host, port))
+                .collect(),
+        };
+        if target.scheme == Scheme::Http && plaintext.is_empty() {
+            return Err("scheme.plaintext");
+        }
+        if MAIL_PORTS.contains(&port) {
+            return Err("port.mail");
+        }
+        let by_pattern = plaintext
+            .iter()
+            .any(|pattern| port == 80 || pattern.names_port(port));
+        if !by_pattern && !any_port(&self.ports, port) {
+            return Err("port.not-allowed");
+        }
+        if !any(&self.hosts, target) {
+            return Err("host.not-allowed-by-operator");
+        }
+        Ok(())
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), &'static str> {
+        if self.special.iter().any(|suffix| is_below(name, suffix)) {
+            return Ok(());
+        }
+        if !name.contains('.') {
+            return Err("host.single-label");
+        }
+        if SPECIAL_NAMES.iter().any(|suffix| is_below(name, suffix)) {
+            return Err("host.special-use");
+        }
+        Ok(())
+    }
+}
+
+fn is_below(name: &str, suffix: &str) -> bool {
+    name.strip_suffix(suffix)
+        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+fn any(patterns: &[HostPattern], target: &Target) -> bool {
+    patterns
+        .iter()
+        .any(|pattern| pattern.matches(&target.host, target.port))
+}
+
+/// What one integration may reach, at one revision of it.
+#[derive(Debug)]
+pub struct EgressPolicy {
+    operator: Arc<Ceiling>,
+    tenant: Option<Vec<HostPattern>>,
+    connector: Vec<HostPattern>,
+    fingerprint: u64,
+}
+
+impl EgressPolicy {
+    /// Joins the three lists. `{settings:/pointer}` in a connector's pattern stands for that setting: a
+    /// whole pattern may become the host and port of a URL, a part of one only labels. A pattern whose
+    /// setting is missing falls away.
+    ///
+    /// # Errors
+    /// [`PolicyError`] for the first malformed pattern.
+    pub fn new(
+        operator: &Arc<Ceiling>,
+        tenant_hosts: Option<&[String]>,
+        connector_hosts: &[String],
+        settings: &Value,
+    ) -> Result<Self, PolicyError> {
+        let tenant = tenant_hosts
+            .map(|hosts| read("allowed_hosts", hosts, Author::Tenant))
+            .transpose()?;
+        let mut connector = Vec::new();
+        for (index, pattern) in connector_hosts.iter().enumerate() {
+            let error = |problem| PolicyError {
+                field: format!("hosts[{index}]"),
+                pattern: pattern.clone(),
+                problem,
+            };
+            let Some(expanded) = expand(pattern, settings).map_err(error)? else {
+                continue;
+            };
+            connector.push(HostPattern::parse(&expanded, Author::Connector).map_err(error)?);
+        }
+        let mut hasher = DefaultHasher::new();
+        (&tenant, &connector).hash(&mut hasher);
+        Ok(Self {
+            operator: Arc::clone(operator),
+            tenant,
+            connector,
+            fingerprint: hasher.finish(),
+        })
+    }
+
+    /// Whether the name layer lets a request through, or the rule that refuses it.
+    pub(super) fn check(&self, target: &Target) -> Result<(), &'static str> {
+        self.operator.check(target)?;
+        if self.tenant.as_ref().is_some_and(|list| !any(list, target)) {
+            return Err("host.not-allowed-by-tenant");
+        }
+        if !any(&self.connector, target) {
+            return Err("host.not-asked-by-connector");
+        }
+        Ok(())
+    }
+
+    /// Differs where the tenant's or connector's list does: kept connections must not outlive a list.
+    pub(super) const fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+}
+
+/// A connector's pattern with its settings filled in; none where one is missing.
+fn expand(pattern: &str, settings: &Value) -> Result<Option<String>, PatternError> {
+    let mut out = String::new();
+    let mut rest = pattern;
+    while let Some(at) = rest.find(SETTING) {
+        let (before, found) = rest.split_at(at);
+        let inner = found.get(SETTING.len()..).unwrap_or_default();
+        let (pointer, after) = inner.split_once('}').ok_or(PatternError::Syntax)?;
+        let value = match settings.pointer(pointer) {
+            Some(Value::String(text)) if !text.is_empty() => text.clone(),
+            Some(Value::Number(number)) => number.to_string(),
+            _ => return Ok(None),
+        };
+        if out.is_empty() && before.is_empty() && after.is_empty() {
+            return whole(&value).map(Some);
+        }
+        let is_label = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
+        if !value.bytes().all(is_label) {
+            return Err(PatternError::Syntax);
+        }
+        out.push_str(before);
+        out.push_str(&value);
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(Some(out))
+}
+
+/// The host, with its port, of a setting that holds a URL, a host, or a host with a port.
+fn whole(value: &str) -> Result<String, PatternError> {
+    if value.contains("://") {
+        let (_, host, port, _) = origin(value).map_err(|_| PatternError::Syntax)?;
+        return Ok(format!("{host}:{port}"));
+    }
+    if value.contains(['*', '/']) {
+        return Err(PatternError::Syntax);
+    }
+    Ok(value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn policy(
+        config: EgressConfig,
+        tenant: Option<&[&str]>,
+        connector: &[&str],
+        settings: &Value,
+    ) -> EgressPolicy {
+        let owned = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+        let tenant = tenant.map(owned);
+        let ceiling = Arc::new(Ceiling::new(&config).unwrap());
+        EgressPolicy::new(&ceiling, tenant.as_deref(), &owned(connector), settings).unwrap()
+    }
+
+    fn check(policy: &EgressPolicy, url: &str) -> Result<(), &'static str> {
+        policy.check(&Target::parse(url).unwrap())
+    }
+
+    #[test]
+    fn each_list_only_narrows() {
+        let config = EgressConfig {
+            allowed_hosts: vec!["*.example.com".into()],
+            ..EgressConfig::default()
+        };
+        let policy = policy(
+            config,
+            Some(&["a.example.com", "b.example.com", "c.example.org"]),
+            &["a.example.com", "d.example.com", "c.example.org"],
+            &json!({}),
+        );
+        assert_eq!(check(&policy, "https://a.example.com/"), Ok(()));
+        assert_eq!(
+            check(&policy, "https://b.example.com/"),
+            Err("host.not-asked-by-connector")
+        );
+        assert_eq!(
+            check(&policy, "https://d.example.com/"),
+            Err("host.not-allowed-by-tenant")
+        );
+        assert_eq!(
+            check(&policy, "https://c.example.org/"),
+            Err("host.not-allowed-by-operator")
+        );
+        assert_eq!(
+            check(&policy, "https://a.example.com:465/"),
+            Err("port.mail")
+        );
+        assert_eq!(
+            check(&policy, "https://a.example.com:8443/"),
+            Err("port.not-allowed")
+        );
+    }
+
+    #[test]
+    fn a_connector_asks_for_the_host_of_a_setting() {
+        let settings = json!({"endpoint": "https://Hooks.example.com/x?y={{z}}", "host": "mail.example.org", "port": 8443, "region": "eu-1", "empty": ""});
+        let config = EgressConfig {
+            ports: vec![PortRange::one(443), PortRange::one(8443)],
+            ..EgressConfig::default()
+        };
+        let policy = policy(
+            config,
+            None,
+            &[
+                "{settings:/endpoint}",
+                "{settings:/host}:{settings:/port}",
+                "api.{settings:/region}.example.net",
+                "{settings:/empty}",
+                "{settings:/missing}",
+            ],
+            &settings,
+        );
+        assert_eq!(check(&policy, "https://hooks.example.com/other"), Ok(()));
+        assert_eq!(
+            check(&policy, "https://hooks.example.com:8443/"),
+            Err("host.not-asked-by-connector")
+        );
+        assert_eq!(check(&policy, "https://mail.example.org:8443/"), Ok(()));
+        assert_eq!(check(&policy, "https://api.eu-1.example.net/"), Ok(()));
+        assert_eq!(
+            check(&policy, "https://api.us-1.example.net/"),
+            Err("host.not-asked-by-connector")
+        );
+    }
+
+    #[test]
+    fn a_setting_widens_no_pattern() {
+        let ceiling = Arc::new(Ceiling::new(&EgressConfig::default()).unwrap());
+        for (pattern, value) in [
+            ("api.{settings:/r}.example.net", "evil.example/"),
+            ("{settings:/r}", "*"),
+            ("{settings:/r}", "*.example.net"),
+            ("{settings:/r}.example.net", "*"),
+            ("{settings:/r}", "https://u@h.example/"),
+            ("{settings:/r", "x"),
+        ] {
+            let result =
+                EgressPolicy::new(&ceiling, None, &[pattern.to_owned()], &json!({"r": value}));
+            assert!(result.is_err(), "{pattern} {value}");
+        }
+    }
+
+    #[test]
+    fn plaintext_special_names_and_literals_are_the_operators_to_open() {
+        let closed = policy(
+            EgressConfig::default(),
+            None,
+            &["localhost", "127.0.0.1", "a.example.com"],
+            &json!({}),
+        );
+        assert_eq!(
+            check(&closed, "https://localhost/"),
+            Err("host.single-label")
+        );
+        assert_eq!(
+            check(&closed, "https://127.0.0.1/"),
+            Err("host.address-literal")
+        );
+        assert_eq!(
+            check(&closed, "http://a.example.com/"),
+            Err("scheme.plaintext")
+        );
+        let open = EgressConfig {
+            plaintext_hosts: vec![
+                "localhost:8025".into(),
+                "127.0.0.0/8".into(),
+                "a.example.com".into(),
+            ],
+            special_names: vec!["localhost".into()],
+            allow_addresses: vec!["127.0.0.0/8".parse().unwrap()],
+            ..EgressConfig::default()
+        };
+        let open = policy(
+            open,
+            None,
+            &["localhost", "127.0.0.1", "a.example.com"],
+            &json!({}),
+        );
+        assert_eq!(check(&open, "http://localhost:8025/"), Ok(()));
+        assert_eq!(
+            check(&open, "http://localhost:8026/"),
+            Err("scheme.plaintext")
+        );
+        assert_eq!(check(&open, "http://127.0.0.1/"), Ok(()));
+        assert_eq!(
+            check(&open, "http://127.0.0.1:8025/"),
+            Err("port.not-allowed")
+        );
+        assert_eq!(check(&open, "http://a.example.com/"), Ok(()));
+    }
+}

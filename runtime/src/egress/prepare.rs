@@ -1,0 +1,256 @@
+//! From the guest's request to the one that stands on the wire: secrets filled in, each encoded for its
+//! place, and the host's own headers added.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::meter::{Meter, Payload};
+use super::target::Target;
+use super::{Credential, EgressError, HttpRequest, headers};
+use crate::limits::{Limit, Limits};
+use crate::settings::{Place, PlaceError, Placeholders};
+
+/// Everything but RFC 3986's unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// A request as it stands on the wire. Holds secrets in the clear: no `Debug`.
+pub(super) struct Outgoing {
+    pub(super) method: Method,
+    pub(super) target: Target,
+    /// In the order in which they are written, the host's own included.
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    /// Whether a secret was filled in anywhere.
+    pub(super) has_secret: bool,
+}
+
+impl Outgoing {
+    /// The request for a connection, in origin form.
+    pub(super) fn into_request(self, meter: &Arc<Meter>) -> Request<Payload> {
+        let uri = Uri::from(self.target.path_and_query);
+        let mut request = Request::new(Payload::new(self.body, Arc::clone(meter)));
+        *request.method_mut() = self.method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = self.headers;
+        request
+    }
+}
+
+/// Fills in one call's placeholders and notes whether there were any.
+pub(super) struct Filler<'p> {
+    placeholders: &'p Placeholders,
+    has_secret: bool,
+}
+
+impl From<PlaceError> for EgressError {
+    fn from(error: PlaceError) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}
+
+impl<'p> Filler<'p> {
+    pub(super) fn new(placeholders: &'p Placeholders) -> Self {
+        Self {
+            placeholders,
+            has_secret: false,
+        }
+    }
+
+    fn fill(
+        &mut self,
+        text: &str,
+        place: Place,
+        escape: fn(&str) -> String,
+    ) -> Result<String, EgressError> {
+        let filled = self.placeholders.fill_in(text, place, escape)?;
+        self.has_secret |= matches!(filled, Cow::Owned(_));
+        Ok(filled.into_owned())
+    }
+
+    /// The request's target. A secret may stand in the query alone.
+    pub(super) fn target(&mut self, url: &str, limits: &Limits) -> Result<Target, EgressError> {
+        let limit = |length| {
+            if length <= limits.url_bytes {
+                return Ok(());
+            }
+            Err(EgressError::Limit {
+                limit: Limit::Url,
+                detail: format!("a URL may have {} bytes", limits.url_bytes),
+            })
+        };
+        limit(url.len())?;
+        let (before, query) = match url.find('?') {
+            Some(at) => url.split_at(at),
+            None => (url, ""),
+        };
+        let mut filled = self.fill(before, Place::Elsewhere, str::to_owned)?;
+        filled.push_str(&self.fill(query, Place::Query, percent)?);
+        limit(filled.len())?;
+        Target::parse(&filled)
+    }
+
+    /// The whole request to a target that the policy lets through.
+    pub(super) fn outgoing(
+        mut self,
+        request: HttpRequest,
+        target: Target,
+        limits: &Limits,
+    ) -> Result<Outgoing, EgressError> {
+        let method = method(&request.method)?;
+        if request.body.len() > limits.request_body {
+            return Err(over_body(limits));
+        }
+        let mut headers = HeaderMap::with_capacity(request.headers.len() + 5);
+        headers.insert(HOST, headers::value(&HOST, &target.host_header())?);
+        let mut tally = headers::Tally::default();
+        for (name, value) in &request.headers {
+            tally.add(name, value, limits)?;
+            let name = headers::name(name)?;
+            let value = self.fill(value, Place::Header, str::to_owned)?;
+            if name != ACCEPT_ENCODING {
+                let value = headers::value(&name, &value)?;
+                headers.append(name, value);
+            }
+        }
+        if let Some((name, value)) = self.credential(&request.credential)? {
+            tally.add(name.as_str(), &value, limits)?;
+            let value = headers::value(&name, &value)?;
+            headers.insert(name, value);
+        }
+        let body = self.body(request.body, headers.get(CONTENT_TYPE))?;
+        if body.len() > limits.request_body {
+            return Err(over_body(limits));
+        }
+        add_own(&mut headers, &method, body.len());
+        Ok(Outgoing {
+            method,
+            target,
+            headers,
+            body,
+            has_secret: self.has_secret,
+        })
+    }
+
+    fn credential(
+        &mut self,
+        credential: &Credential,
+    ) -> Result<Option<(HeaderName, String)>, EgressError> {
+        let mut fill = |text: &str| self.fill(text, Place::Header, str::to_owned);
+        Ok(match credential {
+            Credential::None => None,
+            Credential::Basic(user, password) => {
+                let (user, password) = (fill(user)?, fill(password)?);
+                if user.contains(':') {
+                    return Err(EgressError::Invalid(
+                        "the user name of basic authentication holds a colon".to_owned(),
+                    ));
+                }
+                let pair = STANDARD.encode(format!("{user}:{password}"));
+                Some((AUTHORIZATION, format!("Basic {pair}")))
+            }
+            Credential::Bearer(token) => Some((AUTHORIZATION, format!("Bearer {}", fill(token)?))),
+            Credential::Header(name, value) => Some((headers::name(name)?, fill(value)?)),
+        })
+    }
+
+    fn body(
+        &mut self,
+        body: Bytes,
+        content_type: Option<&HeaderValue>,
+    ) -> Result<Bytes, EgressError> {
+        // What is no text holds no placeholder.
+        let Ok(text) = std::str::from_utf8(&body) else {
+            return Ok(body);
+        };
+        let filled = self
+            .placeholders
+            .fill_in(text, Place::Body, escape_for(content_type))?;
+        match filled {
+            Cow::Borrowed(_) => Ok(body),
+            Cow::Owned(text) => {
+                self.has_secret = true;
+                Ok(text.into())
+            }
+        }
+    }
+}
+
+fn add_own(headers: &mut HeaderMap, method: &Method, body: usize) {
+    // Nothing is decoded for the guest: a compressed bomb stays small.
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if !headers.contains_key(USER_AGENT) {
+        headers.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("sendbox/", env!("CARGO_PKG_VERSION"))),
+        );
+    }
+    let has_body = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
+    if has_body || body > 0 {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body));
+    }
+}
+
+fn method(text: &str) -> Result<Method, EgressError> {
+    Ok(match text {
+        "GET" => Method::GET,
+        "HEAD" => Method::HEAD,
+        "POST" => Method::POST,
+        "PUT" => Method::PUT,
+        "PATCH" => Method::PATCH,
+        "DELETE" => Method::DELETE,
+        _ => {
+            return Err(EgressError::Denied {
+                rule: "method.not-allowed",
+            });
+        }
+    })
+}
+
+fn over_body(limits: &Limits) -> EgressError {
+    EgressError::Limit {
+        limit: Limit::RequestBody,
+        detail: format!("a request's body may have {} bytes", limits.request_body),
+    }
+}
+
+/// How a secret is written into a body of this type.
+fn escape_for(content_type: Option<&HeaderValue>) -> fn(&str) -> String {
+    let essence = content_type
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.split(';').next())
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    if essence == "application/json" || essence.ends_with("+json") {
+        json_inner
+    } else if essence == "application/x-www-form-urlencoded" {
+        percent
+    } else {
+        str::to_owned
+    }
+}
+
+fn json_inner(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    let inner = quoted
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    inner.unwrap_or_default().to_owned()
+}
+
+fn percent(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}

@@ -1,0 +1,158 @@
+//! From a name to addresses, every one of them judged. Absolute names only; no search list, no hosts file.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{
+    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig,
+    ResolverOpts,
+};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::Name;
+use hickory_resolver::system_conf::read_system_conf;
+use tokio::time::Instant;
+
+use super::EgressError;
+use super::address::AddressPolicy;
+use super::config::{EgressConfig, EgressSetupError};
+use super::target::{Host, parse_host};
+
+/// Answers are kept for their time to live, at most this long.
+const TTL_MAX: Duration = Duration::from_secs(60);
+/// Failures are kept at most this long.
+const NEGATIVE_TTL_MAX: Duration = Duration::from_secs(5);
+
+/// The addresses of a name, or the rule that refused one of them.
+pub(super) enum Resolved {
+    /// All judged; in the order in which they are tried.
+    Addresses(Vec<IpAddr>),
+    /// At least one is refused, so the name is.
+    Refused {
+        rule: &'static str,
+        addresses: Vec<IpAddr>,
+    },
+}
+
+/// Looks names up and judges the answers.
+pub(super) struct Resolve {
+    resolver: TokioResolver,
+    hosts: BTreeMap<String, Vec<IpAddr>>,
+    addresses: AddressPolicy,
+}
+
+impl Resolve {
+    pub(super) fn new(config: &EgressConfig) -> Result<Self, EgressSetupError> {
+        let failed =
+            |error: hickory_resolver::net::NetError| EgressSetupError::Resolver(error.to_string());
+        let mut options = ResolverOpts::default();
+        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+        options.use_hosts_file = ResolveHosts::Never;
+        options.positive_max_ttl = Some(TTL_MAX);
+        options.negative_max_ttl = Some(NEGATIVE_TTL_MAX);
+        options.timeout = Duration::from_secs(2);
+        let servers = if config.name_servers.is_empty() {
+            let (system, _) = read_system_conf().map_err(failed)?;
+            system.name_servers().to_vec()
+        } else {
+            config
+                .name_servers
+                .iter()
+                .map(|server| name_server(*server))
+                .collect()
+        };
+        let resolver = TokioResolver::builder_with_config(
+            ResolverConfig::from_name_servers(servers),
+            TokioRuntimeProvider::default(),
+        )
+        .with_options(options)
+        .build()
+        .map_err(failed)?;
+        Ok(Self {
+            resolver,
+            hosts: static_hosts(config)?,
+            addresses: AddressPolicy::new(
+                config.allow_addresses.clone(),
+                config.own_addresses.clone(),
+                config.nat64_prefixes.clone(),
+            ),
+        })
+    }
+
+    /// Resolves and judges a host before `deadline`.
+    pub(super) async fn resolve(
+        &self,
+        host: &Host,
+        deadline: Instant,
+    ) -> Result<Resolved, EgressError> {
+        let found = match host {
+            Host::Address(address) => vec![*address],
+            Host::Name(name) => match self.hosts.get(name) {
+                Some(addresses) => addresses.clone(),
+                None => self.look_up(name, deadline).await?,
+            },
+        };
+        Ok(judge(&self.addresses, found))
+    }
+
+    async fn look_up(&self, name: &str, deadline: Instant) -> Result<Vec<IpAddr>, EgressError> {
+        let mut absolute = Name::from_ascii(name).map_err(|_| EgressError::Dns)?;
+        absolute.set_fqdn(true);
+        let answer = tokio::time::timeout_at(deadline, self.resolver.lookup_ip(absolute))
+            .await
+            .map_err(|_| EgressError::Dns)?
+            .map_err(|error| {
+                tracing::debug!(name, %error, "name not resolved");
+                EgressError::Dns
+            })?;
+        Ok(answer.iter().collect())
+    }
+}
+
+/// All addresses must pass: one bad answer refuses the name.
+fn judge(policy: &AddressPolicy, found: Vec<IpAddr>) -> Resolved {
+    let mut addresses = Vec::with_capacity(found.len());
+    for address in &found {
+        match policy.judge(*address) {
+            Ok(address) if addresses.contains(&address) => {}
+            Ok(address) => addresses.push(address),
+            Err(rule) => {
+                return Resolved::Refused {
+                    rule,
+                    addresses: found,
+                };
+            }
+        }
+    }
+    Resolved::Addresses(addresses)
+}
+
+fn name_server(address: SocketAddr) -> NameServerConfig {
+    let at_port = |mut connection: ConnectionConfig| {
+        connection.port = address.port();
+        connection
+    };
+    NameServerConfig::new(
+        address.ip(),
+        true,
+        vec![
+            at_port(ConnectionConfig::udp()),
+            at_port(ConnectionConfig::tcp()),
+        ],
+    )
+}
+
+fn static_hosts(config: &EgressConfig) -> Result<BTreeMap<String, Vec<IpAddr>>, EgressSetupError> {
+    let mut hosts = BTreeMap::new();
+    for (name, addresses) in &config.hosts {
+        let Ok(Host::Name(name)) = parse_host(name) else {
+            return Err(EgressSetupError::Name {
+                field: "hosts",
+                name: name.clone(),
+            });
+        };
+        hosts.insert(name, addresses.clone());
+    }
+    Ok(hosts)
+}

@@ -1,0 +1,241 @@
+//! One send's way out: counts, fills in, checks, sends, and keeps the record.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+use super::capture::Capture;
+use super::journal::{Entry, Journal};
+use super::live::{Egress, Terms};
+use super::policy::EgressPolicy;
+use super::pool::{Edition, Owner};
+use super::prepare::Filler;
+use super::target::Target;
+use super::{Arm, EgressError, HttpRequest, HttpResponse};
+use crate::id::{IntegrationId, TenantId};
+use crate::limits::{Limit, Limits};
+use crate::outcome::{Progress, WireRecord};
+use crate::settings::Placeholders;
+use crate::source::EgressSource;
+
+/// Where requests go to.
+#[derive(Clone, Debug)]
+pub enum Transport {
+    /// Out.
+    Live(Arc<Egress>),
+    /// To a list of recorded answers, without a socket.
+    Capture(Arc<Capture>),
+}
+
+/// A response before it is redacted.
+pub(super) struct Received {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// Passed once before a send's first byte leaves.
+pub(super) struct Gate {
+    arm: Option<Arm>,
+    passed: OnceCell<bool>,
+}
+
+impl Gate {
+    pub(super) async fn pass(&self) -> Result<(), EgressError> {
+        let passed = match &self.arm {
+            Some(arm) => *self.passed.get_or_init(|| arm()).await,
+            None => true,
+        };
+        passed.then_some(()).ok_or(EgressError::NotArmed)
+    }
+}
+
+/// What a send has used of its limits.
+#[derive(Default)]
+struct Used {
+    requests: u32,
+    hosts: HashSet<String>,
+}
+
+/// One send's way out, made for it alone.
+pub struct EgressScope {
+    transport: Transport,
+    owner: Owner,
+    edition: Edition,
+    source: Option<EgressSource>,
+    policy: Arc<EgressPolicy>,
+    placeholders: Placeholders,
+    limits: Arc<Limits>,
+    deadline: Instant,
+    gate: Gate,
+    journal: Journal,
+    used: Mutex<Used>,
+}
+
+impl fmt::Debug for EgressScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EgressScope")
+            .field("owner", &self.owner)
+            .field("edition", &self.edition)
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl EgressScope {
+    /// The way out of one send of `integration` at `revision`. Nothing lasts longer than `deadline`.
+    /// Without a `source` connections leave from the host's default address.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all that one send is made of; there is no default for any"
+    )]
+    #[must_use]
+    pub fn new(
+        transport: Transport,
+        tenant: TenantId,
+        integration: IntegrationId,
+        revision: i64,
+        source: Option<EgressSource>,
+        policy: Arc<EgressPolicy>,
+        placeholders: Placeholders,
+        limits: Arc<Limits>,
+        deadline: Instant,
+        arm: Option<Arm>,
+    ) -> Self {
+        Self {
+            transport,
+            owner: Owner {
+                tenant,
+                integration,
+            },
+            edition: Edition {
+                revision,
+                policy: policy.fingerprint(),
+            },
+            source,
+            policy,
+            placeholders,
+            limits,
+            deadline,
+            gate: Gate {
+                arm,
+                passed: OnceCell::new(),
+            },
+            journal: Journal::default(),
+            used: Mutex::default(),
+        }
+    }
+
+    /// One exchange. Redirects are not followed, nothing is repeated once a byte was written, and secrets
+    /// in the response are replaced by their placeholders.
+    ///
+    /// # Errors
+    /// [`EgressError`]; the wire record says how far the request came.
+    pub async fn http(&self, request: HttpRequest) -> Result<HttpResponse, EgressError> {
+        let entry = self.journal.begin(&request.method);
+        let result = self.exchange(request, &entry).await;
+        entry.finish(&result);
+        result.map(|received| self.redact(&received))
+    }
+
+    /// Every exchange up to now, refused ones included. Right at any moment, also after a dropped call.
+    pub fn wire(&self) -> WireRecord {
+        self.journal.record()
+    }
+
+    async fn exchange(
+        &self,
+        request: HttpRequest,
+        entry: &Entry<'_>,
+    ) -> Result<Received, EgressError> {
+        if let Transport::Live(egress) = &self.transport {
+            egress.retire(&self.owner, self.edition);
+        }
+        self.count_request()?;
+        let mut filler = Filler::new(&self.placeholders);
+        let target = filler.target(&request.url, &self.limits)?;
+        entry.set_authority(target.authority());
+        self.check(&target)?;
+        let deadline = match request.timeout {
+            Some(timeout) => self.deadline.min(Instant::now() + timeout),
+            None => self.deadline,
+        };
+        let outgoing = filler.outgoing(request, target, &self.limits)?;
+        entry.set_progress(Progress::NotConnected);
+        match &self.transport {
+            Transport::Live(egress) => {
+                let terms = Terms {
+                    owner: &self.owner,
+                    edition: self.edition,
+                    source: self.source.as_ref(),
+                    limits: &self.limits,
+                    deadline,
+                };
+                egress.exchange(outgoing, &terms, entry, &self.gate).await
+            }
+            Transport::Capture(capture) => {
+                capture
+                    .exchange(outgoing, &self.limits, entry, &self.gate)
+                    .await
+            }
+        }
+    }
+
+    fn count_request(&self) -> Result<(), EgressError> {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if used.requests >= self.limits.requests {
+            return Err(EgressError::Limit {
+                limit: Limit::Requests,
+                detail: format!("a send may make {} requests", self.limits.requests),
+            });
+        }
+        used.requests += 1;
+        Ok(())
+    }
+
+    fn check(&self, target: &Target) -> Result<(), EgressError> {
+        if let Err(rule) = self.policy.check(target) {
+            tracing::info!(
+                rule,
+                tenant = self.owner.tenant.as_str(),
+                integration = self.owner.integration.as_str(),
+                authority = target.authority(),
+                "request denied"
+            );
+            return Err(EgressError::Denied { rule });
+        }
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let host = target.host.to_string();
+        if used.hosts.len() >= self.limits.hosts && !used.hosts.contains(&host) {
+            return Err(EgressError::Limit {
+                limit: Limit::Hosts,
+                detail: format!("a send may reach {} hosts", self.limits.hosts),
+            });
+        }
+        used.hosts.insert(host);
+        Ok(())
+    }
+
+    fn redact(&self, received: &Received) -> HttpResponse {
+        let header = |value: &http::HeaderValue| {
+            String::from_utf8_lossy(&self.placeholders.redact(value.as_bytes())).into_owned()
+        };
+        HttpResponse {
+            status: received.status,
+            headers: received
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str().to_owned(), header(value)))
+                .collect(),
+            body: match self.placeholders.redact(&received.body) {
+                std::borrow::Cow::Borrowed(_) => received.body.clone(),
+                std::borrow::Cow::Owned(body) => body.into(),
+            },
+        }
+    }
+}
