@@ -119,7 +119,10 @@ impl Store {
     /// [`StoreError::Unavailable`].
     pub async fn has_operator_key(&self) -> Result<bool, StoreError> {
         let query = "SELECT 1 FROM api_key WHERE tenant IS NULL AND revoked_at IS NULL LIMIT 1";
-        Ok(sqlx::query(query).fetch_optional(self.readers()).await?.is_some())
+        Ok(sqlx::query(query)
+            .fetch_optional(self.readers())
+            .await?
+            .is_some())
     }
 
     /// The keys of a tenant, the oldest first, with the revoked ones.

@@ -14,7 +14,7 @@ async fn state(store: &Store, message: &Message) -> MessageState {
 
 fn failed(claim: &Claim, now: Timestamp) -> Attempt {
     Attempt {
-        outcome: Outcome::Failure(Failure::host(FailureKind::Unknown, "host.interrupted", "…")),
+        outcome: Outcome::Failure(Failure::host(FailureKind::Unknown, "interrupted", "…")),
         ..accepted(claim, now)
     }
 }
