@@ -95,7 +95,8 @@ impl SealingKey {
     /// # Errors
     /// [`SealError::Random`] when the machine has no randomness.
     pub fn generate() -> Result<Self, SealError> {
-        Self::from_bytes(&random_key()?)
+        let bytes = random_key()?;
+        Self::from_bytes(&bytes)
     }
 
     /// Reads the key from a file, and makes the file (mode 0600) with a new key where there is none.

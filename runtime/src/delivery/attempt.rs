@@ -48,7 +48,11 @@ impl Core {
     /// # Errors
     /// Those of the store: the message stays claimed and is found again when its lease lapses.
     pub(super) async fn attempt(&self, claim: Claim) -> Result<Ended, StoreError> {
-        if let Some(start) = claim.interrupted.as_ref().and_then(|interrupted| interrupted.start.clone()) {
+        if let Some(start) = claim
+            .interrupted
+            .as_ref()
+            .and_then(|interrupted| interrupted.start.clone())
+        {
             return self.conclude_interrupted(claim, start).await;
         }
         let plan = match self.plan(&claim).await {
@@ -62,19 +66,28 @@ impl Core {
         let report = self.run(&plan.ready, message, exit).await;
         let outcome = verdict(report.result, report.trapped, &report.wire);
         let now = self.clock.now();
-        let next = schedule(&self.retry, &Situation {
-            outcome: &outcome,
-            attempt: start.number,
-            channel: claim.message.channel,
-            possible_duplicate: start.possible_duplicate,
-            fallback: plan.choice.fallback,
-            tries: plan.choice.tries,
-            trapped: report.trapped,
-            now,
-            expires_at: claim.message.expires_at,
-            dice: dice(),
-        });
-        let attempt = Attempt { start, ended_at: now, outcome, exchanges: report.wire, log: report.log };
+        let next = schedule(
+            &self.retry,
+            &Situation {
+                outcome: &outcome,
+                attempt: start.number,
+                channel: claim.message.channel,
+                possible_duplicate: start.possible_duplicate,
+                fallback: plan.choice.fallback,
+                tries: plan.choice.tries,
+                trapped: report.trapped,
+                now,
+                expires_at: claim.message.expires_at,
+                dice: dice(),
+            },
+        );
+        let attempt = Attempt {
+            start,
+            ended_at: now,
+            outcome,
+            exchanges: report.wire,
+            log: report.log,
+        };
         self.record(claim, attempt, next).await
     }
 
@@ -86,12 +99,19 @@ impl Core {
             _ => self.store.attempts(message.id).await?,
         };
         let choice = choose(&route, &attempts).ok_or(RosterError::Missing)?;
-        let ready = self.roster.active(&message.tenant, &choice.integration).await?;
+        let ready = self
+            .roster
+            .active(&message.tenant, &choice.integration)
+            .await?;
         let source = match &ready.pool {
             Some(pool) => Some(self.roster.source(pool).await?),
             None => None,
         };
-        Ok(Plan { choice, ready, source })
+        Ok(Plan {
+            choice,
+            ready,
+            source,
+        })
     }
 
     fn start(&self, claim: &Claim, plan: &Plan) -> AttemptStart {
@@ -113,7 +133,9 @@ impl Core {
         let armed = (claim.clone(), start.clone());
         let arm: Arm = Arc::new(move || {
             let (store, now, (claim, start)) = (store.clone(), clock.now(), armed.clone());
-            Box::pin(async move { now < claim.message.expires_at && store.arm(&claim, &start, now).await.is_ok() })
+            Box::pin(async move {
+                now < claim.message.expires_at && store.arm(&claim, &start, now).await.is_ok()
+            })
         });
         self.open(&plan.ready, plan.source.clone(), Some(arm))
     }
@@ -139,7 +161,12 @@ impl Core {
             deadline,
             arm,
         );
-        Exit { settings, placeholders, scope: Arc::new(scope), deadline }
+        Exit {
+            settings,
+            placeholders,
+            scope: Arc::new(scope),
+            deadline,
+        }
     }
 
     /// Runs a guest once.
@@ -162,14 +189,23 @@ impl Core {
     }
 
     /// A process ended after this attempt was armed: nobody can tell whether the provider accepted.
-    async fn conclude_interrupted(&self, claim: Claim, start: AttemptStart) -> Result<Ended, StoreError> {
-        let lost = "the server ended while the attempt was under way: the provider may have accepted";
+    async fn conclude_interrupted(
+        &self,
+        claim: Claim,
+        start: AttemptStart,
+    ) -> Result<Ended, StoreError> {
+        let lost =
+            "the server ended while the attempt was under way: the provider may have accepted";
         let outcome = Outcome::Failure(Failure::host(FailureKind::Unknown, "interrupted", lost));
         self.conclude(claim, start, outcome).await
     }
 
     /// No integration could be tried: the next look at the route may find one.
-    async fn conclude_unplanned(&self, claim: Claim, error: &RosterError) -> Result<Ended, StoreError> {
+    async fn conclude_unplanned(
+        &self,
+        claim: Claim,
+        error: &RosterError,
+    ) -> Result<Ended, StoreError> {
         let kind = match error {
             RosterError::NoSource(_) | RosterError::Connector(_) => FailureKind::Unavailable,
             _ => FailureKind::InvalidSettings,
@@ -185,32 +221,57 @@ impl Core {
         self.conclude(claim, start, outcome).await
     }
 
-    async fn conclude(&self, claim: Claim, start: AttemptStart, outcome: Outcome) -> Result<Ended, StoreError> {
+    async fn conclude(
+        &self,
+        claim: Claim,
+        start: AttemptStart,
+        outcome: Outcome,
+    ) -> Result<Ended, StoreError> {
         let now = self.clock.now();
-        let next = schedule(&self.retry, &Situation {
-            outcome: &outcome,
-            attempt: start.number,
-            channel: claim.message.channel,
-            possible_duplicate: start.possible_duplicate,
-            fallback: false,
-            tries: 1,
-            trapped: false,
-            now,
-            expires_at: claim.message.expires_at,
-            dice: dice(),
-        });
-        let attempt = Attempt { start, ended_at: now, outcome, exchanges: WireRecord::default(), log: Vec::new() };
+        let next = schedule(
+            &self.retry,
+            &Situation {
+                outcome: &outcome,
+                attempt: start.number,
+                channel: claim.message.channel,
+                possible_duplicate: start.possible_duplicate,
+                fallback: false,
+                tries: 1,
+                trapped: false,
+                now,
+                expires_at: claim.message.expires_at,
+                dice: dice(),
+            },
+        );
+        let attempt = Attempt {
+            start,
+            ended_at: now,
+            outcome,
+            exchanges: WireRecord::default(),
+            log: Vec::new(),
+        };
         self.record(claim, attempt, next).await
     }
 
-    async fn record(&self, claim: Claim, attempt: Attempt, next: Transition) -> Result<Ended, StoreError> {
+    async fn record(
+        &self,
+        claim: Claim,
+        attempt: Attempt,
+        next: Transition,
+    ) -> Result<Ended, StoreError> {
         self.store.record(&claim, &attempt, &next).await?;
         self.report(&claim, &attempt, &next);
-        Ok(Ended { outcome: attempt.outcome, next })
+        Ok(Ended {
+            outcome: attempt.outcome,
+            next,
+        })
     }
 }
 
 fn dice() -> u64 {
     let bytes = uuid::Uuid::new_v4().into_bytes();
-    bytes.iter().take(6).fold(0, |dice, byte| dice << 8 | u64::from(*byte))
+    bytes
+        .iter()
+        .take(6)
+        .fold(0, |dice, byte| dice << 8 | u64::from(*byte))
 }

@@ -83,8 +83,13 @@ impl EgressConfig {
 
     fn open(ranges: &[Cidr]) -> Self {
         Self {
-            ports: vec![PortRange { first: 1, last: u16::MAX }],
-            plaintext_hosts: std::iter::once("*".to_owned()).chain(ranges.iter().map(Cidr::to_string)).collect(),
+            ports: vec![PortRange {
+                first: 1,
+                last: u16::MAX,
+            }],
+            plaintext_hosts: std::iter::once("*".to_owned())
+                .chain(ranges.iter().map(Cidr::to_string))
+                .collect(),
             allow_addresses: ranges.to_vec(),
             ..Self::default()
         }
