@@ -13,4 +13,6 @@
 mod api;
 mod crash;
 mod deliver;
+mod docs;
 mod harness;
+mod tidy;

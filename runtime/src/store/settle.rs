@@ -130,8 +130,8 @@ impl Store {
             .await
     }
 
-    /// Ends what is past its time and nobody works on: `expired`, or `unknown` where an armed attempt
-    /// was interrupted. Answers how many messages it ended.
+    /// Ends what is past its time and nobody works on: `expired`, or `unknown` where an attempt
+    /// may have been accepted. Answers how many messages it ended.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -297,7 +297,7 @@ async fn settle(db: &mut SqliteConnection, record: Record) -> Result<(), StoreEr
 
 async fn expire_some(db: &mut SqliteConnection, now: Timestamp) -> Result<u64, StoreError> {
     let rows = sqlx::query(
-        "UPDATE message SET state = iif(armed IS NULL, 'expired', 'unknown'), due_at = NULL, sealed = NULL, \
+        "UPDATE message SET state = iif(armed IS NULL AND NOT possible_duplicate, 'expired', 'unknown'), due_at = NULL, sealed = NULL, \
          interrupted = 0, updated_at = ?1, fence = fence + 1, attempts = attempts + (armed IS NOT NULL) \
          WHERE (tenant, id) IN (SELECT tenant, id FROM message INDEXED BY message_due \
            WHERE due_at <= ?1 AND expires_at <= ?1 LIMIT ?2) \

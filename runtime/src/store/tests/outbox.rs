@@ -349,6 +349,23 @@ async fn a_released_claim_is_due_at_once_unless_it_was_armed() {
 }
 
 #[tokio::test]
+async fn a_message_that_may_have_been_sent_ends_as_unknown_when_its_time_is_over() {
+    let home = Home::new().await;
+    let message = message("acme");
+    let claim = claimed(&home.store, &message).await;
+    let wait = Transition::Wait {
+        until: message.expires_at,
+        possible_duplicate: true,
+    };
+    home.store
+        .record(&claim, &failed(&claim, NOW), &wait)
+        .await
+        .unwrap();
+    assert_eq!(home.store.expire(message.expires_at).await.unwrap(), 1);
+    assert_eq!(state(&home.store, &message).await, MessageState::Unknown);
+}
+
+#[tokio::test]
 async fn an_expired_message_is_neither_claimed_nor_armed() {
     let home = Home::new().await;
     let (free, held) = (message("acme"), message("acme"));
