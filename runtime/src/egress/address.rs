@@ -71,6 +71,17 @@ pub struct Cidr {
 pub struct CidrError(String);
 
 impl Cidr {
+    /// Every IPv4 address.
+    pub const ALL_V4: Self = Self {
+        network: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        prefix: 0,
+    };
+    /// Every IPv6 address.
+    pub const ALL_V6: Self = Self {
+        network: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        prefix: 0,
+    };
+
     /// Whether `address` lies in the range. IPv4-mapped addresses count as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::address::Cidr;
+use super::address::{Cidr, CidrError};
 use super::policy::PolicyError;
+use super::target::{Host, parse_host, split_port};
 
 /// The operator's ceiling and the process-wide parts of egress. The defaults are those of production.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -60,6 +61,53 @@ impl Default for EgressConfig {
             idle_per_integration: 256,
             idle_ms: 45_000,
         }
+    }
+}
+
+/// Every port.
+const ANY_PORT: PortRange = PortRange {
+    first: 1,
+    last: u16::MAX,
+};
+
+impl EgressConfig {
+    /// The profile of a demonstration: besides what production allows, loopback on any port and in clear.
+    ///
+    /// # Errors
+    /// [`CidrError`], never in practice.
+    pub fn loopback() -> Result<Self, CidrError> {
+        let texts = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
+        Ok(Self {
+            ports: vec![ANY_PORT],
+            plaintext_hosts: texts(&["127.0.0.0/8", "::1", "localhost"]),
+            special_names: texts(&["localhost"]),
+            allow_addresses: vec!["127.0.0.0/8".parse()?, "::1".parse()?],
+            ..Self::default()
+        })
+    }
+
+    /// The profile of a client that a person points at one server: that server alone, wherever it is.
+    ///
+    /// # Errors
+    /// [`EgressSetupError::Name`] where `authority` is no host with an optional port.
+    pub fn for_server(authority: &str) -> Result<Self, EgressSetupError> {
+        let error = || EgressSetupError::Name {
+            field: "server",
+            name: authority.to_owned(),
+        };
+        let (host, _) = split_port(authority).ok_or_else(error)?;
+        let special_names = match parse_host(host).map_err(|_| error())? {
+            Host::Name(name) => vec![name],
+            Host::Address(_) => Vec::new(),
+        };
+        Ok(Self {
+            allowed_hosts: vec![authority.to_owned()],
+            ports: vec![ANY_PORT],
+            plaintext_hosts: vec![authority.to_owned()],
+            special_names,
+            allow_addresses: vec![Cidr::ALL_V4, Cidr::ALL_V6],
+            ..Self::default()
+        })
     }
 }
 
