@@ -74,12 +74,9 @@ impl MessageState {
 pub struct AttemptStart {
     /// 1 for a message's first attempt.
     pub number: u32,
-    /// The integration that is tried.
-    pub integration: IntegrationId,
-    /// Its connector.
-    pub connector: ConnectorId,
-    /// The connector's component.
-    pub digest: Digest,
+    /// The integration that is tried; none where the tenant has none that can be.
+    #[serde(flatten)]
+    pub via: Option<Via>,
     /// The egress source it leaves by, if the tenant has a pool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceName>,
@@ -87,6 +84,17 @@ pub struct AttemptStart {
     pub started_at: Timestamp,
     /// Whether an earlier attempt may have been accepted already.
     pub possible_duplicate: bool,
+}
+
+/// The integration of an attempt, with its connector as it was then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Via {
+    /// The integration.
+    pub integration: IntegrationId,
+    /// Its connector.
+    pub connector: ConnectorId,
+    /// The connector's component.
+    pub digest: Digest,
 }
 
 /// A finished attempt.

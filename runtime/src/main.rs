@@ -1,1 +1,10 @@
-fn main() {}
+//! The `sendbox` binary: server and client.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use sendbox::cli::{Cli, run};
+
+fn main() -> ExitCode {
+    run(Cli::parse(), connector_bundle::component)
+}

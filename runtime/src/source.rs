@@ -52,26 +52,19 @@ fn unnamed<T: std::str::FromStr<Err: std::fmt::Debug>>() -> T {
     "unnamed".parse().expect("a valid name")
 }
 
-impl EgressPool {
-    /// The source that `ticket` falls on: a share of the tickets in proportion to the weights.
-    /// None where every weight is zero.
-    #[must_use]
-    pub fn pick(&self, ticket: u64) -> Option<&SourceName> {
-        let total: u64 = self
-            .sources
-            .iter()
-            .map(|member| u64::from(member.weight))
-            .sum();
-        let mut rest = ticket.checked_rem(total)?;
-        for member in &self.sources {
-            let weight = u64::from(member.weight);
-            if rest < weight {
-                return Some(&member.source);
-            }
-            rest -= weight;
+/// The item that `ticket` falls on: each has a share of the tickets in proportion to its weight.
+/// None where every weight is zero.
+#[must_use]
+pub fn pick<T>(items: &[(T, u32)], ticket: u64) -> Option<&T> {
+    let total: u64 = items.iter().map(|(_, weight)| u64::from(*weight)).sum();
+    let mut rest = ticket.checked_rem(total)?;
+    for (item, weight) in items {
+        if rest < u64::from(*weight) {
+            return Some(item);
         }
-        None
+        rest -= u64::from(*weight);
     }
+    None
 }
 
 #[cfg(test)]
@@ -79,20 +72,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pool_shares_tickets_by_weight_and_fails_closed() {
-        let member = |name: &str, weight| WeightedSource {
-            source: name.parse().unwrap(),
-            weight,
-        };
-        let mut pool = EgressPool {
-            name: unnamed(),
-            sources: vec![member("a", 3), member("off", 0), member("b", 1)],
-        };
+    fn tickets_are_shared_by_weight() {
+        let items = [("a", 3), ("off", 0), ("b", 1)];
         let picks: Vec<_> = (0..8)
-            .map(|ticket| pool.pick(ticket).unwrap().as_str().to_owned())
+            .map(|ticket| *pick(&items, ticket).unwrap())
             .collect();
         assert_eq!(picks, ["a", "a", "a", "b", "a", "a", "a", "b"]);
-        pool.sources.iter_mut().for_each(|member| member.weight = 0);
-        assert_eq!(pool.pick(5), None);
+        assert_eq!(pick(&[("a", 0)], 5), None);
+        assert_eq!(pick::<u8>(&[], 5), None);
     }
 }

@@ -1,14 +1,20 @@
-//! The runtime, proven through its public surface. One binary: every test links the engine once.
+//! One binary for every test that needs more than one floor.
+
 #![allow(
-    clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
     unreachable_pub,
-    reason = "a helper that fails ends its test"
+    reason = "a test that cannot go on should say where"
 )]
 
+mod api;
+mod crash;
+mod deliver;
 mod egress_corpus;
 mod egress_http;
 mod egress_kit;
 mod egress_limits;
+mod harness;

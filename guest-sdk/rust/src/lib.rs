@@ -1,1 +1,64 @@
-//! Placeholder.
+//! What the author of a Sendbox connector imports.
+//!
+//! A connector implements [`Connector`]: what it is, its settings, how a message becomes a request,
+//! and how a response becomes a receipt or a failure. [`connector!`] makes a component of it. The
+//! middle is free of I/O, so its tests run natively: the feature `testing` adds a kit for them.
+//!
+//! Secrets in the settings are opaque placeholders here; the host fills them in on the way out.
+
+mod connector;
+mod date;
+pub mod endpoint;
+mod failure;
+pub mod http;
+mod message;
+mod number;
+mod payload;
+pub mod settings;
+pub mod template;
+#[cfg(all(feature = "testing", not(target_family = "wasm")))]
+pub mod testing;
+pub mod usage;
+pub mod webhook;
+
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+pub mod wasm;
+
+pub use connector::{About, Channel, Connector, Receipt, SecretGrant, send};
+pub use failure::{Failure, FailureKind, one_line};
+pub use http::{Credential, HttpError, Request, Response};
+pub use message::{Content, ContentType, Message};
+pub use payload::Payload;
+pub use usage::{Template, Templates};
+
+/// Exports a [`Connector`] as a component. Does nothing outside WebAssembly, where the exported
+/// names do not link.
+#[macro_export]
+macro_rules! connector {
+    ($connector:ty) => {
+        #[cfg(target_family = "wasm")]
+        #[allow(unsafe_code, reason = "the component's exports are C functions")]
+        const _: () = {
+            struct Component;
+
+            impl $crate::wasm::guest::Guest for Component {
+                fn describe() -> $crate::wasm::guest::ConnectorInfo {
+                    $crate::wasm::describe::<$connector>()
+                }
+
+                fn send(
+                    settings: ::std::string::String,
+                    message: $crate::wasm::guest::Message,
+                ) -> ::std::result::Result<
+                    $crate::wasm::guest::Receipt,
+                    $crate::wasm::guest::Failure,
+                > {
+                    $crate::wasm::send::<$connector>(&settings, message)
+                }
+            }
+
+    $crate::wasm::export!(Component with_types_in $crate::wasm);
+        };
+    };
+}

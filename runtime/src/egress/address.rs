@@ -71,13 +71,19 @@ pub struct Cidr {
 pub struct CidrError(String);
 
 impl Cidr {
-    /// Every IPv4 address.
-    pub const ALL_V4: Self = Self {
+    pub(super) const LOOPBACK_V4: Self = Self {
+        network: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)),
+        prefix: 8,
+    };
+    pub(super) const LOOPBACK_V6: Self = Self {
+        network: IpAddr::V6(Ipv6Addr::LOCALHOST),
+        prefix: 128,
+    };
+    pub(super) const ALL_V4: Self = Self {
         network: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         prefix: 0,
     };
-    /// Every IPv6 address.
-    pub const ALL_V6: Self = Self {
+    pub(super) const ALL_V6: Self = Self {
         network: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         prefix: 0,
     };

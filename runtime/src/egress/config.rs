@@ -6,9 +6,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::address::{Cidr, CidrError};
+use super::address::Cidr;
 use super::policy::PolicyError;
-use super::target::{Host, parse_host, split_port};
 
 /// The operator's ceiling and the process-wide parts of egress. The defaults are those of production.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -64,50 +63,34 @@ impl Default for EgressConfig {
     }
 }
 
-/// Every port.
-const ANY_PORT: PortRange = PortRange {
-    first: 1,
-    last: u16::MAX,
-};
-
 impl EgressConfig {
-    /// The profile of a demonstration: besides what production allows, loopback on any port and in clear.
-    ///
-    /// # Errors
-    /// [`CidrError`], never in practice.
-    pub fn loopback() -> Result<Self, CidrError> {
-        let texts = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
-        Ok(Self {
-            ports: vec![ANY_PORT],
-            plaintext_hosts: texts(&["127.0.0.0/8", "::1", "localhost"]),
-            special_names: texts(&["localhost"]),
-            allow_addresses: vec!["127.0.0.0/8".parse()?, "::1".parse()?],
+    /// The profile of the demo and of tests: loopback is open on every port, also in clear.
+    #[must_use]
+    pub fn loopback() -> Self {
+        let ranges = [Cidr::LOOPBACK_V4, Cidr::LOOPBACK_V6];
+        let localhost = "localhost".to_owned();
+        let plaintext = ranges.iter().map(Cidr::to_string);
+        Self {
+            ports: vec![PortRange::ANY],
+            plaintext_hosts: plaintext.chain([localhost.clone()]).collect(),
+            special_names: vec![localhost],
+            allow_addresses: ranges.to_vec(),
             ..Self::default()
-        })
+        }
     }
 
-    /// The profile of a client that a person points at one server: that server alone, wherever it is.
-    ///
-    /// # Errors
-    /// [`EgressSetupError::Name`] where `authority` is no host with an optional port.
-    pub fn for_server(authority: &str) -> Result<Self, EgressSetupError> {
-        let error = || EgressSetupError::Name {
-            field: "server",
-            name: authority.to_owned(),
-        };
-        let (host, _) = split_port(authority).ok_or_else(error)?;
-        let special_names = match parse_host(host).map_err(|_| error())? {
-            Host::Name(name) => vec![name],
-            Host::Address(_) => Vec::new(),
-        };
-        Ok(Self {
-            allowed_hosts: vec![authority.to_owned()],
-            ports: vec![ANY_PORT],
-            plaintext_hosts: vec![authority.to_owned()],
-            special_names,
+    /// The profile of the command line as a client: it reaches the one `host` that its user names,
+    /// a name without dots or an address of a private network included.
+    #[must_use]
+    pub fn client(host: &str) -> Self {
+        let name = host.parse::<IpAddr>().is_err().then(|| host.to_owned());
+        Self {
+            ports: vec![PortRange::ANY],
+            plaintext_hosts: vec!["*".to_owned()],
+            special_names: name.into_iter().collect(),
             allow_addresses: vec![Cidr::ALL_V4, Cidr::ALL_V6],
             ..Self::default()
-        })
+        }
     }
 }
 
@@ -120,6 +103,11 @@ pub struct PortRange {
 }
 
 impl PortRange {
+    const ANY: Self = Self {
+        first: 1,
+        last: u16::MAX,
+    };
+
     /// The range of one port.
     #[must_use]
     pub const fn one(port: u16) -> Self {

@@ -1,0 +1,149 @@
+//! Postmark: one e-mail from a template that is kept at Postmark.
+//!
+//! Protocol: <https://postmarkapp.com/developer/api/templates-api#email-with-template>; codes:
+//! <https://postmarkapp.com/developer/api/overview#error-codes>; both read 2026-11-21.
+
+use sendbox_guest::{
+    About, Channel, Connector, Failure, FailureKind, Message, Payload, Receipt, Request, Response,
+    Template, Templates,
+};
+use serde::{Deserialize, Serialize};
+
+const URL: &str = "https://api.postmarkapp.com/email/withTemplate";
+
+/// The connector.
+pub struct Postmark;
+
+/// What an operator fills in.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Settings {
+    server_token: String,
+    from_email: String,
+    templates: Templates<AliasTemplate>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AliasTemplate {
+    usage_type: String,
+    template_alias: String,
+}
+
+impl Template for AliasTemplate {
+    fn usage_type(&self) -> &str {
+        &self.usage_type
+    }
+}
+
+impl Connector for Postmark {
+    const ABOUT: About = About {
+        id: "postmark",
+        channel: Channel::Email,
+        version: env!("CARGO_PKG_VERSION"),
+        titles: &[
+            ("en", "Postmark"),
+            ("de", "Postmark"),
+            ("zh-CN", "Postmark"),
+        ],
+        descriptions: &[
+            (
+                "en",
+                "Transactional e-mail by Postmark, with templates that are kept there.",
+            ),
+            (
+                "de",
+                "Transaktionale E-Mails über Postmark, mit dort gepflegten Vorlagen.",
+            ),
+            ("zh-CN", "通过 Postmark 及其模板发送事务性邮件。"),
+        ],
+        settings_schema: include_str!("../settings.schema.json"),
+        hosts: &["api.postmarkapp.com"],
+        secret_grants: &[],
+        readme: include_str!("../README.md"),
+    };
+
+    type Settings = Settings;
+
+    fn request(settings: &Settings, message: &Message) -> Result<Request, Failure> {
+        let template = settings.templates.choose(&message.usage_type)?;
+        Request::post(URL)
+            .header("accept", "application/json")
+            .secret_header("x-postmark-server-token", &settings.server_token)
+            .json(&Mail {
+                from: &settings.from_email,
+                template_alias: &template.template_alias,
+                to: &message.recipient,
+                template_model: &message.payload,
+            })
+    }
+
+    fn receipt(response: &Response) -> Result<Receipt, Failure> {
+        match response.json::<Answer>() {
+            Some(answer) if answer.error_code != 0 => Err(refusal(response, answer)),
+            Some(answer) => Ok(Receipt {
+                detail: answer.message,
+                ..Receipt::of(answer.message_id)
+            }),
+            None => Ok(Receipt::default()),
+        }
+    }
+
+    fn failure(response: &Response) -> Failure {
+        match response.json::<Answer>() {
+            Some(answer) if answer.error_code != 0 => refusal(response, answer),
+            _ => Failure::from_response(response),
+        }
+    }
+}
+
+sendbox_guest::connector!(Postmark);
+
+#[cfg(test)]
+#[path = "../tests/wire.rs"]
+mod wire;
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Mail<'a> {
+    from: &'a str,
+    template_alias: &'a str,
+    to: &'a str,
+    template_model: &'a Payload,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    #[serde(default)]
+    error_code: u32,
+    message: Option<String>,
+    #[serde(rename = "MessageID")]
+    message_id: Option<String>,
+}
+
+/// A refusal by its API error code, which says more than the status code.
+fn refusal(response: &Response, answer: Answer) -> Failure {
+    let kind = match answer.error_code {
+        // Bad or missing token; the account may not send.
+        10 | 412 | 413 => FailureKind::Unauthorized,
+        // Maintenance.
+        100 => FailureKind::Unavailable,
+        // Sender signature not found, or not confirmed: `fromEmail` is wrong.
+        400 | 401 => FailureKind::InvalidSettings,
+        // Out of credits; rate limit.
+        405 | 429 => FailureKind::Throttled,
+        // The template's id or alias is unknown.
+        1100 | 1101 => FailureKind::TemplateNotFound,
+        // Invalid request (300), inactive recipient (406) and all other codes of a 4xx.
+        _ if response.status < 500 => FailureKind::Rejected,
+        _ => FailureKind::of_status(response.status),
+    };
+    let failure = Failure::from_response(response)
+        .with_kind(kind)
+        .with_code(answer.error_code);
+    match answer.message {
+        Some(message) => failure.with_message(message),
+        None => failure,
+    }
+}

@@ -1,0 +1,111 @@
+//! Replays the recorded peer, and what it does not cover.
+
+use super::SendGrid;
+use sendbox_guest::testing::{self, Deviation, message, response};
+use sendbox_guest::{Failure, FailureKind};
+use serde_json::{Value, json};
+
+/// Inherited names count as missing.
+macro_rules! inherited {
+    () => {
+        "{{constructor}}|{{toString}}|{{__proto__}}|{{hasOwnProperty.name}}|{{valueOf.x}}"
+    };
+}
+
+fn settings() -> Value {
+    let template = |usage_type: &str| {
+        json!({
+            "usageType": usage_type,
+            "type": "text/plain",
+            "subject": "Hello {{user.name}}",
+            "content": "{{code}}",
+        })
+    };
+    let usage_types = ["Register", "SignIn", "ForgotPassword", "Generic"];
+    json!({
+        "apiKey": "SG.key",
+        "fromEmail": "noreply@example.com",
+        "templates": usage_types.map(template),
+    })
+}
+
+fn failure(status: u16, body: &Value) -> Failure {
+    let message = message("alice@example.net", "SignIn", &json!({}));
+    let answer = response(status, &[], &body.to_string());
+    testing::send::<SendGrid>(&settings(), &message, answer).unwrap_err()
+}
+
+#[test]
+fn it_says_of_itself_what_the_contract_asks_for() {
+    testing::check_about::<SendGrid>();
+}
+
+#[test]
+fn it_does_what_the_peer_does() {
+    testing::replay::<SendGrid>(&[
+        (
+            "to-crlf_injection",
+            Deviation::Refused(FailureKind::Rejected),
+        ),
+        (
+            "i18n-sendfrom-crlf",
+            Deviation::Body(
+                "/value/from/name",
+                "Evil Bcc: x@example.org <team@acme.example>",
+            ),
+        ),
+        (
+            "render-quirk_prototype_keys",
+            Deviation::Body("/value/subject", concat!("S: ", inherited!())),
+        ),
+        (
+            "render-quirk_prototype_keys",
+            Deviation::Body("/value/content/0/value", inherited!()),
+        ),
+    ]);
+}
+
+#[test]
+fn the_receipt_carries_the_message_id() {
+    let message = message("alice@example.net", "SignIn", &json!({}));
+    let accepted = response(202, &[("x-message-id", "sg-1")], "");
+    let receipt = testing::send::<SendGrid>(&settings(), &message, accepted).unwrap();
+    assert_eq!(receipt.provider_message_id.as_deref(), Some("sg-1"));
+}
+
+#[test]
+fn a_name_with_a_line_break_cannot_leave_the_subject() {
+    let payload = json!({"user": {"name": "A\r\nBcc: x@example.org"}});
+    let message = message("alice@example.net", "SignIn", &payload);
+    let request = testing::request::<SendGrid>(&settings(), &message).unwrap();
+    let mail: Value = serde_json::from_slice(&request.body).unwrap();
+    assert_eq!(mail["subject"], "Hello A Bcc: x@example.org");
+}
+
+#[test]
+fn the_first_error_says_what_went_wrong() {
+    let failure = failure(
+        400,
+        &json!({"errors": [
+            {"message": "Does not contain a valid address.", "field": "personalizations.0.to"},
+            {"message": "other", "field": null},
+        ]}),
+    );
+    assert_eq!(failure.kind, FailureKind::Rejected);
+    assert_eq!(failure.code.as_deref(), Some("400"));
+    assert_eq!(
+        failure.message,
+        "personalizations.0.to: Does not contain a valid address."
+    );
+}
+
+#[test]
+fn a_good_key_without_credits_or_sender_is_not_a_bad_key() {
+    let error = |message: &str| json!({"errors": [{"message": message, "field": null}]});
+    let credits = failure(401, &error("Maximum credits exceeded"));
+    assert_eq!(credits.kind, FailureKind::Throttled);
+    let sender = error("The from address does not match a verified Sender Identity.");
+    assert_eq!(failure(403, &sender).kind, FailureKind::InvalidSettings);
+    let key = error("The provided authorization grant is invalid, expired, or revoked");
+    assert_eq!(failure(401, &key).kind, FailureKind::Unauthorized);
+}

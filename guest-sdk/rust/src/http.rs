@@ -1,0 +1,271 @@
+//! Requests that a connector describes, and the responses that it reads.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::failure::{Failure, FailureKind};
+use crate::payload;
+
+/// A credential that the host encodes after it has filled in the secrets.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub enum Credential {
+    /// No credential.
+    #[default]
+    None,
+    /// User and password (RFC 7617).
+    Basic(String, String),
+    /// Token (RFC 6750).
+    Bearer(String),
+    /// Header name and value.
+    Header(String, String),
+}
+
+/// One HTTP request. Its `Debug` shows neither headers nor body.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Request {
+    /// `GET`, `POST` or another method of the contract.
+    pub method: &'static str,
+    /// Absolute and ASCII.
+    pub url: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// At most 1 MiB.
+    pub body: Vec<u8>,
+    /// Where the secret goes, if in no other place.
+    pub credential: Credential,
+    /// Milliseconds for the whole exchange; the send's deadline by default.
+    pub timeout: Option<u32>,
+}
+
+impl Request {
+    /// A POST without headers or body.
+    pub fn post(url: impl Into<String>) -> Self {
+        Self {
+            method: "POST",
+            url: url.into(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            credential: Credential::None,
+            timeout: None,
+        }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Sends user and password in `authorization`.
+    #[must_use]
+    pub fn basic(mut self, user: &str, password: &str) -> Self {
+        self.credential = Credential::Basic(user.to_owned(), password.to_owned());
+        self
+    }
+
+    /// Sends a token in `authorization`.
+    #[must_use]
+    pub fn bearer(mut self, token: &str) -> Self {
+        self.credential = Credential::Bearer(token.to_owned());
+        self
+    }
+
+    /// Sends a secret in a header of its own.
+    #[must_use]
+    pub fn secret_header(mut self, name: &str, value: &str) -> Self {
+        self.credential = Credential::Header(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The value as JSON, printed as JavaScript's `JSON.stringify` prints it.
+    ///
+    /// # Errors
+    /// `rejected` where the value has no JSON form.
+    pub fn json(mut self, value: &impl Serialize) -> Result<Self, Failure> {
+        self.body = payload::stringify(value)
+            .map_err(|error| Failure::new(FailureKind::Rejected, error.to_string()))?;
+        Ok(self.header("content-type", "application/json"))
+    }
+
+    /// The pairs as a form (WHATWG URL, `application/x-www-form-urlencoded`).
+    #[must_use]
+    pub fn form(mut self, pairs: &[(&str, &str)]) -> Self {
+        let pairs = pairs.iter().map(|(name, value)| {
+            let (name, value) = (form_encoded(name), form_encoded(value));
+            format!("{name}={value}")
+        });
+        self.body = pairs.collect::<Vec<_>>().join("&").into_bytes();
+        self.header("content-type", "application/x-www-form-urlencoded")
+    }
+
+    /// Refuses what would end a header line: the settings' field is wrong, not the message.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let secret = match &self.credential {
+            Credential::Header(name, value) => Some((name, value)),
+            _ => None,
+        };
+        for (name, value) in self.headers.iter().map(|(n, v)| (n, v)).chain(secret) {
+            if value.contains(|c: char| c.is_ascii_control() && c != '\t') {
+                return Err(Failure::invalid_settings(
+                    name,
+                    "a header value must not contain control characters",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.url)
+    }
+}
+
+/// One buffered HTTP response.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Response {
+    /// Status code.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// At most 1 MiB.
+    pub body: Vec<u8>,
+    /// When the response arrived, in seconds since the Unix epoch.
+    pub received_at: u64,
+}
+
+impl Response {
+    /// Whether the status code is 2xx.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The first header of that lower-case name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        headers
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The body as text, without a byte order mark; what is no UTF-8 becomes U+FFFD.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(
+            self.body
+                .strip_prefix(b"\xEF\xBB\xBF")
+                .unwrap_or(&self.body),
+        )
+    }
+
+    /// The body as JSON of a known shape, if it has it.
+    #[must_use]
+    pub fn json<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_str(&self.text()).ok()
+    }
+}
+
+/// Why there is no response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HttpError {
+    /// By policy; nothing was sent.
+    Denied,
+    /// Malformed or over a limit, in words; nothing was sent.
+    InvalidRequest(String),
+    /// The name could not be resolved; nothing was sent.
+    Dns,
+    /// No connection; nothing was sent.
+    Connect,
+    /// No trusted TLS session; nothing was sent.
+    Tls,
+    /// No whole response in time; the request may have been received.
+    Timeout,
+    /// The connection ended, or broke the protocol, before a whole response.
+    Interrupted,
+    /// The response is over a limit.
+    ResponseTooLarge,
+}
+
+/// Percent-encodes one segment of a URL's path, as JavaScript's `encodeURIComponent` does.
+#[must_use]
+pub fn path_segment(text: &str) -> String {
+    encoded(text, b"-_.!~*'()", false)
+}
+
+fn form_encoded(text: &str) -> String {
+    encoded(text, b"*-._", true)
+}
+
+/// Percent-encodes all but ASCII letters, digits and `literal`.
+fn encoded(text: &str, literal: &[u8], plus_for_space: bool) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || literal.contains(&byte) {
+            encoded.push(char::from(byte));
+        } else if byte == b' ' && plus_for_space {
+            encoded.push('+');
+        } else {
+            push_percent(&mut encoded, byte);
+        }
+    }
+    encoded
+}
+
+/// Appends `%XX`.
+pub(crate) fn push_percent(text: &mut String, byte: u8) {
+    text.push('%');
+    for digit in [byte >> 4, byte & 15] {
+        text.extend(char::from_digit(u32::from(digit), 16).map(|d| d.to_ascii_uppercase()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_are_encoded_as_a_browser_encodes_them() {
+        let request =
+            Request::post("https://x.example").form(&[("a b", "ü+~*-._"), ("c", "&=\u{1F510}")]);
+        assert_eq!(
+            String::from_utf8(request.body).unwrap(),
+            "a+b=%C3%BC%2B%7E*-._&c=%26%3D%F0%9F%94%90"
+        );
+    }
+
+    #[test]
+    fn a_path_segment_cannot_leave_its_place() {
+        assert_eq!(path_segment("AC/../x?y#z%"), "AC%2F..%2Fx%3Fy%23z%25");
+    }
+
+    #[test]
+    fn a_header_value_with_a_line_break_names_its_header() {
+        let request =
+            Request::post("https://x.example").secret_header("authorization", "a\r\nb: c");
+        let failure = request.check().unwrap_err();
+        assert_eq!(failure.kind, FailureKind::InvalidSettings);
+        assert!(failure.message.starts_with("authorization: "));
+    }
+
+    #[test]
+    fn debug_shows_no_credential() {
+        let request = Request::post("https://x.example").bearer("s3cret");
+        assert_eq!(format!("{request:?}"), "POST https://x.example");
+    }
+
+    #[test]
+    fn json_is_read_behind_a_byte_order_mark() {
+        let response = Response {
+            body: b"\xEF\xBB\xBF[1]".to_vec(),
+            ..Response::default()
+        };
+        assert_eq!(response.json::<Vec<u8>>(), Some(vec![1]));
+    }
+}

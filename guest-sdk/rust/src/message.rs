@@ -1,0 +1,112 @@
+//! What is to be sent, as the host hands it over.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::failure::{Failure, FailureKind, one_line};
+use crate::payload::Payload;
+use crate::template::render;
+
+/// How a body is to be read. In JSON, the media type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ContentType {
+    /// HTML.
+    #[serde(rename = "text/html")]
+    Html,
+    /// Plain text.
+    #[serde(rename = "text/plain")]
+    Plain,
+}
+
+/// A text in place of the settings' templates.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Content {
+    /// Subject, one line.
+    pub subject: String,
+    /// Body.
+    pub body: String,
+    /// How to read the body.
+    pub content_type: ContentType,
+    /// Where answers go.
+    pub reply_to: Option<String>,
+    /// A display name, a mailbox, or `Name <mailbox>`.
+    pub send_from: Option<String>,
+}
+
+/// One message for one recipient.
+#[derive(Clone, PartialEq)]
+pub struct Message {
+    /// E-mail address, or phone number as the caller gave it.
+    pub recipient: String,
+    /// One of the nine usage types, or a name that a connector treats as `Generic`.
+    pub usage_type: String,
+    /// Template variables.
+    pub payload: Payload,
+    /// BCP 47 tag.
+    pub locale: Option<String>,
+    /// Address of the person that asked for the message.
+    pub client_ip: Option<String>,
+    /// Overrides the settings' templates.
+    pub content: Option<Content>,
+    /// The same over all attempts of one message.
+    pub idempotency_key: String,
+    /// Milliseconds until the message expires.
+    pub expires_in: u64,
+}
+
+impl Message {
+    /// The template with this message's variables filled in.
+    #[must_use]
+    pub fn render(&self, template: &str) -> String {
+        render(template, &self.payload)
+    }
+
+    /// [`render`](Self::render), on one line: for subjects and names.
+    #[must_use]
+    pub fn render_line(&self, template: &str) -> String {
+        one_line(&self.render(template))
+    }
+
+    /// The overriding content with its variables filled in; subject and addresses on one line.
+    #[must_use]
+    pub fn content(&self) -> Option<Content> {
+        self.content.as_ref().map(|content| Content {
+            subject: self.render_line(&content.subject),
+            body: self.render(&content.body),
+            content_type: content.content_type,
+            reply_to: content.reply_to.as_deref().map(|t| self.render_line(t)),
+            send_from: content.send_from.as_deref().map(|t| self.render_line(t)),
+        })
+    }
+
+    /// Refuses a recipient that could end a line of a protocol, before any request.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        if self.recipient.contains(char::is_control) {
+            return Err(Failure::new(
+                FailureKind::Rejected,
+                "the recipient contains control characters",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The failure without what its reader must not learn: a provider likes to repeat the
+    /// recipient, and an echoing one the code.
+    pub(crate) fn conceal(&self, mut failure: Failure) -> Failure {
+        const SHORTEST: usize = 4;
+        let variables = ["code", "link"]
+            .iter()
+            .filter_map(|name| self.payload.get(name));
+        let values = variables.filter_map(Value::as_str);
+        let values = values.chain([
+            self.recipient.as_str(),
+            self.recipient.trim_start_matches('+'),
+        ]);
+        for value in values.filter(|value| value.len() >= SHORTEST) {
+            if failure.message.contains(value) {
+                failure.message = failure.message.replace(value, "…");
+            }
+        }
+        failure
+    }
+}

@@ -1,0 +1,71 @@
+//! The text of a number as JavaScript prints it (ECMA-262, `Number::toString`).
+
+use serde_json::Number;
+
+/// Above this, JavaScript's numbers no longer hold every integer: 2^53.
+const EXACT: u64 = 1 << 53;
+
+/// The shortest text that reads back as the same double, in JavaScript's notation.
+pub(crate) fn text(number: &Number) -> String {
+    if let Some(n) = number.as_i64().filter(|n| n.unsigned_abs() <= EXACT) {
+        return n.to_string();
+    }
+    let double = number.as_f64().unwrap_or_default();
+    if double == 0.0 {
+        return "0".into();
+    }
+    // Rust prints the same shortest digits, as `-d.ddde±x`.
+    let scientific = format!("{:e}", double.abs());
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let digits = mantissa.replace('.', "");
+    let sign = if double < 0.0 { "-" } else { "" };
+    format!("{sign}{}", notation(&digits, exponent.parse().unwrap_or(0)))
+}
+
+/// `digits` with the point after the first one, times ten to the `exponent`.
+fn notation(digits: &str, exponent: i32) -> String {
+    let point = usize::try_from(exponent + 1).unwrap_or(0);
+    match exponent {
+        -6..0 => format!(
+            "0.{}{digits}",
+            "0".repeat(exponent.unsigned_abs() as usize - 1)
+        ),
+        0..21 if point >= digits.len() => {
+            format!("{digits}{}", "0".repeat(point - digits.len()))
+        }
+        0..21 => {
+            let (whole, fraction) = digits.split_at(point);
+            format!("{whole}.{fraction}")
+        }
+        _ => {
+            let (first, rest) = digits.split_at(1);
+            let dot = if rest.is_empty() { "" } else { "." };
+            let plus = if exponent < 0 { "" } else { "+" };
+            format!("{first}{dot}{rest}e{plus}{exponent}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_borders_between_notations_are_those_of_javascript() {
+        for (json, expected) in [
+            ("0.000001", "0.000001"),
+            ("0.0000001", "1e-7"),
+            ("0.00000123", "0.00000123"),
+            ("1e20", "100000000000000000000"),
+            ("1e21", "1e+21"),
+            ("-1.5e300", "-1.5e+300"),
+            ("123.456", "123.456"),
+            ("1e2", "100"),
+            ("-0.0", "0"),
+            ("-9007199254740991", "-9007199254740991"),
+            ("18446744073709551615", "18446744073709552000"),
+        ] {
+            assert_eq!(text(&serde_json::from_str(json).unwrap()), expected);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Reads an integration's settings, and names the field that does not fit.
+
+use serde::de::DeserializeOwned;
+
+use crate::failure::Failure;
+
+/// Reads settings from their JSON text. Unknown fields are accepted.
+///
+/// # Errors
+/// `invalid-settings` with the path of the field and what was expected there. The value itself is
+/// never repeated: it may be a secret in the wrong place.
+pub fn parse<S: DeserializeOwned>(text: &str) -> Result<S, Failure> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let field = error.path().to_string();
+        let words = words(&error.inner().to_string());
+        Failure::invalid_settings(if field == "." { "settings" } else { &field }, &words)
+    })
+}
+
+/// What was expected, of an error such as "invalid type: integer `1`, expected a string at line 1
+/// column 9".
+fn words(error: &str) -> String {
+    let error = error
+        .rsplit_once(" at line ")
+        .map_or(error, |(words, _)| words);
+    match error.split_once(", expected ") {
+        Some((_, expected)) => format!("expected {expected}"),
+        None => error.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::failure::FailureKind;
+
+    #[derive(Deserialize)]
+    struct Outer {
+        #[expect(dead_code, reason = "only read")]
+        inner: Vec<Inner>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Inner {
+        #[expect(dead_code, reason = "only read")]
+        api_key: String,
+    }
+
+    #[test]
+    fn the_failing_field_is_named_and_its_value_is_not() {
+        for (json, expected) in [
+            (
+                r#"{"inner":[{"apiKey":12345}]}"#,
+                "inner[0].apiKey: expected a string",
+            ),
+            (r#"{"inner":[{}]}"#, "inner[0]: missing field `apiKey`"),
+            (r#"{"inner":"sk_live"}"#, "inner: expected a sequence"),
+            ("{}", "settings: missing field `inner`"),
+            ("nonsense", "settings: expected ident"),
+        ] {
+            let failure = parse::<Outer>(json).err().unwrap();
+            assert_eq!(failure.kind, FailureKind::InvalidSettings);
+            assert_eq!(failure.message, expected);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The native test kit: sends through a fake exchange, replays golden cases, checks what a
+//! connector says of itself. It panics where an expectation fails, as tests do.
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a failed expectation ends the test"
+)]
+
+mod golden;
+
+pub use golden::{Deviation, golden_rows, replay};
+
+use serde_json::Value;
+
+use crate::{Connector, Failure, HttpError, Message, Payload, Receipt, Request, Response};
+
+/// A message with nothing but recipient, usage type and variables.
+#[must_use]
+pub fn message(recipient: &str, usage_type: &str, payload: &Value) -> Message {
+    Message {
+        recipient: recipient.into(),
+        usage_type: usage_type.into(),
+        payload: Payload::parse(&payload.to_string()).unwrap(),
+        locale: None,
+        client_ip: None,
+        content: None,
+        idempotency_key: "0193-test".into(),
+        expires_in: 600_000,
+    }
+}
+
+/// A response with headers in lower case.
+#[must_use]
+pub fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
+    let headers = headers.iter();
+    Response {
+        status,
+        headers: headers.map(|(n, v)| ((*n).into(), (*v).into())).collect(),
+        body: body.into(),
+        received_at: 0,
+    }
+}
+
+/// The request that a connector makes of a message.
+///
+/// # Errors
+/// Where it makes none.
+pub fn request<C: Connector>(settings: &Value, message: &Message) -> Result<Request, Failure> {
+    let mut made = None;
+    let end = crate::send::<C>(&settings.to_string(), message, |request| {
+        made = Some(request);
+        Err(HttpError::Connect)
+    });
+    made.map_or_else(|| Err(end.unwrap_err()), Ok)
+}
+
+/// What a connector makes of a response, on the whole path of a send.
+///
+/// # Errors
+/// The connector's failure.
+pub fn send<C: Connector>(
+    settings: &Value,
+    message: &Message,
+    response: Response,
+) -> Result<Receipt, Failure> {
+    crate::send::<C>(&settings.to_string(), message, |_| Ok(response))
+}
+
+/// Checks `describe`'s answer against the contract: lengths, languages, the schema and the
+/// secrets that it marks.
+pub fn check_about<C: Connector>() {
+    let about = C::ABOUT;
+    let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    assert!(about.id.chars().all(letters) && about.id.len() <= 64);
+    assert!(about.id.starts_with(|c: char| c.is_ascii_lowercase()));
+    assert_eq!(about.version.split('.').count(), 3);
+    assert!(about.titles.iter().all(|(_, text)| text.len() <= 128));
+    assert!(
+        about
+            .descriptions
+            .iter()
+            .all(|(_, text)| text.len() <= 1024)
+    );
+    for texts in [about.titles, about.descriptions] {
+        let tags: Vec<_> = texts.iter().map(|(tag, _)| *tag).collect();
+        assert_eq!(tags, ["en", "de", "zh-CN"]);
+    }
+    assert!((1..=32).contains(&about.hosts.len()));
+    assert!(about.readme.len() <= 64 * 1024 && about.readme.starts_with("# "));
+    assert!(about.settings_schema.len() <= 256 * 1024);
+
+    let schema: Value = serde_json::from_str(about.settings_schema).unwrap();
+    jsonschema::draft202012::meta::validate(&schema).unwrap();
+    assert_eq!(schema["type"], "object");
+    let properties = schema["properties"].as_object().unwrap();
+    for (name, property) in properties {
+        assert!(property["title"].is_string(), "{name} has no title");
+        let secret = property["writeOnly"] == true;
+        assert!(
+            !secret || property["type"] == "string",
+            "{name} is no string"
+        );
+    }
+    for grant in about.secret_grants {
+        let property = &properties[grant.setting.trim_start_matches('/')];
+        assert_eq!(property["writeOnly"], true, "{}", grant.setting);
+    }
+}
+
+/// Whether the connector's own schema accepts the settings, as the host asks before it stores them.
+#[must_use]
+pub fn schema_accepts<C: Connector>(settings: &Value) -> bool {
+    let schema = serde_json::from_str(C::ABOUT.settings_schema).unwrap();
+    let Ok(validator) = jsonschema::draft202012::new(&schema) else {
+        panic!("{}: the schema does not compile", C::ABOUT.id);
+    };
+    validator.is_valid(settings)
+}

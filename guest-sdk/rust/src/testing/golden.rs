@@ -1,0 +1,296 @@
+//! Replays recorded cases of a peer's connector: the same settings, message and responses in, the
+//! same request and outcome out, but for the deviations that a test names.
+
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::{message, response, schema_accepts};
+use crate::payload::without_lone_surrogates;
+use crate::{
+    Connector, Content, ContentType, Credential, Failure, FailureKind, HttpError, Message, Receipt,
+    Request,
+};
+
+/// Where this repository means to differ from the recorded peer. Each is a line in
+/// `docs/compatibility.md`, and each must really differ.
+pub enum Deviation {
+    /// No request; this failure instead.
+    Refused(FailureKind),
+    /// Another URL.
+    Url(&'static str),
+    /// Another text at a JSON pointer below the recorded body, such as `/value/from/name` in a
+    /// JSON body or `/pairs/2/1` in a form.
+    Body(&'static str, &'static str),
+}
+
+/// Replays every case of `<id>.jsonl`.
+///
+/// The folder is `SENDBOX_GOLDEN`, else `../shared/golden` beside the workspace; where it is
+/// absent the test says so and passes.
+pub fn replay<C: Connector>(deviations: &[(&str, Deviation)]) {
+    let Some(rows) = golden_rows(&format!("{}.jsonl", C::ABOUT.id)) else {
+        return;
+    };
+    let mut failed = Vec::new();
+    for case in &rows {
+        let name = case["id"].as_str().unwrap_or_default();
+        let short = name.rsplit('/').next().unwrap_or_default();
+        let deviations = deviations.iter().filter(|(of, _)| *of == short);
+        let (requests, outcome) = run::<C>(case);
+        let mut expected = case["expect"].clone();
+        let deviates = !compare::<C>(case, &expected, &requests, &outcome).is_empty();
+        for (_, deviation) in deviations {
+            if !deviates {
+                failed.push(format!("{name}: does not deviate any more"));
+            }
+            apply(&mut expected, deviation);
+        }
+        let wrong = compare::<C>(case, &expected, &requests, &outcome);
+        failed.extend(wrong.into_iter().map(|words| format!("{name}: {words}")));
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    println!("{}: {} golden cases replayed", C::ABOUT.id, rows.len());
+}
+
+/// The rows of a file in the golden folder, or nothing where the folder is absent. Half a surrogate
+/// pair, which UTF-8 cannot hold, is U+FFFD on both sides.
+#[must_use]
+pub fn golden_rows(file: &str) -> Option<Vec<Value>> {
+    let folder = std::env::var_os("SENDBOX_GOLDEN").map_or_else(
+        || {
+            let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
+            let package = PathBuf::from(package);
+            let workspace = package.ancestors().find(|p| p.join("Cargo.lock").exists());
+            workspace.map_or_else(PathBuf::new, |w| w.join("../shared/golden"))
+        },
+        PathBuf::from,
+    );
+    let Ok(text) = std::fs::read_to_string(folder.join(file)) else {
+        println!("skipped: no {file} in {}", folder.display());
+        return None;
+    };
+    let rows = text.lines().map(without_lone_surrogates);
+    Some(
+        rows.map(|row| serde_json::from_str(&row).unwrap())
+            .collect(),
+    )
+}
+
+fn run<C: Connector>(case: &Value) -> (Vec<Request>, Result<Receipt, Failure>) {
+    let mut requests = Vec::new();
+    let outcome = crate::send::<C>(
+        &case["settings"].to_string(),
+        &message_of(case),
+        |request| {
+            requests.push(request);
+            let answer = &case["responses"][0];
+            if case["network"]["fault"] == "dns_failure" {
+                return Err(HttpError::Dns);
+            }
+            if answer["network"].is_string() {
+                return Err(HttpError::Interrupted);
+            }
+            let headers: Vec<_> = pairs(&answer["headers"]);
+            let headers: Vec<_> = headers
+                .iter()
+                .map(|(n, v)| (n.as_str(), v.as_str()))
+                .collect();
+            let status = answer["status"]
+                .as_u64()
+                .and_then(|s| u16::try_from(s).ok());
+            let body = answer["body"].as_str().unwrap_or_default();
+            Ok(response(status.unwrap_or_default(), &headers, body))
+        },
+    );
+    (requests, outcome)
+}
+
+fn message_of(case: &Value) -> Message {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let given = &case["message"];
+    let content = case["content"].as_object().map(|content| Content {
+        subject: text(&content["subject"]).unwrap_or_default(),
+        body: text(&content["content"]).unwrap_or_default(),
+        content_type: match content.get("contentType").and_then(Value::as_str) {
+            Some("text/plain") => ContentType::Plain,
+            _ => ContentType::Html,
+        },
+        reply_to: content.get("replyTo").and_then(text),
+        send_from: content.get("sendFrom").and_then(text),
+    });
+    Message {
+        client_ip: text(&given["ip"]),
+        locale: text(&given["payload"]["locale"]),
+        content,
+        ..message(
+            given["to"].as_str().unwrap_or_default(),
+            given["type"].as_str().unwrap_or_default(),
+            &given["payload"],
+        )
+    }
+}
+
+/// What differs, in words.
+fn compare<C: Connector>(
+    case: &Value,
+    expected: &Value,
+    requests: &[Request],
+    outcome: &Result<Receipt, Failure>,
+) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut expect = |what: &str, expected: &Value, actual: &Value| {
+        // By text, so that the order of keys counts.
+        let (expected, actual) = (expected.to_string(), actual.to_string());
+        if expected != actual {
+            wrong.push(format!(
+                "{what}\n  expected {expected}\n  got      {actual}"
+            ));
+        }
+    };
+    let recorded = expected["requests"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
+    // Without a name there is nothing on the wire, though a request was made.
+    let on_wire = if case["network"]["fault"] == "dns_failure" {
+        &[]
+    } else {
+        requests
+    };
+    expect(
+        "requests",
+        &json!(recorded.len().min(1)),
+        &json!(on_wire.len()),
+    );
+    if let (Some(recorded), Some(request)) = (recorded.first(), on_wire.first()) {
+        let body = &recorded["body"];
+        expect("method", &recorded["method"], &json!(request.method));
+        expect("url", &recorded["url"], &json!(request.url));
+        expect(
+            "headers",
+            &sorted(pairs(&recorded["headers"])),
+            &headers(request),
+        );
+        expect("body", body, &body_like(body, &request.body));
+    }
+
+    // A redirect that the peer followed ends here, as a failure.
+    let redirected = case["tags"]
+        .as_array()
+        .is_some_and(|t| t.contains(&json!("redirect")));
+    let ok = expected["outcome"]["ok"] == true && !redirected;
+    expect("ok", &json!(ok), &json!(outcome.is_ok()));
+    let kind = outcome
+        .as_ref()
+        .err()
+        .map(|failure| format!("{:?}", failure.kind));
+    let kind = kind.map_or(Value::Null, |kind| json!(kebab(&kind)));
+    let recorded_kind = &expected["outcome"]["kind"];
+    if recorded_kind.is_string() {
+        expect("kind", recorded_kind, &kind);
+    }
+    if kind != "invalid-settings" {
+        let accepted = schema_accepts::<C>(&case["settings"]);
+        expect("settings by the schema", &json!(true), &json!(accepted));
+    } else if case["expect"]["outcome"]["peer_code"] == "invalid_config" {
+        let accepted = schema_accepts::<C>(&case["settings"]);
+        expect("settings by the schema", &json!(false), &json!(accepted));
+    }
+    wrong
+}
+
+fn apply(expected: &mut Value, deviation: &Deviation) {
+    match deviation {
+        Deviation::Refused(kind) => {
+            expected["requests"] = json!([]);
+            expected["outcome"] = json!({"ok": false, "kind": kebab(&format!("{kind:?}"))});
+        }
+        Deviation::Url(url) => expected["requests"][0]["url"] = json!(url),
+        Deviation::Body(pointer, text) => {
+            let body = &mut expected["requests"][0]["body"];
+            if let Some(value) = body.pointer_mut(pointer) {
+                *value = json!(text);
+            }
+        }
+    }
+    // The bytes follow from the value.
+    if let Some(body) = expected
+        .pointer_mut("/requests/0/body")
+        .and_then(Value::as_object_mut)
+    {
+        body.remove("raw");
+    }
+}
+
+/// Headers as the host would send them: the credential encoded, names sorted.
+fn headers(request: &Request) -> Value {
+    // What every HTTP client adds by itself is not recorded.
+    const OWN: &str = "accept";
+    let mut headers = request.headers.clone();
+    let authorization = |value: String| ("authorization".to_owned(), value);
+    headers.extend(match &request.credential {
+        Credential::None => None,
+        Credential::Basic(user, password) => Some(authorization(format!(
+            "Basic {}",
+            STANDARD.encode(format!("{user}:{password}"))
+        ))),
+        Credential::Bearer(token) => Some(authorization(format!("Bearer {token}"))),
+        Credential::Header(name, value) => Some((name.clone(), value.clone())),
+    });
+    headers.retain(|(name, _)| name != OWN);
+    sorted(headers)
+}
+
+fn sorted(mut headers: Vec<(String, String)>) -> Value {
+    for (name, value) in &mut headers {
+        name.make_ascii_lowercase();
+        *value = value.trim().to_owned();
+    }
+    headers.sort();
+    json!(headers)
+}
+
+fn pairs(object: &Value) -> Vec<(String, String)> {
+    let entries = object.as_object().into_iter().flatten();
+    let entries = entries.map(|(name, value)| (name.clone(), value.as_str().unwrap_or("").into()));
+    entries.collect()
+}
+
+/// The body in the shape of the recorded one, with its bytes where they were recorded.
+fn body_like(recorded: &Value, body: &[u8]) -> Value {
+    let raw = String::from_utf8_lossy(body);
+    let mut seen = match recorded["kind"].as_str() {
+        Some("json") => {
+            let value: Value = serde_json::from_str(&raw).unwrap_or_default();
+            json!({"kind": "json", "value": value})
+        }
+        Some("form") => {
+            let decoded = |text: &str| {
+                let spaced = text.replace('+', " ");
+                let bytes = percent_encoding::percent_decode_str(&spaced);
+                bytes.decode_utf8_lossy().into_owned()
+            };
+            let pairs = raw.split('&').filter_map(|pair| pair.split_once('='));
+            let pairs: Vec<_> = pairs.map(|(n, v)| [decoded(n), decoded(v)]).collect();
+            json!({"kind": "form", "pairs": pairs})
+        }
+        _ => json!({"kind": recorded["kind"]}),
+    };
+    if recorded["raw"].is_string() {
+        seen["raw"] = json!(raw);
+    }
+    seen
+}
+
+fn kebab(name: &str) -> String {
+    let mut kebab = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !kebab.is_empty() {
+            kebab.push('-');
+        }
+        kebab.push(c.to_ascii_lowercase());
+    }
+    kebab
+}

@@ -1,0 +1,63 @@
+//! Which template serves a message: usage types, and the fallback to `Generic`.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error};
+
+use crate::failure::Failure;
+
+/// The usage types that every template list must serve, as the peer's connectors demand.
+pub const REQUIRED: [&str; 4] = ["Register", "SignIn", "ForgotPassword", "Generic"];
+
+/// The usage type that stands in for every one without a template of its own.
+pub const GENERIC: &str = "Generic";
+
+/// One entry of a template list.
+pub trait Template {
+    /// One of the nine usage types; other values are kept and never chosen.
+    fn usage_type(&self) -> &str;
+}
+
+/// A template list that serves at least the [`REQUIRED`] usage types: reading another one fails.
+pub struct Templates<T>(Vec<T>);
+
+impl<T: Template> Templates<T> {
+    /// The first template for the usage type, else the first for [`GENERIC`].
+    ///
+    /// # Errors
+    /// `template-not-found` where there is neither.
+    pub fn choose(&self, usage_type: &str) -> Result<&T, Failure> {
+        choose(&self.0, usage_type).ok_or_else(|| Failure::template_not_found(usage_type))
+    }
+}
+
+impl<'de, T: Template + Deserialize<'de>> Deserialize<'de> for Templates<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let templates = Vec::<T>::deserialize(deserializer)?;
+        let missing = Missing(
+            REQUIRED
+                .into_iter()
+                .filter(|required| !templates.iter().any(|t| t.usage_type() == *required))
+                .collect(),
+        );
+        if missing.0.is_empty() {
+            Ok(Self(templates))
+        } else {
+            Err(D::Error::custom(missing))
+        }
+    }
+}
+
+/// The first entry for the usage type, else the first for [`GENERIC`].
+pub fn choose<'a, T: Template>(templates: &'a [T], usage_type: &str) -> Option<&'a T> {
+    let first = |wanted: &str| templates.iter().find(|t| t.usage_type() == wanted);
+    first(usage_type).or_else(|| first(GENERIC))
+}
+
+struct Missing(Vec<&'static str>);
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no template for {}", self.0.join(", "))
+    }
+}

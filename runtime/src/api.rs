@@ -1,0 +1,132 @@
+//! The HTTP API under `/v1`, and the router that holds it and the front doors.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post, put};
+
+use crate::connector::ConnectorRuntime;
+use crate::delivery::Delivery;
+use crate::front_doors;
+use crate::limits::Limits;
+use crate::store::Store;
+use crate::time::Clock;
+
+pub mod auth;
+pub mod body;
+mod connectors;
+mod egress;
+pub mod error;
+mod health;
+mod integrations;
+pub mod messages;
+mod routes;
+mod tenants;
+
+/// What the doors stand on. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// Records and the outbox.
+    pub store: Store,
+    /// Where uploads are inspected.
+    pub runtime: Arc<ConnectorRuntime>,
+    /// Where messages go.
+    pub delivery: Delivery,
+    /// What one send may use.
+    pub limits: Arc<Limits>,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Bounds of the doors.
+    pub bounds: Bounds,
+}
+
+/// What the doors give and allow.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// How long a front door's caller waits for the first attempt.
+    pub front_door_wait: Duration,
+    /// How long a message lives unless its caller says less.
+    pub time_to_live: Duration,
+    /// Bytes of an uploaded component.
+    pub upload: usize,
+}
+
+/// Every route.
+pub fn router(app: App) -> Router {
+    let tenant = tenant_routes();
+    let v1 = Router::new()
+        .route("/limits", get(health::limits))
+        .route("/tenants", get(tenants::list))
+        .route(
+            "/tenants/{tenant}",
+            put(tenants::put).get(tenants::get).delete(tenants::delete),
+        )
+        .route(
+            "/tenants/{tenant}/keys",
+            post(tenants::create_key).get(tenants::list_keys),
+        )
+        .route(
+            "/tenants/{tenant}/keys/{key}",
+            axum::routing::delete(tenants::revoke_key),
+        )
+        .route("/egress/sources", get(egress::list_sources))
+        .route(
+            "/egress/sources/{name}",
+            put(egress::put_source)
+                .get(egress::get_source)
+                .delete(egress::delete_source),
+        )
+        .route("/egress/pools", get(egress::list_pools))
+        .route(
+            "/egress/pools/{name}",
+            put(egress::put_pool)
+                .get(egress::get_pool)
+                .delete(egress::delete_pool),
+        )
+        .route(
+            "/connectors",
+            post(connectors::upload).get(connectors::list),
+        )
+        .route("/connectors/inspect", post(connectors::inspect))
+        .route("/connectors/{connector}", get(connectors::versions))
+        .route(
+            "/connectors/{connector}/versions/{digest}",
+            get(connectors::get).delete(connectors::delete),
+        )
+        .nest("/tenants/{tenant}", tenant.clone())
+        .merge(tenant);
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .nest("/v1", v1)
+        .merge(front_doors::router())
+        .with_state(app)
+}
+
+/// What a tenant has: below its name, and below `/v1` for the tenant that the key belongs to.
+fn tenant_routes() -> Router<App> {
+    Router::new()
+        .route("/integrations", get(integrations::list))
+        .route(
+            "/integrations/{integration}",
+            put(integrations::put)
+                .get(integrations::get)
+                .delete(integrations::delete),
+        )
+        .route(
+            "/integrations/{integration}/activate",
+            post(integrations::activate),
+        )
+        .route("/integrations/{integration}/test", post(integrations::test))
+        .route("/routes", get(routes::list))
+        .route(
+            "/routes/{channel}",
+            put(routes::put).get(routes::get).delete(routes::delete),
+        )
+        .route("/messages", post(messages::post).get(messages::list))
+        .route(
+            "/messages/{message}",
+            get(messages::get).delete(messages::cancel),
+        )
+}

@@ -1,0 +1,95 @@
+//! Request bodies: JSON within a limit, with errors that name the place and never the value.
+
+use axum::extract::{FromRequest, Request};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use super::App;
+use super::error::ApiError;
+
+/// Bytes of a JSON body.
+pub const JSON_MAX: usize = 256 * 1024;
+
+/// A JSON body of type `T`.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
+    type Rejection = ApiError;
+    async fn from_request(request: Request, _: &App) -> Result<Self, ApiError> {
+        let bytes = read(request, JSON_MAX).await?;
+        parse(&bytes).map(Json)
+    }
+}
+
+/// The whole body, at most `limit` bytes.
+///
+/// # Errors
+/// [`ApiError::TooLarge`], or [`ApiError::BadRequest`] when the caller went away.
+pub async fn read(request: Request, limit: usize) -> Result<Bytes, ApiError> {
+    match Limited::new(request.into_body(), limit).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
+            Err(ApiError::TooLarge(limit))
+        }
+        Err(_) => Err(ApiError::BadRequest("the body ended early".to_owned())),
+    }
+}
+
+/// Parses JSON. The error tells line and column, and what was expected there.
+///
+/// # Errors
+/// [`ApiError::BadRequest`].
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let place = format!("line {} column {}", error.line(), error.column());
+        ApiError::BadRequest(if error.is_data() {
+            format!(
+                "the body is not what it must be: {}",
+                without_values(&error.to_string())
+            )
+        } else {
+            format!("the body must be JSON: {place}")
+        })
+    })
+}
+
+/// serde repeats a wrong value in quotation marks or as a number: both may be secrets.
+fn without_values(text: &str) -> String {
+    match (
+        text.find("invalid type: "),
+        text.find("invalid value: "),
+        text.find(", expected"),
+    ) {
+        (Some(at), _, Some(end)) | (_, Some(at), Some(end)) if at < end => {
+            format!(
+                "{}the value is not right{}",
+                text.get(..at).unwrap_or_default(),
+                text.get(end..).unwrap_or_default()
+            )
+        }
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Deserialize, Debug)]
+    #[serde(deny_unknown_fields)]
+    struct Shape {
+        #[expect(dead_code, reason = "only its type matters")]
+        key: String,
+    }
+
+    #[test]
+    fn errors_tell_the_expected_shape_and_no_value() {
+        let text = |body: &str| parse::<Shape>(body.as_bytes()).unwrap_err().to_string();
+        assert!(text("{\"key\": 123456}").contains("expected a string"));
+        assert!(!text("{\"key\": 123456}").contains("123456"));
+        assert!(text("{\"key\"").contains("must be JSON"));
+        assert!(text("{\"other\": 1}").contains("unknown field `other`"));
+    }
+}

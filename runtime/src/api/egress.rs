@@ -1,0 +1,159 @@
+//! Egress sources and pools: an operator's work.
+
+use axum::Json as Answer;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::App;
+use super::auth::Operator;
+use super::body::Json;
+use super::error::ApiError;
+use crate::id::{PoolName, SourceName};
+use crate::source::{EgressPool, EgressSource};
+
+/// Members of a pool.
+const MEMBERS_MAX: usize = 256;
+
+/// `GET /v1/egress/sources`.
+pub(super) async fn list_sources(
+    _: Operator,
+    State(app): State<App>,
+) -> Result<Answer<Value>, ApiError> {
+    Ok(Answer(json!({ "data": app.store.sources().await? })))
+}
+
+/// `PUT /v1/egress/sources/{name}`.
+pub(super) async fn put_source(
+    _: Operator,
+    State(app): State<App>,
+    Path(name): Path<String>,
+    Json(mut source): Json<EgressSource>,
+) -> Result<Answer<EgressSource>, ApiError> {
+    source.name = name.parse()?;
+    if source.address.is_unspecified() || source.address.is_multicast() {
+        return Err(ApiError::field(
+            "/address",
+            "must be an address of this machine, such as 203.0.113.7",
+        ));
+    }
+    if let Some(name) = &source.ehlo_name
+        && !is_host_name(name)
+    {
+        return Err(ApiError::field(
+            "/ehlo_name",
+            "must be a host name, such as mail.example.com",
+        ));
+    }
+    app.store.put_source(&source).await?;
+    Ok(Answer(source))
+}
+
+fn is_host_name(text: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 253 && text.split('.').all(label)
+}
+
+/// `GET /v1/egress/sources/{name}`.
+pub(super) async fn get_source(
+    _: Operator,
+    State(app): State<App>,
+    Path(name): Path<String>,
+) -> Result<Answer<EgressSource>, ApiError> {
+    let name: SourceName = name
+        .parse()
+        .map_err(|_| ApiError::NotFound("egress source"))?;
+    app.store
+        .source(&name)
+        .await?
+        .map(Answer)
+        .ok_or(ApiError::NotFound("egress source"))
+}
+
+/// `DELETE /v1/egress/sources/{name}`: refused while a pool has it.
+pub(super) async fn delete_source(
+    _: Operator,
+    State(app): State<App>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let name: SourceName = name
+        .parse()
+        .map_err(|_| ApiError::NotFound("egress source"))?;
+    gone(app.store.delete_source(&name).await?, "egress source")
+}
+
+/// `GET /v1/egress/pools`.
+pub(super) async fn list_pools(
+    _: Operator,
+    State(app): State<App>,
+) -> Result<Answer<Value>, ApiError> {
+    Ok(Answer(json!({ "data": app.store.pools().await? })))
+}
+
+/// `PUT /v1/egress/pools/{name}`.
+pub(super) async fn put_pool(
+    _: Operator,
+    State(app): State<App>,
+    Path(name): Path<String>,
+    Json(mut pool): Json<EgressPool>,
+) -> Result<Answer<EgressPool>, ApiError> {
+    pool.name = name.parse()?;
+    if pool.sources.is_empty() || pool.sources.len() > MEMBERS_MAX {
+        return Err(ApiError::field(
+            "/sources",
+            format!("must list 1 to {MEMBERS_MAX} sources"),
+        ));
+    }
+    for (index, member) in pool.sources.iter().enumerate() {
+        if app.store.source(&member.source).await?.is_none() {
+            let message = format!("there is no egress source {}: make it first", member.source);
+            return Err(ApiError::field(format!("/sources/{index}/source"), message));
+        }
+    }
+    app.store.put_pool(&pool).await?;
+    Ok(Answer(pool))
+}
+
+/// `GET /v1/egress/pools/{name}`.
+pub(super) async fn get_pool(
+    _: Operator,
+    State(app): State<App>,
+    Path(name): Path<String>,
+) -> Result<Answer<EgressPool>, ApiError> {
+    let name: PoolName = name
+        .parse()
+        .map_err(|_| ApiError::NotFound("egress pool"))?;
+    app.store
+        .pool(&name)
+        .await?
+        .map(Answer)
+        .ok_or(ApiError::NotFound("egress pool"))
+}
+
+/// `DELETE /v1/egress/pools/{name}`: refused while a tenant or integration leaves by it.
+pub(super) async fn delete_pool(
+    _: Operator,
+    State(app): State<App>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let name: PoolName = name
+        .parse()
+        .map_err(|_| ApiError::NotFound("egress pool"))?;
+    gone(app.store.delete_pool(&name).await?, "egress pool")
+}
+
+/// The answer to a deletion.
+pub(super) fn gone(existed: bool, what: &'static str) -> Result<StatusCode, ApiError> {
+    if existed {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(ApiError::NotFound(what))
+    }
+}

@@ -1,0 +1,218 @@
+//! Errors of the API: the only place where a status code of a refusal is chosen (RFC 9457).
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::connector::UploadError;
+use crate::delivery::RosterError;
+use crate::id::IdError;
+use crate::message::MessageError;
+use crate::settings::SettingsProblem;
+use crate::store::StoreError;
+
+/// A place in the request that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// JSON pointer into the body.
+    pub pointer: String,
+    /// The shape that was expected; never the value.
+    pub message: String,
+}
+
+/// Why a request was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// No key, or one that does not work (any more).
+    #[error("give a valid API key as 'Authorization: Bearer …'")]
+    Unauthorized,
+    /// The key works, but not for this.
+    #[error("this needs an operator's key")]
+    Forbidden,
+    /// There is none, or it is not the caller's: the two are never told apart.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The body or the URL is malformed.
+    #[error("{0}")]
+    BadRequest(String),
+    /// Well-formed, but a field is not what it must be.
+    #[error("{}", .0.first().map_or("the body is not valid", |e| e.message.as_str()))]
+    Invalid(Vec<FieldError>),
+    /// The body is over its limit.
+    #[error("the body must be at most {0} bytes")]
+    TooLarge(usize),
+    /// An upload must be a component.
+    #[error("send the component as 'Content-Type: {0}'")]
+    MediaType(&'static str),
+    /// The component was refused.
+    #[error("{detail}")]
+    Upload {
+        /// A stable word for the reason.
+        code: &'static str,
+        /// The reason in words.
+        detail: String,
+    },
+    /// The idempotency key belongs to another message.
+    #[error("the idempotency key was used with another message in the last 24 hours")]
+    IdempotencyConflict,
+    /// Something else needs it.
+    #[error("{0}")]
+    Conflict(String),
+    /// Nothing was accepted; the same request may succeed later.
+    #[error("the store is not available: nothing was accepted, try again")]
+    Unavailable,
+    /// A defect of the server.
+    #[error("an internal error: nothing is known to be accepted")]
+    Internal,
+}
+
+impl ApiError {
+    /// A single wrong field.
+    pub fn field(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError {
+            pointer: pointer.into(),
+            message: message.into(),
+        }])
+    }
+
+    /// The status code.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Invalid(_) | Self::Upload { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::IdempotencyConflict | Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// A stable word for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::NotFound(_) => "not_found",
+            Self::BadRequest(_) => "bad_request",
+            Self::Invalid(_) => "invalid",
+            Self::TooLarge(_) => "too_large",
+            Self::MediaType(_) => "media_type",
+            Self::Upload { code, .. } => code,
+            Self::IdempotencyConflict => "idempotency_conflict",
+            Self::Conflict(_) => "conflict",
+            Self::Unavailable => "unavailable",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    detail: String,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let errors: &[FieldError] = if let Self::Invalid(errors) = &self {
+            errors
+        } else {
+            &[]
+        };
+        let problem = Problem {
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            code: self.code(),
+            detail: self.to_string(),
+            errors,
+        };
+        let mut response = (status, axum::Json(problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if self == Self::Unavailable {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::InUse { what, by } => {
+                Self::Conflict(format!("the {what} is in use by {by}"))
+            }
+            StoreError::Unavailable(_) => {
+                tracing::error!(%error, "the store is not available");
+                Self::Unavailable
+            }
+            error => {
+                tracing::error!(%error, "the store failed");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl From<MessageError> for ApiError {
+    fn from(error: MessageError) -> Self {
+        Self::field(format!("/{}", error.field), error.problem)
+    }
+}
+
+impl From<IdError> for ApiError {
+    fn from(error: IdError) -> Self {
+        Self::BadRequest(error.to_string())
+    }
+}
+
+impl From<Vec<SettingsProblem>> for ApiError {
+    fn from(problems: Vec<SettingsProblem>) -> Self {
+        let field = |problem: SettingsProblem| FieldError {
+            pointer: format!("/settings{}", problem.pointer),
+            message: problem.message,
+        };
+        Self::Invalid(problems.into_iter().map(field).collect())
+    }
+}
+
+impl From<RosterError> for ApiError {
+    fn from(error: RosterError) -> Self {
+        match error {
+            RosterError::Store(error) => error.into(),
+            RosterError::Missing => Self::NotFound("integration"),
+            RosterError::Settings { pointer, message } => {
+                Self::field(format!("/settings{pointer}"), message)
+            }
+            RosterError::Policy(error) => Self::field("/settings", error.to_string()),
+            RosterError::Draft | RosterError::NoSource(_) => Self::Conflict(error.to_string()),
+            RosterError::Connector(error) => {
+                tracing::error!(%error, "a stored component does not load");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        Self::Upload {
+            code: error.code(),
+            detail: error.to_string(),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Whether the server lives and can accept, and what a send may use.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use super::App;
+use super::error::ApiError;
+use crate::limits::Limits;
+
+/// `GET /healthz`: the process answers.
+pub(super) async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`: the store can be written, so messages can be accepted.
+pub(super) async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
+    match app.store.check().await {
+        Ok(()) => (StatusCode::OK, "ready\n"),
+        Err(_) => (
+            ApiError::Unavailable.status(),
+            "the store is not available\n",
+        ),
+    }
+}
+
+/// `GET /v1/limits`: what one send may use.
+pub(super) async fn limits(State(app): State<App>) -> Json<Limits> {
+    Json(app.limits.as_ref().clone())
+}

@@ -1,0 +1,311 @@
+//! Integrations: saved as a draft, tried with unsaved settings, activated.
+
+use std::collections::BTreeMap;
+
+use axum::Json as Answer;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::App;
+use super::auth::ForTenant;
+use super::body::Json;
+use super::egress::gone;
+use super::error::ApiError;
+use super::messages::{Fields, message};
+use crate::attempt::Outcome;
+use crate::id::{ConnectorId, Digest, IntegrationId, PoolName, TenantId};
+use crate::secret::Secret;
+use crate::tenant::{Integration, IntegrationState};
+
+/// An integration as its tenant writes it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IntegrationBody {
+    connector: ConnectorId,
+    /// A version's digest; the newest upload by default.
+    digest: Option<Digest>,
+    settings: Value,
+    egress_pool: Option<PoolName>,
+}
+
+/// An integration as it is shown: secrets only by name.
+fn shown(integration: &Integration) -> Value {
+    json!({
+        "id": integration.id,
+        "connector": integration.connector,
+        "digest": integration.digest,
+        "state": integration.state,
+        "settings": integration.settings,
+        "secrets": integration.secrets.keys().collect::<Vec<_>>(),
+        "egress_pool": integration.egress_pool,
+        "revision": integration.revision,
+        "updated_at": integration.updated_at,
+    })
+}
+
+async fn find(app: &App, tenant: &TenantId, id: &str) -> Result<Integration, ApiError> {
+    let id = id.parse().map_err(|_| ApiError::NotFound("integration"))?;
+    app.store
+        .integration(tenant, &id)
+        .await?
+        .ok_or(ApiError::NotFound("integration"))
+}
+
+/// `GET …/integrations`.
+pub(super) async fn list(
+    caller: ForTenant,
+    State(app): State<App>,
+) -> Result<Answer<Value>, ApiError> {
+    let integrations = app.store.integrations(&caller.tenant).await?;
+    Ok(Answer(
+        json!({ "data": integrations.iter().map(shown).collect::<Vec<_>>() }),
+    ))
+}
+
+/// `GET …/integrations/{integration}`.
+pub(super) async fn get(
+    caller: ForTenant,
+    State(app): State<App>,
+    Path(params): Path<BTreeMap<String, String>>,
+) -> Result<Answer<Value>, ApiError> {
+    Ok(Answer(shown(
+        &find(&app, &caller.tenant, param(&params)).await?,
+    )))
+}
+
+/// The integration's name; the tenant's may stand in the path as well.
+fn param(params: &BTreeMap<String, String>) -> &str {
+    params.get("integration").map_or("", String::as_str)
+}
+
+/// `PUT …/integrations/{integration}`: a new one is a draft. A secret that is left out keeps its value.
+pub(super) async fn put(
+    caller: ForTenant,
+    State(app): State<App>,
+    Path(params): Path<BTreeMap<String, String>>,
+    Json(body): Json<IntegrationBody>,
+) -> Result<(StatusCode, Answer<Value>), ApiError> {
+    let id: IntegrationId = param(&params).parse()?;
+    let known = app.store.integration(&caller.tenant, &id).await?;
+    check_pool(&app, &caller, &body, known.as_ref()).await?;
+    let status = if known.is_some() {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
+    let integration = build(&app, caller.tenant, id, body, known).await?;
+    let saved = app.store.put_integration(&integration).await?;
+    Ok((status, Answer(shown(&saved))))
+}
+
+/// Which addresses a tenant leaves from is the operator's choice.
+async fn check_pool(
+    app: &App,
+    caller: &ForTenant,
+    body: &IntegrationBody,
+    known: Option<&Integration>,
+) -> Result<(), ApiError> {
+    if body.egress_pool.as_ref() == known.and_then(|known| known.egress_pool.as_ref()) {
+        return Ok(());
+    }
+    if !caller.operator {
+        return Err(ApiError::Forbidden);
+    }
+    match &body.egress_pool {
+        Some(pool) if app.store.pool(pool).await?.is_none() => Err(ApiError::field(
+            "/egress_pool",
+            format!("there is no egress pool {pool}: make it first"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The record that a body stands for, its settings checked against the connector's schema.
+async fn build(
+    app: &App,
+    tenant: TenantId,
+    id: IntegrationId,
+    body: IntegrationBody,
+    known: Option<Integration>,
+) -> Result<Integration, ApiError> {
+    let digest = version(app, &body).await?;
+    let connector = app.delivery.roster().connector(digest).await?;
+    let mut settings = body.settings;
+    if let Some(known) = &known {
+        keep_secrets(&mut settings, &known.secrets);
+    }
+    let problems = connector.schema.problems(&settings);
+    if !problems.is_empty() {
+        return Err(problems.into());
+    }
+    let (settings, secrets) = connector.schema.split(settings);
+    Ok(Integration {
+        id,
+        tenant,
+        connector: body.connector,
+        digest,
+        state: known
+            .as_ref()
+            .map_or(IntegrationState::Draft, |known| known.state),
+        settings,
+        secrets,
+        egress_pool: body.egress_pool,
+        revision: known.map_or(0, |known| known.revision),
+        updated_at: app.clock.now(),
+    })
+}
+
+async fn version(app: &App, body: &IntegrationBody) -> Result<Digest, ApiError> {
+    let versions = app.store.connector_versions(&body.connector).await?;
+    let found = match body.digest {
+        Some(digest) => versions.iter().find(|version| version.digest == digest),
+        None => versions.first(),
+    };
+    found
+        .map(|version| version.digest)
+        .ok_or_else(|| match body.digest {
+            Some(_) => ApiError::field(
+                "/digest",
+                "no uploaded version of the connector has this digest",
+            ),
+            None => ApiError::field(
+                "/connector",
+                format!("there is no connector {}: upload it first", body.connector),
+            ),
+        })
+}
+
+/// Fills in secrets that a write leaves out, so that a read can be written back.
+fn keep_secrets(settings: &mut Value, secrets: &BTreeMap<String, Secret>) {
+    for (pointer, secret) in secrets {
+        let Some((parent, name)) = pointer.rsplit_once('/') else {
+            continue;
+        };
+        let name = name.replace("~1", "/").replace("~0", "~");
+        match settings.pointer_mut(parent) {
+            Some(Value::Object(fields)) if fields.get(&name).is_none_or(Value::is_null) => {
+                fields.insert(name, Value::String(secret.expose().to_owned()));
+            }
+            Some(Value::Array(items)) => {
+                if let Some(item) = name
+                    .parse::<usize>()
+                    .ok()
+                    .and_then(|index| items.get_mut(index))
+                    && item.is_null()
+                {
+                    *item = Value::String(secret.expose().to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `DELETE …/integrations/{integration}`: refused while a route names it.
+pub(super) async fn delete(
+    caller: ForTenant,
+    State(app): State<App>,
+    Path(params): Path<BTreeMap<String, String>>,
+) -> Result<StatusCode, ApiError> {
+    let integration = find(&app, &caller.tenant, param(&params)).await?;
+    gone(
+        app.store
+            .delete_integration(&caller.tenant, &integration.id)
+            .await?,
+        "integration",
+    )
+}
+
+/// `POST …/integrations/{integration}/activate`: routes may name it from now on.
+pub(super) async fn activate(
+    caller: ForTenant,
+    State(app): State<App>,
+    Path(params): Path<BTreeMap<String, String>>,
+) -> Result<Answer<Value>, ApiError> {
+    let mut integration = find(&app, &caller.tenant, param(&params)).await?;
+    app.delivery.roster().prepare(integration.clone()).await?;
+    integration.state = IntegrationState::Active;
+    integration.updated_at = app.clock.now();
+    let saved = app.store.put_integration(&integration).await?;
+    Ok(Answer(shown(&saved)))
+}
+
+/// A test send: to whom, and with which settings where not the saved ones.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TestBody {
+    to: String,
+    #[serde(rename = "type")]
+    usage_type: Option<String>,
+    payload: Option<Box<RawValue>>,
+    locale: Option<String>,
+    /// Needed with `settings` where the integration is not saved yet.
+    connector: Option<ConnectorId>,
+    digest: Option<Digest>,
+    settings: Option<Value>,
+}
+
+/// `POST …/integrations/{integration}/test`: sends now, once, past route and outbox. Like Logto's test
+/// it is a `Generic` message with the code 000000 unless the body says otherwise.
+pub(super) async fn test(
+    caller: ForTenant,
+    State(app): State<App>,
+    Path(params): Path<BTreeMap<String, String>>,
+    Json(body): Json<TestBody>,
+) -> Result<Answer<Value>, ApiError> {
+    let id: IntegrationId = param(&params).parse()?;
+    let known = app.store.integration(&caller.tenant, &id).await?;
+    let integration = match (body.settings, known) {
+        (None, Some(known)) => known,
+        (None, None) => return Err(ApiError::NotFound("integration")),
+        (Some(settings), known) => {
+            let connector = body
+                .connector
+                .or_else(|| known.as_ref().map(|known| known.connector.clone()));
+            let connector = connector
+                .ok_or_else(|| ApiError::field("/connector", "name the connector to try"))?;
+            let digest = body
+                .digest
+                .or_else(|| known.as_ref().map(|known| known.digest));
+            let egress_pool = known.as_ref().and_then(|known| known.egress_pool.clone());
+            let body = IntegrationBody {
+                connector,
+                digest,
+                settings,
+                egress_pool,
+            };
+            build(&app, caller.tenant.clone(), id, body, known).await?
+        }
+    };
+    let ready = app.delivery.roster().prepare(integration).await?;
+    let payload = match body.payload {
+        Some(payload) => payload,
+        None => RawValue::from_string(r#"{"code":"000000"}"#.to_owned())
+            .map_err(|_| ApiError::Internal)?,
+    };
+    let fields = Fields {
+        channel: ready.connector.info.channel,
+        to: &body.to,
+        usage_type: body.usage_type.as_deref().unwrap_or("Generic"),
+        payload: &payload,
+        locale: body.locale,
+        ip: None,
+        expires_in: app.bounds.time_to_live,
+        idempotency_key: None,
+    };
+    let message = message(&app, caller.tenant, fields)?;
+    let (outcome, report) = app
+        .delivery
+        .test(&ready, message.outgoing(message.created_at))
+        .await?;
+    Ok(Answer(json!({
+        "ok": matches!(outcome, Outcome::Receipt(_)),
+        "outcome": outcome,
+        "exchanges": report.wire,
+        "log": report.log,
+        "duration_ms": u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
+    })))
+}

@@ -1,0 +1,131 @@
+//! The command line: one binary, server and client.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+mod client;
+mod config;
+mod connector;
+mod demo;
+mod egress;
+mod integration;
+mod output;
+mod send;
+mod serve;
+mod tenant;
+
+/// A bundled connector's component by its id.
+pub type Bundle = fn(&str) -> Option<&'static [u8]>;
+
+/// Sends one-time codes and links through sandboxed connectors.
+#[derive(Debug, Parser)]
+#[command(name = "sendbox", version, about)]
+pub struct Cli {
+    /// How results are printed.
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    output: Output,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve(serve::ServeArgs),
+    /// Show the main job on this machine: two tenants, two source addresses, one uploaded connector.
+    Demo(demo::DemoArgs),
+    /// Send a message.
+    Send(send::SendArgs),
+    /// Inspect, replay, upload and list connectors.
+    #[command(subcommand)]
+    Connector(connector::ConnectorCommand),
+    /// Manage tenants and their keys.
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
+    /// Manage a tenant's integrations and routes.
+    #[command(subcommand)]
+    Integration(integration::IntegrationCommand),
+    /// Manage egress sources and pools.
+    #[command(subcommand)]
+    Egress(egress::EgressCommand),
+    /// Check the configuration.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+}
+
+/// Which server a client command talks to.
+#[derive(Clone, Debug, Args)]
+struct ServerArgs {
+    /// Base URL of the server.
+    #[arg(long, env = "SENDBOX_SERVER", default_value = "http://127.0.0.1:8080")]
+    server: String,
+    /// An operator's or a tenant's key.
+    #[arg(long, env = "SENDBOX_KEY", hide_env_values = true)]
+    key: String,
+}
+
+/// Where a server's configuration comes from.
+#[derive(Clone, Debug, Args)]
+struct ConfigArgs {
+    /// TOML file.
+    #[arg(long, env = "SENDBOX_CONFIG")]
+    config: Option<PathBuf>,
+    /// Address and port to listen on.
+    #[arg(long)]
+    listen: Option<String>,
+    /// Folder of the database, the keys and the compiled connectors.
+    #[arg(long)]
+    data: Option<PathBuf>,
+}
+
+/// Runs a command. 0 on success, 1 when it failed, 2 when it was called wrongly, 78 for a wrong configuration.
+#[must_use]
+pub fn run(cli: Cli, bundle: Bundle) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::error(&anyhow::Error::new(error));
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(dispatch(cli, bundle)) {
+        Ok(code) => code,
+        Err(error) => {
+            output::error(&error);
+            let wrong_configuration = error.downcast_ref::<crate::config::ConfigError>().is_some();
+            if wrong_configuration {
+                ExitCode::from(78)
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+async fn dispatch(cli: Cli, bundle: Bundle) -> anyhow::Result<ExitCode> {
+    let output = cli.output;
+    match cli.command {
+        Command::Serve(args) => serve::run(args).await,
+        Command::Demo(args) => demo::run(args, bundle).await,
+        Command::Send(args) => send::run(args, output).await,
+        Command::Connector(command) => connector::run(command, output, bundle).await,
+        Command::Tenant(command) => tenant::run(command, output).await,
+        Command::Integration(command) => integration::run(command, output).await,
+        Command::Egress(command) => egress::run(command, output).await,
+        Command::Config(command) => config::run(command, output),
+    }
+}

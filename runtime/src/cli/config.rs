@@ -1,0 +1,63 @@
+//! `sendbox config check`.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::{ConfigArgs, Output, output};
+use crate::config::{ConfigError, Loaded};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Print every value and where it comes from; exits 78 when something is wrong.
+    Check(ConfigArgs),
+}
+
+impl ConfigArgs {
+    /// Layers file, environment and flags.
+    pub(super) fn load(&self) -> Result<Loaded, ConfigError> {
+        let mut flags = Vec::new();
+        if let Some(listen) = &self.listen {
+            flags.push(("server.listen", listen.clone()));
+        }
+        if let Some(data) = &self.data {
+            flags.push(("store.folder", data.display().to_string()));
+        }
+        Loaded::load(self.config.as_deref(), std::env::vars(), &flags)
+    }
+}
+
+pub(super) fn run(command: ConfigCommand, output: Output) -> anyhow::Result<ExitCode> {
+    let ConfigCommand::Check(args) = command;
+    let loaded = args.load()?;
+    let mut values = Vec::new();
+    flatten(&serde_json::to_value(&loaded.config)?, "", &mut values);
+    for (key, value) in values {
+        let origin = loaded.origins.get(&key).map_or("default", String::as_str);
+        match output {
+            Output::Text => output::line(&format!("{key} = {value}  ({origin})")),
+            Output::Json => output::result(
+                output,
+                &json!({ "key": key, "value": value, "origin": origin }),
+            ),
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn flatten(value: &Value, prefix: &str, out: &mut Vec<(String, Value)>) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            for (name, value) in fields {
+                let key = if prefix.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{prefix}.{name}")
+                };
+                flatten(value, &key, out);
+            }
+        }
+        other => out.push((prefix.to_owned(), other.clone())),
+    }
+}

@@ -1,0 +1,139 @@
+//! `sendbox connector …`: for authors and operators.
+
+use std::io::BufRead;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use bytes::Bytes;
+use clap::Subcommand;
+
+use super::client::Client;
+use super::{Bundle, Output, ServerArgs, output};
+use crate::connector::{ConnectorRuntime, EngineConfig};
+use crate::id::Digest;
+use crate::replay::{ReplayCase, check, replay};
+use crate::secret::SealingKey;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConnectorCommand {
+    /// Look at a component as an upload would.
+    Inspect {
+        /// A component's file, or the id of a bundled connector.
+        connector: String,
+    },
+    /// Run a connector against recorded cases from standard input, without a network.
+    Replay {
+        /// A component's file, or the id of a bundled connector.
+        connector: String,
+        /// Compare with what each case expects; exits 1 at any difference.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Upload a component to a server.
+    Upload {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// A component's file, or the id of a bundled connector.
+        connector: String,
+    },
+    /// List a server's connectors.
+    List {
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+}
+
+pub(super) async fn run(
+    command: ConnectorCommand,
+    output: Output,
+    bundle: Bundle,
+) -> anyhow::Result<ExitCode> {
+    match command {
+        ConnectorCommand::Inspect { connector } => {
+            let runtime = local_runtime()?;
+            let inspection = runtime.inspect(component(&connector, bundle)?).await?;
+            output::result(output, &serde_json::to_value(inspection)?);
+        }
+        ConnectorCommand::Replay { connector, check } => {
+            return run_cases(component(&connector, bundle)?, check).await;
+        }
+        ConnectorCommand::Upload { server, connector } => {
+            let bytes = component(&connector, bundle)?.to_vec();
+            output::result(
+                output,
+                &Client::new(&server)?
+                    .component("/v1/connectors", bytes)
+                    .await?,
+            );
+        }
+        ConnectorCommand::List { server } => {
+            output::result(
+                output,
+                &Client::new(&server)?
+                    .call("GET", "/v1/connectors", None)
+                    .await?,
+            );
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The bytes of a bundled connector, or of a file.
+pub(super) fn component(name: &str, bundle: Bundle) -> anyhow::Result<Bytes> {
+    if let Some(bytes) = bundle(name) {
+        return Ok(Bytes::from_static(bytes));
+    }
+    let bytes = std::fs::read(Path::new(name));
+    bytes
+        .map(Bytes::from)
+        .with_context(|| format!("{name} is no bundled connector and no file that can be read"))
+}
+
+/// An engine that keeps nothing on disk.
+fn local_runtime() -> anyhow::Result<ConnectorRuntime> {
+    let config = EngineConfig {
+        pool_slots: 16,
+        ..EngineConfig::default()
+    };
+    // Nothing is kept, so nothing needs a key that outlives the process.
+    Ok(ConnectorRuntime::new(
+        &config,
+        Arc::new(SealingKey::generate()?),
+    )?)
+}
+
+async fn run_cases(bytes: Bytes, compare: bool) -> anyhow::Result<ExitCode> {
+    let runtime = local_runtime()?;
+    runtime.inspect(bytes.clone()).await?;
+    let connector = runtime.load(Digest::of(&bytes), bytes).await?;
+    let (mut cases, mut different) = (0_u32, 0_u32);
+    for (number, line) in std::io::stdin().lock().lines().enumerate() {
+        let line = line?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let case: ReplayCase = serde_json::from_str(&line)
+            .with_context(|| format!("standard input, line {}", number + 1))?;
+        let result = replay(&runtime, &connector, &case).await;
+        cases += 1;
+        if !compare {
+            output::line(&serde_json::to_string(&result)?);
+            continue;
+        }
+        let differences = check(&case, &result);
+        different += u32::from(!differences.is_empty());
+        for difference in differences {
+            output::line(&format!("{}: {difference}", case.id));
+        }
+    }
+    if compare {
+        output::note(&format!("{cases} cases, {different} different"));
+    }
+    Ok(if different == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,168 @@
+//! `sendbox integration …`: a tenant's integrations and routes.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::{Output, ServerArgs, output};
+
+/// A tenant, and a key that may act for it.
+#[derive(Debug, Args)]
+pub(super) struct TenantArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// The tenant; a tenant's own key needs none.
+    #[arg(long)]
+    tenant: Option<String>,
+}
+
+impl TenantArgs {
+    fn path(&self, rest: &str) -> String {
+        match &self.tenant {
+            Some(tenant) => format!("/v1/tenants/{tenant}/{rest}"),
+            None => format!("/v1/{rest}"),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum IntegrationCommand {
+    /// Save an integration; a new one is a draft.
+    Put {
+        #[command(flatten)]
+        tenant: TenantArgs,
+        /// Its name.
+        name: String,
+        /// The connector's id.
+        #[arg(long)]
+        connector: String,
+        /// JSON file of the settings, as Logto's console holds them; - for standard input.
+        #[arg(long)]
+        settings: PathBuf,
+        /// A version's digest; the newest by default.
+        #[arg(long)]
+        digest: Option<String>,
+        /// The egress pool that overrides the tenant's (operators only).
+        #[arg(long)]
+        egress_pool: Option<String>,
+    },
+    /// List integrations.
+    List {
+        #[command(flatten)]
+        tenant: TenantArgs,
+    },
+    /// Send one test message now, past route and outbox.
+    Test {
+        #[command(flatten)]
+        tenant: TenantArgs,
+        /// Its name.
+        name: String,
+        /// Recipient.
+        #[arg(long)]
+        to: String,
+        /// Usage type.
+        #[arg(long = "type", default_value = "Generic")]
+        usage_type: String,
+    },
+    /// Let routes name it.
+    Activate {
+        #[command(flatten)]
+        tenant: TenantArgs,
+        /// Its name.
+        name: String,
+    },
+    /// Remove an integration that no route names.
+    Delete {
+        #[command(flatten)]
+        tenant: TenantArgs,
+        /// Its name.
+        name: String,
+    },
+    /// Set a channel's route: the integrations to try, in order.
+    Route {
+        #[command(flatten)]
+        tenant: TenantArgs,
+        /// email or sms.
+        channel: String,
+        /// Integrations; the first is the primary.
+        #[arg(required = true)]
+        integrations: Vec<String>,
+    },
+}
+
+pub(super) async fn run(command: IntegrationCommand, output: Output) -> anyhow::Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    let (tenant, method, path, body) = match command {
+        IntegrationCommand::Put {
+            tenant,
+            name,
+            connector,
+            settings,
+            digest,
+            egress_pool,
+        } => {
+            let mut body = json!({ "connector": connector, "settings": read(&settings)? });
+            for (field, value) in [("digest", digest), ("egress_pool", egress_pool)] {
+                if let (Some(value), Some(fields)) = (value, body.as_object_mut()) {
+                    fields.insert(field.to_owned(), value.into());
+                }
+            }
+            (tenant, "PUT", format!("integrations/{name}"), Some(body))
+        }
+        IntegrationCommand::List { tenant } => (tenant, "GET", "integrations".to_owned(), None),
+        IntegrationCommand::Test {
+            tenant,
+            name,
+            to,
+            usage_type,
+        } => {
+            let body = json!({ "to": to, "type": usage_type });
+            (
+                tenant,
+                "POST",
+                format!("integrations/{name}/test"),
+                Some(body),
+            )
+        }
+        IntegrationCommand::Activate { tenant, name } => (
+            tenant,
+            "POST",
+            format!("integrations/{name}/activate"),
+            None,
+        ),
+        IntegrationCommand::Delete { tenant, name } => {
+            (tenant, "DELETE", format!("integrations/{name}"), None)
+        }
+        IntegrationCommand::Route {
+            tenant,
+            channel,
+            integrations,
+        } => (
+            tenant,
+            "PUT",
+            format!("routes/{channel}"),
+            Some(json!({ "integrations": integrations })),
+        ),
+    };
+    let answer = Client::new(&tenant.server)?
+        .call(method, &tenant.path(&path), body.as_ref())
+        .await?;
+    if answer.get("ok") == Some(&Value::Bool(false)) {
+        code = ExitCode::FAILURE;
+    }
+    output::result(output, &answer);
+    Ok(code)
+}
+
+fn read(path: &PathBuf) -> anyhow::Result<Value> {
+    let text = if path.as_os_str() == "-" {
+        std::io::read_to_string(std::io::stdin())?
+    } else {
+        std::fs::read_to_string(path).with_context(|| path.display().to_string())?
+    };
+    serde_json::from_str(&text).with_context(|| format!("{} must be JSON", path.display()))
+}

@@ -1,0 +1,58 @@
+//! `sendbox serve`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::ConfigArgs;
+use crate::server::Server;
+use crate::time::Clock;
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// One JSON object a log line.
+    #[arg(long)]
+    log_json: bool,
+}
+
+pub(super) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let loaded = args.config.load()?;
+    start_log(args.log_json);
+    let server = Server::start(&loaded.config, Clock::System).await?;
+    tracing::info!(
+        address = %server.address,
+        operator_key_file = %server.operator_key_file.display(),
+        "listening"
+    );
+    ended().await?;
+    tracing::info!("draining");
+    server.stop().await;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Log lines on standard error; `SENDBOX_LOG` chooses them, such as `info,sendbox=debug`.
+pub(super) fn start_log(json: bool) {
+    let filter = EnvFilter::try_from_env("SENDBOX_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if json { log.json().init() } else { log.init() }
+}
+
+/// Until SIGTERM or SIGINT.
+pub(super) async fn ended() -> std::io::Result<()> {
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! One call of a guest: a fresh store, limits and a deadline, and an end in every case.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::time::{Instant, timeout_at};
+use wasmtime::{Engine, Store};
+
+use super::bindings::{Connector, ConnectorPre, types};
+use super::catalog::LoadedConnector;
+use super::clock::GuestClock;
+use super::convert;
+use super::error::ConnectorError;
+use super::host_log::Log;
+use super::state::{self, CallParts, State};
+use crate::egress::EgressScope;
+use crate::limits::{Limit, Limits};
+use crate::message::OutgoingMessage;
+use crate::outcome::{Failure, Receipt, WireRecord};
+use crate::settings::Placeholders;
+
+/// How long after the deadline a guest may stay asleep in a host call that does not know the deadline.
+/// After that its store is dropped with everything in it.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// CPU and wall clock of `describe`.
+const DESCRIBE: Duration = Duration::from_secs(2);
+
+/// One send. It has no `Debug`: settings and message are nobody's business.
+pub struct Call {
+    /// The settings' text, a placeholder in place of each secret.
+    pub settings: String,
+    /// The message.
+    pub message: OutgoingMessage,
+    /// This send's way out.
+    pub egress: Arc<EgressScope>,
+    /// The placeholders in `settings`: what is redacted from the guest's words.
+    pub placeholders: Placeholders,
+    /// Its limits.
+    pub limits: Arc<Limits>,
+    /// When it ends, whatever the guest does.
+    pub deadline: Instant,
+    /// What the guest takes for time and chance.
+    pub clock: GuestClock,
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub struct CallReport {
+    /// The guest's answer; or the host's failure with a code such as `limit.cpu` or `connector.trap`.
+    pub result: Result<Receipt, Failure>,
+    /// What the host saw on the wire.
+    pub wire: WireRecord,
+    /// The guest's words, capped and redacted.
+    pub log: Vec<String>,
+    /// From the call to its end, waiting for a slot included.
+    pub duration: Duration,
+    /// Whether the guest was ended against its will.
+    pub trapped: bool,
+}
+
+/// Turns to run, as many as the pool has slots; first come, first served.
+#[derive(Debug)]
+pub(super) struct Turns(Semaphore);
+
+impl Turns {
+    pub(super) fn new(slots: u32) -> Self {
+        Self(Semaphore::new(slots.max(1) as usize))
+    }
+
+    async fn next(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, ConnectorError> {
+        match timeout_at(deadline, self.0.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(ConnectorError::Limit {
+                limit: Limit::Concurrency,
+                detail: "too many sends are under way: no slot became free in time".to_owned(),
+            }),
+        }
+    }
+}
+
+/// Runs one send. Await it to its end: a caller that drops it gives up the wire record with it.
+pub(super) async fn send(
+    engine: &Engine,
+    turns: &Turns,
+    connector: &LoadedConnector,
+    call: Call,
+) -> CallReport {
+    let started = Instant::now();
+    let log = Log::new(Arc::clone(&call.limits), call.placeholders.clone());
+    let answer = answer_of(engine, turns, connector, &call, log.clone()).await;
+    let wire = call.egress.wire();
+    let answer =
+        answer.and_then(|answer| convert::result(answer, &call.limits, &call.placeholders));
+    let trapped = answer.as_ref().is_err_and(ConnectorError::trapped);
+    CallReport {
+        result: answer.unwrap_or_else(|error| Err(error.failure(wire.completed()))),
+        wire,
+        log: log.take(),
+        duration: started.elapsed(),
+        trapped,
+    }
+}
+
+async fn answer_of(
+    engine: &Engine,
+    turns: &Turns,
+    connector: &LoadedConnector,
+    call: &Call,
+    log: Log,
+) -> Result<Result<types::Receipt, types::Failure>, ConnectorError> {
+    let _turn = turns.next(call.deadline).await?;
+    let (in_flight, mut landed) = mpsc::channel(1);
+    let parts = CallParts {
+        egress: Some(Arc::clone(&call.egress)),
+        log,
+        limits: Arc::clone(&call.limits),
+        deadline: call.deadline,
+        clock: call.clock.clone(),
+        in_flight,
+    };
+    let message = convert::message(call.message.clone());
+    let work = async |guest: Connector, store: &mut Store<State>| {
+        let exports = guest.sendbox_connector_send_message();
+        exports.call_send(store, &call.settings, &message).await
+    };
+    let answer = run(state::store(engine, parts), connector.pre(), work).await;
+    // The store is gone, and with it the guest's last hold on any request. Those still under way are
+    // being aborted: wait until each has left its mark on the wire record.
+    while landed.recv().await.is_some() {}
+    answer
+}
+
+/// Asks for the connector's description, with no capability granted.
+pub(super) async fn describe(
+    engine: &Engine,
+    turns: &Turns,
+    connector: &ConnectorPre<State>,
+) -> Result<types::ConnectorInfo, ConnectorError> {
+    let limits = Arc::new(Limits {
+        cpu_ms: u64::try_from(DESCRIBE.as_millis()).unwrap_or(u64::MAX),
+        wall_ms: u64::try_from(DESCRIBE.as_millis()).unwrap_or(u64::MAX),
+        ..Limits::default()
+    });
+    let deadline = Instant::now() + DESCRIBE;
+    let _turn = turns.next(deadline).await?;
+    let (in_flight, _landed) = mpsc::channel(1);
+    let parts = CallParts {
+        egress: None,
+        log: Log::new(Arc::clone(&limits), Placeholders::none()),
+        limits,
+        deadline,
+        clock: GuestClock::Frozen {
+            now_ms: 0,
+            random: bytes::Bytes::new(),
+        },
+        in_flight,
+    };
+    let work = async |guest: Connector, store: &mut Store<State>| {
+        guest
+            .sendbox_connector_send_message()
+            .call_describe(store)
+            .await
+    };
+    run(state::store(engine, parts), connector, work).await
+}
+
+/// Instantiates and runs a guest, start functions included, until it answers, traps or is too late.
+async fn run<T>(
+    mut store: Store<State>,
+    connector: &ConnectorPre<State>,
+    work: impl AsyncFnOnce(Connector, &mut Store<State>) -> wasmtime::Result<T>,
+) -> Result<T, ConnectorError> {
+    let limits = Arc::clone(&store.data().limits);
+    let latest = store.data().deadline + GRACE;
+    let ended = {
+        let guest = async {
+            let instance = connector.instantiate_async(&mut store).await?;
+            work(instance, &mut store).await
+        };
+        timeout_at(latest, contained(guest)).await
+    };
+    // Whatever is left of a guest that slept through its deadline goes here, before anyone else
+    // could touch the store.
+    drop(store);
+    match ended {
+        Ok(Some(Ok(answer))) => Ok(answer),
+        Ok(Some(Err(error))) => Err(ConnectorError::of(error, &limits)),
+        Ok(None) => Err(ConnectorError::HostPanic),
+        Err(_) => Err(ConnectorError::wall(&limits)),
+    }
+}
+
+/// The output of `future`, or none if it panicked: one host defect is one failed send.
+async fn contained<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(move |context| {
+        // The state that a panic may leave broken is this send's alone, and is dropped with it.
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(poll) => poll.map(Some),
+            Err(_) => std::task::Poll::Ready(None),
+        }
+    })
+    .await
+}

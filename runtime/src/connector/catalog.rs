@@ -1,0 +1,120 @@
+//! Connectors that are ready to be called: each compiled, linked and described once.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use moka::sync::Cache;
+use tokio::sync::OnceCell;
+use wasmtime::component::Component;
+
+use super::bindings::ConnectorPre;
+use super::error::{ConnectorError, UploadError};
+use super::state::State;
+use super::{ConnectorRuntime, call, describe, inspect};
+use crate::about::ConnectorInfo;
+use crate::id::Digest;
+use crate::settings::SettingsSchema;
+
+/// A connector that is ready to be called.
+pub struct LoadedConnector {
+    /// SHA-256 of its component.
+    pub digest: Digest,
+    /// What it says of itself.
+    pub info: ConnectorInfo,
+    /// Its settings schema, compiled.
+    pub schema: SettingsSchema,
+    pub(super) compile_ms: u64,
+    pre: ConnectorPre<State>,
+}
+
+impl fmt::Debug for LoadedConnector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoadedConnector")
+            .field("digest", &self.digest)
+            .field("id", &self.info.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LoadedConnector {
+    pub(super) fn pre(&self) -> &ConnectorPre<State> {
+        &self.pre
+    }
+}
+
+/// Connectors by digest. Each is made once, however many ask for it at the same time.
+pub(super) struct Catalog(Cache<Digest, Arc<OnceCell<Arc<LoadedConnector>>>>);
+
+impl Catalog {
+    pub(super) fn new(size: u64) -> Self {
+        Self(Cache::new(size.max(1)))
+    }
+
+    fn place(&self, digest: Digest) -> Arc<OnceCell<Arc<LoadedConnector>>> {
+        self.0.get_with(digest, Arc::default)
+    }
+}
+
+impl ConnectorRuntime {
+    /// The connector of `digest`, if it is in memory.
+    #[must_use]
+    pub fn loaded(&self, digest: Digest) -> Option<Arc<LoadedConnector>> {
+        self.catalog.0.get(&digest)?.get().cloned()
+    }
+
+    /// The connector of `digest`: from memory, else from this host's artifact, else compiled from `bytes`.
+    ///
+    /// # Errors
+    /// [`ConnectorError::WrongDigest`] and [`ConnectorError::Refused`].
+    pub async fn load(
+        &self,
+        digest: Digest,
+        bytes: Bytes,
+    ) -> Result<Arc<LoadedConnector>, ConnectorError> {
+        let place = self.catalog.place(digest);
+        let connector = place
+            .get_or_try_init(async || {
+                if let Some(component) = self.compiler.compiled(digest).await {
+                    return self.ready(digest, &component, Duration::ZERO).await;
+                }
+                if Digest::of(&bytes) != digest {
+                    return Err(ConnectorError::WrongDigest(digest));
+                }
+                inspect::shape(&bytes, self.component_bytes)?;
+                let started = Instant::now();
+                let component = self.compiler.compile(digest, bytes).await?;
+                self.ready(digest, &component, started.elapsed()).await
+            })
+            .await?;
+        Ok(Arc::clone(connector))
+    }
+
+    /// Links and describes a compiled component.
+    async fn ready(
+        &self,
+        digest: Digest,
+        component: &Component,
+        compiled_in: Duration,
+    ) -> Result<Arc<LoadedConnector>, ConnectorError> {
+        let linked = self.linker.instantiate_pre(component);
+        let pre = linked
+            .and_then(ConnectorPre::new)
+            .map_err(|error| UploadError::Compile(format!("{error:#}")))?;
+        let info = call::describe(&self.engine, &self.turns, &pre)
+            .await
+            .map_err(|error| UploadError::Describe {
+                code: error.code(),
+                problem: error.to_string(),
+            })?;
+        let (info, schema) = describe::check(info)?;
+        Ok(Arc::new(LoadedConnector {
+            digest,
+            info,
+            schema,
+            compile_ms: u64::try_from(compiled_in.as_millis()).unwrap_or(u64::MAX),
+            pre,
+        }))
+    }
+}

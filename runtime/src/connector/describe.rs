@@ -1,0 +1,235 @@
+//! A connector's word about itself, asked for with no capability granted, and checked.
+
+use serde_json::Value;
+
+use super::bindings::types;
+use super::convert;
+use super::error::UploadError;
+use crate::about::{ConnectorInfo, SecretGrant};
+use crate::id::ConnectorId;
+use crate::settings::SettingsSchema;
+
+const SCHEMA_MAX: usize = 256 << 10;
+const README_MAX: usize = 64 << 10;
+const TITLE_MAX: usize = 128;
+const DESCRIPTION_MAX: usize = 1 << 10;
+const TEXTS_MAX: usize = 64;
+const HOSTS_MAX: usize = 32;
+const HOST_MAX: usize = 300;
+const GRANTS_MAX: usize = 32;
+
+/// Checks the answer to `describe`.
+pub(super) fn check(
+    info: types::ConnectorInfo,
+) -> Result<(ConnectorInfo, SettingsSchema), UploadError> {
+    let id: ConnectorId = info
+        .id
+        .parse()
+        .ok()
+        .filter(|_| {
+            info.id
+                .starts_with(|first: char| first.is_ascii_lowercase())
+        })
+        .ok_or_else(|| {
+            wrong(
+                "id",
+                "1 to 64 characters of a-z, 0-9 and '-', starting with a letter",
+            )
+        })?;
+    if !is_semver(&info.version) {
+        return Err(wrong(
+            "version",
+            "must be a semantic version, such as 1.4.0",
+        ));
+    }
+    if info.titles.is_empty() {
+        return Err(wrong("titles", "at least one is expected"));
+    }
+    check_texts("titles", &info.titles, TITLE_MAX)?;
+    check_texts("descriptions", &info.descriptions, DESCRIPTION_MAX)?;
+    check_hosts(&info.hosts)?;
+    if info.secret_grants.len() > GRANTS_MAX {
+        return Err(wrong("secret-grants", "at most 32"));
+    }
+    if info.readme.len() > README_MAX {
+        return Err(wrong("readme", "at most 64 KiB"));
+    }
+    if info.settings_schema.len() > SCHEMA_MAX {
+        return Err(wrong("settings-schema", "at most 256 KiB"));
+    }
+    let settings_schema: Value = serde_json::from_str(&info.settings_schema)
+        .map_err(|error| wrong("settings-schema", &format!("must be JSON: {error}")))?;
+    let schema = SettingsSchema::new(&settings_schema)?;
+    let info = ConnectorInfo {
+        id,
+        channel: convert::channel(info.channel),
+        version: info.version,
+        titles: info.titles,
+        descriptions: info.descriptions,
+        settings_schema,
+        hosts: info.hosts,
+        secret_grants: info
+            .secret_grants
+            .into_iter()
+            .map(grant)
+            .collect::<Result<_, _>>()?,
+        readme: info.readme,
+    };
+    Ok((info, schema))
+}
+
+fn wrong(field: &'static str, problem: &str) -> UploadError {
+    UploadError::BadInfo {
+        field,
+        problem: problem.to_owned(),
+    }
+}
+
+/// Each a BCP 47 tag, at least by its characters, and a text without control characters.
+fn check_texts(
+    field: &'static str,
+    texts: &[(String, String)],
+    max: usize,
+) -> Result<(), UploadError> {
+    if texts.len() > TEXTS_MAX {
+        return Err(wrong(field, "at most 64 languages"));
+    }
+    let is_tag = |tag: &str| {
+        (2..=35).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    for (tag, text) in texts {
+        if !is_tag(tag) {
+            return Err(wrong(field, "each needs a BCP 47 tag, such as en or zh-CN"));
+        }
+        if text.is_empty() || text.len() > max || text.chars().any(char::is_control) {
+            return Err(wrong(
+                field,
+                &format!("each must have 1 to {max} bytes without control characters"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The shape alone; whether a host may be reached is the egress policy's.
+fn check_hosts(hosts: &[String]) -> Result<(), UploadError> {
+    if hosts.len() > HOSTS_MAX {
+        return Err(wrong("hosts", "at most 32"));
+    }
+    let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.:*".contains(&b);
+    for host in hosts {
+        let pointer = host
+            .strip_prefix("{settings:")
+            .and_then(|rest| rest.strip_suffix('}'));
+        let well_formed = match pointer {
+            Some(pointer) => pointer.starts_with('/'),
+            None => !host.is_empty() && host.bytes().all(is_name),
+        };
+        if !well_formed || host.len() > HOST_MAX {
+            return Err(wrong(
+                "hosts",
+                "each must be api.example.com, *.example.com (with or without :port) or {settings:/pointer}",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn grant(grant: types::SecretGrant) -> Result<SecretGrant, UploadError> {
+    if !grant.setting.starts_with('/') || grant.setting.len() > HOST_MAX {
+        return Err(wrong(
+            "secret-grants",
+            "each must name a setting by JSON pointer",
+        ));
+    }
+    Ok(SecretGrant {
+        setting: grant.setting,
+        query: grant.query,
+        body: grant.body,
+        signing: grant.signing,
+    })
+}
+
+/// `MAJOR.MINOR.PATCH`, then what semver.org 2.0.0 allows after `-` and `+`.
+fn is_semver(version: &str) -> bool {
+    let (rest, build) = version.split_once('+').unwrap_or((version, "0"));
+    let (core, pre) = rest.split_once('-').unwrap_or((rest, "0"));
+    let number = |part: &str| {
+        let digits =
+            !part.is_empty() && part.len() <= 9 && part.bytes().all(|b| b.is_ascii_digit());
+        digits && (part == "0" || !part.starts_with('0'))
+    };
+    let word = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    version.len() <= 64
+        && core.split('.').count() == 3
+        && core.split('.').all(number)
+        && pre.split('.').all(word)
+        && build.split('.').all(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info() -> types::ConnectorInfo {
+        types::ConnectorInfo {
+            id: "echo".into(),
+            channel: types::Channel::Sms,
+            version: "1.4.0-rc.1+5".into(),
+            titles: vec![("en".into(), "Echo".into())],
+            descriptions: vec![],
+            settings_schema: r#"{"type":"object"}"#.into(),
+            hosts: vec!["*.example.com:8443".into(), "{settings:/endpoint}".into()],
+            secret_grants: vec![],
+            readme: String::new(),
+        }
+    }
+
+    fn refused(change: impl FnOnce(&mut types::ConnectorInfo)) -> UploadError {
+        let mut info = info();
+        change(&mut info);
+        check(info).unwrap_err()
+    }
+
+    #[test]
+    fn a_sound_description_is_taken_over() {
+        let (info, _) = check(info()).unwrap();
+        assert_eq!(info.id.as_str(), "echo");
+    }
+
+    #[test]
+    fn a_wrong_field_is_named() {
+        let named = |error| match error {
+            UploadError::BadInfo { field, .. } => field,
+            other => panic!("{other}"),
+        };
+        assert_eq!(named(refused(|info| info.id = "4you".into())), "id");
+        for version in ["1.4", "1.04.0", "v1.0.0", "1.0.0-", ""] {
+            assert_eq!(
+                named(refused(|info| info.version = version.into())),
+                "version"
+            );
+        }
+        assert_eq!(named(refused(|info| info.titles.clear())), "titles");
+        for host in ["", "https://example.com", "a b", "{settings:endpoint}"] {
+            assert_eq!(
+                named(refused(|info| info.hosts = vec![host.into()])),
+                "hosts"
+            );
+        }
+        assert_eq!(
+            named(refused(|info| info.settings_schema = "{".into())),
+            "settings-schema"
+        );
+        assert_eq!(
+            named(refused(|info| info.readme = "x".repeat(README_MAX + 1))),
+            "readme"
+        );
+        assert!(matches!(
+            refused(|info| info.settings_schema = "[]".into()),
+            UploadError::Schema(_)
+        ));
+    }
+}

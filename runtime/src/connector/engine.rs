@@ -1,0 +1,149 @@
+//! The engine: which WebAssembly it accepts, how instances are pooled, and the tick that bounds guest CPU.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use wasmtime::{
+    Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, OptLevel,
+    PoolingAllocationConfig, Strategy, WasmFeatures,
+};
+
+use super::error::ConnectorError;
+
+/// How often the epoch moves: the step of CPU limits.
+pub const TICK: Duration = Duration::from_millis(10);
+
+/// Linear memories that a component may have.
+pub(super) const MEMORIES: u32 = 4;
+/// Tables that a component may have. Runtimes of other languages are linked from many modules, each with one.
+pub(super) const TABLES: u32 = 4;
+/// Core instances that a component may have.
+pub(super) const CORE_INSTANCES: u32 = 64;
+/// The most that one linear memory can have, whatever a send's limits say.
+pub(super) const MEMORY_MAX: usize = 256 << 20;
+/// The most elements that one table can have.
+pub(super) const TABLE_ELEMENTS: usize = 20_000;
+
+const WASM_STACK: usize = 512 << 10;
+const ASYNC_STACK: usize = 2 << 20;
+
+/// The WebAssembly that a connector may be made of: what compilers of today emit by default.
+/// Everything else is off, because a feature that is off is one that no guest can attack.
+const FEATURES: WasmFeatures = WasmFeatures::FLOATS
+    .union(WasmFeatures::MUTABLE_GLOBAL)
+    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::SIGN_EXTENSION)
+    .union(WasmFeatures::MULTI_VALUE)
+    .union(WasmFeatures::REFERENCE_TYPES)
+    .union(WasmFeatures::CALL_INDIRECT_OVERLONG)
+    .union(WasmFeatures::BULK_MEMORY)
+    .union(WasmFeatures::BULK_MEMORY_OPT)
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::COMPONENT_MODEL);
+
+/// Settings of the engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EngineConfig {
+    /// Sends under way at once; others wait for their turn, first come first served.
+    pub pool_slots: u32,
+    /// Folder of compiled components, private to this process's user. Without one each process
+    /// compiles for itself.
+    pub artifacts: Option<PathBuf>,
+    /// Bytes that an uploaded component may have; 32 MiB at most.
+    pub component_bytes: usize,
+    /// Bytes of each slot's memory that stay mapped between sends: speed for memory.
+    pub memory_resident: usize,
+    /// Bytes of each slot's tables that stay mapped.
+    pub table_resident: usize,
+    /// Bytes of each slot's stack that stay mapped.
+    pub stack_resident: usize,
+    /// Compilations at once.
+    pub compilations: usize,
+    /// Connectors that are kept ready.
+    pub loaded: u64,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            pool_slots: 512,
+            artifacts: None,
+            component_bytes: 8 << 20,
+            memory_resident: 1 << 20,
+            table_resident: 64 << 10,
+            stack_resident: 64 << 10,
+            compilations: 1,
+            loaded: 512,
+        }
+    }
+}
+
+/// The engine of `config`, with its tick running.
+pub(super) fn start(config: &EngineConfig) -> Result<Engine, ConnectorError> {
+    let engine = Engine::new(&engine_config(config)).map_err(ConnectorError::engine)?;
+    let weak = engine.weak();
+    std::thread::Builder::new()
+        .name("sandbox-tick".to_owned())
+        .spawn(move || tick(&weak))
+        .map_err(|error| ConnectorError::Engine(error.to_string()))?;
+    Ok(engine)
+}
+
+/// Moves the epoch until the engine is gone. A thread of its own: a busy async runtime must not stop the clock.
+fn tick(engine: &EngineWeak) {
+    loop {
+        std::thread::sleep(TICK);
+        match engine.upgrade() {
+            Some(engine) => engine.increment_epoch(),
+            None => return,
+        }
+    }
+}
+
+fn engine_config(settings: &EngineConfig) -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_features(WasmFeatures::all().difference(FEATURES), false)
+        .wasm_features(FEATURES, true)
+        .strategy(Strategy::Cranelift)
+        .cranelift_opt_level(OptLevel::Speed)
+        .epoch_interruption(true)
+        .signals_based_traps(true)
+        .max_wasm_stack(WASM_STACK)
+        .async_stack_size(ASYNC_STACK)
+        .async_stack_zeroing(true)
+        .memory_init_cow(true)
+        .guard_before_linear_memory(true)
+        .generate_address_map(false)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
+    config
+}
+
+/// Counts are such that a send that holds one of `pool_slots` permits always finds its room.
+fn pool(settings: &EngineConfig) -> PoolingAllocationConfig {
+    let slots = settings.pool_slots.max(1);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(slots)
+        .total_core_instances(slots.saturating_mul(CORE_INSTANCES))
+        .total_memories(slots.saturating_mul(MEMORIES))
+        .total_tables(slots.saturating_mul(TABLES))
+        .total_stacks(slots)
+        .max_core_instances_per_component(CORE_INSTANCES)
+        .max_memories_per_component(MEMORIES)
+        .max_tables_per_component(TABLES)
+        .max_memories_per_module(1)
+        .max_tables_per_module(TABLES)
+        .table_elements(TABLE_ELEMENTS)
+        .max_memory_size(MEMORY_MAX)
+        .linear_memory_keep_resident(settings.memory_resident)
+        .table_keep_resident(settings.table_resident)
+        .async_stack_keep_resident(settings.stack_resident)
+        .pagemap_scan(Enabled::Auto)
+        .decommit_batch_size(32);
+    pool
+}
+
+#[cfg(test)]
+mod tests;

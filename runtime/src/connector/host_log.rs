@@ -1,0 +1,237 @@
+//! The `log` import and the standard streams: words for the tenant's timeline, capped and redacted.
+
+use std::borrow::Cow;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+use super::bindings::log;
+use super::state::State;
+use crate::limits::Limits;
+use crate::settings::Placeholders;
+
+/// One call's log. Copies share it, so that it survives the store.
+#[derive(Clone, Debug)]
+pub(super) struct Log(Arc<Mutex<Inner>>);
+
+#[derive(Debug)]
+struct Inner {
+    lines: Vec<String>,
+    bytes: usize,
+    cut: bool,
+    limits: Arc<Limits>,
+    placeholders: Placeholders,
+}
+
+impl Log {
+    pub(super) fn new(limits: Arc<Limits>, placeholders: Placeholders) -> Self {
+        Self(Arc::new(Mutex::new(Inner {
+            lines: Vec::new(),
+            bytes: 0,
+            cut: false,
+            limits,
+            placeholders,
+        })))
+    }
+
+    /// Adds the lines of `text`, each marked with `label`.
+    fn add(&self, label: &str, text: &str) {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for line in text.lines() {
+            inner.add(label, line);
+        }
+    }
+
+    /// The lines so far.
+    pub(super) fn take(&self) -> Vec<String> {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut inner.lines)
+    }
+}
+
+impl Inner {
+    fn add(&mut self, label: &str, line: &str) {
+        if self.cut {
+            return;
+        }
+        let redacted = self.placeholders.redact(line.as_bytes());
+        let text = String::from_utf8_lossy(&redacted);
+        let text = head(&text, self.limits.log_line_bytes);
+        let line: String = format!("{label}: {text}")
+            .chars()
+            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .collect();
+        let full = self.bytes + line.len() > self.limits.log_bytes
+            || self.lines.len() >= self.limits.log_lines;
+        if full {
+            self.cut = true;
+            self.lines.push("… the log is cut here".to_owned());
+            return;
+        }
+        self.bytes += line.len();
+        self.lines.push(line);
+    }
+}
+
+/// The first `max` bytes of `text`, cut between characters.
+pub(super) fn head(text: &str, max: usize) -> &str {
+    let mut end = text.len().min(max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+impl log::Host for State {
+    fn log(&mut self, level: log::Level, text: String) -> wasmtime::Result<()> {
+        let label = match level {
+            log::Level::Debug => "debug",
+            log::Level::Info => "info",
+            log::Level::Warn => "warn",
+            log::Level::Error => "error",
+        };
+        self.log.add(label, &text);
+        Ok(())
+    }
+}
+
+/// A standard stream that ends in the log. Lines are gathered before they are added, because a
+/// secret must not slip through in two writes.
+#[derive(Clone)]
+pub(super) struct LineStream {
+    label: &'static str,
+    log: Log,
+    open: Arc<Mutex<Vec<u8>>>,
+}
+
+impl LineStream {
+    pub(super) fn new(label: &'static str, log: Log) -> Self {
+        Self {
+            label,
+            log,
+            open: Arc::default(),
+        }
+    }
+
+    fn push(&self, bytes: &[u8]) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            open.extend_from_slice(piece);
+            if piece.ends_with(b"\n") || open.len() >= LINE_MAX {
+                self.log.add(self.label, &String::from_utf8_lossy(&open));
+                open.clear();
+            }
+        }
+    }
+}
+
+/// A line without an end is added when it is this long.
+const LINE_MAX: usize = 16 << 10;
+
+impl Drop for LineStream {
+    fn drop(&mut self) {
+        let rest = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
+        let rest: Cow<'_, str> = String::from_utf8_lossy(&rest);
+        self.log.add(self.label, &rest);
+    }
+}
+
+impl IsTerminal for LineStream {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for LineStream {
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+}
+
+impl OutputStream for LineStream {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.push(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(64 << 10)
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for LineStream {
+    async fn ready(&mut self) {}
+}
+
+impl AsyncWrite for LineStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        self.push(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small() -> Log {
+        let limits = Limits {
+            log_lines: 3,
+            log_line_bytes: 8,
+            ..Limits::default()
+        };
+        Log::new(Arc::new(limits), Placeholders::none())
+    }
+
+    #[test]
+    fn a_log_is_cut_by_line_length_and_by_number_of_lines() {
+        let log = small();
+        log.add("info", "grüße aus der Ferne\n\u{1b}[31mred");
+        log.add("info", "3\n4\n5");
+        assert_eq!(
+            log.take(),
+            [
+                "info: grüße ",
+                "info: \u{fffd}[31mred",
+                "info: 3",
+                "… the log is cut here"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_written_in_pieces_becomes_one_line() {
+        let log = small();
+        let stream = LineStream::new("stderr", log.clone());
+        stream.push(b"one ");
+        stream.push(b"line\nrest");
+        drop(stream);
+        assert_eq!(log.take(), ["stderr: one line", "stderr: rest"]);
+    }
+}

@@ -1,0 +1,136 @@
+//! What one call of a guest owns: its WASI context, its limits, its way out and its log.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use wasmtime::component::ResourceTable;
+use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use super::clock::{self, GuestClock};
+use super::engine::TICK;
+use super::error::ConnectorError;
+use super::host_log::{LineStream, Log};
+use super::host_wasi_http::Outgoing;
+use super::limits::SumLimiter;
+use crate::egress::EgressScope;
+use crate::limits::Limits;
+
+/// Component handles that a guest may hold; each of its own resources counts too.
+const HANDLES: usize = 1_000;
+/// Memory that one set of wasi:http header fields may take, its overhead included.
+const FIELDS_MEMORY: usize = 64 << 10;
+
+/// The data of one store. Nothing in it outlives the call.
+pub(super) struct State {
+    pub(super) table: ResourceTable,
+    pub(super) limits: Arc<Limits>,
+    pub(super) deadline: Instant,
+    pub(super) egress: Option<Arc<EgressScope>>,
+    pub(super) log: Log,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    outgoing: Outgoing,
+    limiter: SumLimiter,
+    ticks_left: u64,
+}
+
+/// What a call is made of.
+pub(super) struct CallParts {
+    /// None: every capability is denied.
+    pub(super) egress: Option<Arc<EgressScope>>,
+    pub(super) log: Log,
+    pub(super) limits: Arc<Limits>,
+    pub(super) deadline: Instant,
+    pub(super) clock: GuestClock,
+    /// A copy of it goes with every request under way; when all are gone, none is.
+    pub(super) in_flight: mpsc::Sender<()>,
+}
+
+/// A fresh store under `parts.limits`.
+pub(super) fn store(engine: &Engine, parts: CallParts) -> Store<State> {
+    let limits = Arc::clone(&parts.limits);
+    let mut store = Store::new(engine, State::new(parts));
+    store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(limits.hostcall_bytes);
+    store.set_max_component_handles(HANDLES);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|mut context| {
+        let state = context.data_mut();
+        state.spend_tick()?;
+        // Others run while this guest waits for its next turn.
+        Ok(UpdateDeadline::YieldCustom(
+            1,
+            Box::pin(tokio::task::yield_now()),
+        ))
+    });
+    store
+}
+
+impl State {
+    fn new(parts: CallParts) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(parts.limits.resources);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(FIELDS_MEMORY);
+        let mut wasi = WasiCtx::builder();
+        wasi.allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .max_random_size(parts.limits.random_bytes)
+            .stdout(LineStream::new("stdout", parts.log.clone()))
+            .stderr(LineStream::new("stderr", parts.log.clone()));
+        clock::set(&mut wasi, parts.clock);
+        let tick = u64::try_from(TICK.as_millis()).unwrap_or(1);
+        Self {
+            table,
+            deadline: parts.deadline,
+            log: parts.log,
+            wasi: wasi.build(),
+            http,
+            outgoing: Outgoing {
+                egress: parts.egress.clone(),
+                limits: Arc::clone(&parts.limits),
+                in_flight: parts.in_flight,
+            },
+            egress: parts.egress,
+            limiter: SumLimiter::new(&parts.limits),
+            ticks_left: parts.limits.cpu_ms.div_ceil(tick),
+            limits: parts.limits,
+        }
+    }
+
+    /// Called at each tick that a guest runs into. A tick that passed while the guest waited in a
+    /// host call counts once, however long that took.
+    fn spend_tick(&mut self) -> Result<(), ConnectorError> {
+        if Instant::now() >= self.deadline {
+            return Err(ConnectorError::wall(&self.limits));
+        }
+        self.ticks_left = self
+            .ticks_left
+            .checked_sub(1)
+            .ok_or_else(|| ConnectorError::cpu(&self.limits))?;
+        Ok(())
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: &mut self.table,
+            hooks: &mut self.outgoing,
+        }
+    }
+}

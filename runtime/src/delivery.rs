@@ -1,0 +1,384 @@
+//! From an accepted message to its end: claims, attempts, and who waits for them.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::attempt::{Attempt, Outcome, Transition};
+use crate::connector::{CallReport, ConnectorRuntime};
+use crate::egress::Egress;
+use crate::id::{MessageId, TenantId};
+use crate::limits::Limits;
+use crate::message::{Message, OutgoingMessage};
+use crate::store::{Accepted, Claim, Lease, Store, StoreError};
+use crate::time::{Clock, Timestamp};
+
+mod attempt;
+mod dispatcher;
+mod roster;
+mod route;
+mod schedule;
+mod verdict;
+
+pub use attempt::Ended;
+pub use roster::{ReadyIntegration, Roster, RosterError};
+pub use schedule::{OnUnknown, RetryPolicy};
+
+/// How long a claim outlives the wall clock of its send.
+const LEASE_MARGIN: Duration = Duration::from_secs(10);
+
+/// How delivery behaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeliveryConfig {
+    /// Sends under way at once, over all tenants.
+    pub concurrency: usize,
+    /// Sends under way at once for one tenant.
+    pub tenant_concurrency: usize,
+    /// Milliseconds that a message lives unless its caller says less.
+    pub time_to_live_ms: u64,
+    /// Retry rules.
+    pub retry: RetryPolicy,
+}
+
+impl Default for DeliveryConfig {
+    fn default() -> Self {
+        Self {
+            concurrency: 256,
+            tenant_concurrency: 64,
+            time_to_live_ms: 600_000,
+            retry: RetryPolicy::default(),
+        }
+    }
+}
+
+/// What delivery stands on.
+pub struct Foundations {
+    /// The outbox.
+    pub store: Store,
+    /// The guests' host.
+    pub runtime: Arc<ConnectorRuntime>,
+    /// The way out.
+    pub egress: Arc<Egress>,
+    /// What one send may use.
+    pub limits: Arc<Limits>,
+    /// Where the time comes from.
+    pub clock: Clock,
+}
+
+/// What became of a submission.
+#[derive(Debug)]
+pub enum Submitted {
+    /// Durable. The receiver, if one was asked for, gets the end of the first attempt.
+    Accepted(MessageId, Option<oneshot::Receiver<Ended>>),
+    /// The same idempotency key and message came before.
+    Replayed(MessageId),
+    /// The same idempotency key came before with another message.
+    Conflict,
+}
+
+/// Accepts messages and sees them through. Cheap to clone.
+#[derive(Clone)]
+pub struct Delivery {
+    core: Arc<Core>,
+}
+
+struct Core {
+    store: Store,
+    runtime: Arc<ConnectorRuntime>,
+    egress: Arc<Egress>,
+    limits: Arc<Limits>,
+    clock: Clock,
+    roster: Roster,
+    retry: RetryPolicy,
+    /// One permit a send under way.
+    permits: Arc<Semaphore>,
+    tenant_concurrency: usize,
+    tenants: Mutex<HashMap<TenantId, usize>>,
+    /// Wakes the dispatcher: something is due, or there is room again.
+    wake: Notify,
+    /// Milliseconds since the Unix epoch: nothing in the outbox is due before.
+    due: AtomicI64,
+    /// The dispatcher has work for which it found no room.
+    starved: AtomicBool,
+    /// Free permits that are worth a claim: each costs a transaction.
+    batch: usize,
+    waiters: Mutex<HashMap<MessageId, oneshot::Sender<Ended>>>,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+}
+
+/// The right to one send: a place among all sends and among its tenant's. Given back on drop.
+struct Permit {
+    core: Arc<Core>,
+    tenant: TenantId,
+    _global: OwnedSemaphorePermit,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut tenants = self
+            .core
+            .tenants
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = tenants.get_mut(&self.tenant) {
+            *count -= 1;
+            if *count == 0 {
+                tenants.remove(&self.tenant);
+            }
+        }
+        drop(tenants);
+        // The dispatcher found no room: it looks again once a batch fits.
+        if self.core.starved.load(Ordering::SeqCst)
+            && self.core.permits.available_permits() >= self.core.batch
+        {
+            self.core.starved.store(false, Ordering::SeqCst);
+            self.core.wake.notify_one();
+        }
+    }
+}
+
+impl Delivery {
+    /// Delivery over its foundations. Nothing is claimed before [`Delivery::run`].
+    #[must_use]
+    pub fn new(foundations: Foundations, config: &DeliveryConfig) -> Self {
+        let Foundations {
+            store,
+            runtime,
+            egress,
+            limits,
+            clock,
+        } = foundations;
+        let roster = Roster::new(store.clone(), runtime.clone(), egress.ceiling().clone());
+        Self {
+            core: Arc::new(Core {
+                store,
+                runtime,
+                egress,
+                limits,
+                clock,
+                roster,
+                retry: config.retry.clone(),
+                permits: Arc::new(Semaphore::new(config.concurrency)),
+                tenant_concurrency: config.tenant_concurrency,
+                tenants: Mutex::default(),
+                wake: Notify::new(),
+                due: AtomicI64::new(0),
+                starved: AtomicBool::new(false),
+                batch: (config.concurrency / 8).max(1),
+                waiters: Mutex::default(),
+                tasks: TaskTracker::new(),
+                stopping: CancellationToken::new(),
+            }),
+        }
+    }
+
+    /// Makes a message durable and starts it. With `wait`, the end of its first attempt can be awaited.
+    /// Runs to its end also when the caller goes away.
+    ///
+    /// # Errors
+    /// Those of the store: then nothing was accepted.
+    pub async fn submit(&self, message: Message, wait: bool) -> Result<Submitted, StoreError> {
+        let core = self.core.clone();
+        match tokio::spawn(core.submit(message, wait)).await {
+            Ok(result) => result,
+            Err(error) => Err(StoreError::Unavailable(format!(
+                "the submission was interrupted: {error}"
+            ))),
+        }
+    }
+
+    /// Claims and sends what is due until `shutdown`, then finishes what is under way for at most `grace`.
+    pub async fn run(&self, shutdown: CancellationToken, grace: Duration) {
+        dispatcher::run(&self.core, &shutdown).await;
+        self.core.stopping.cancel();
+        self.core.tasks.close();
+        if tokio::time::timeout(grace, self.core.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "sends were still under way at the end of the drain: their leases will lapse"
+            );
+        }
+    }
+
+    /// Looks at the outbox again, as after the clock has moved.
+    pub fn wake(&self) {
+        self.core.due_at(Timestamp::default());
+    }
+
+    /// Sends one message through an integration as it stands, past route, outbox and retries.
+    ///
+    /// # Errors
+    /// [`RosterError`] where the pool has no usable source.
+    pub async fn test(
+        &self,
+        ready: &ReadyIntegration,
+        message: OutgoingMessage,
+    ) -> Result<(Outcome, CallReport), RosterError> {
+        let source = match &ready.pool {
+            Some(pool) => Some(self.core.roster.source(pool).await?),
+            None => None,
+        };
+        let exit = self.core.open(ready, source, None);
+        let report = self.core.run(ready, message, exit).await;
+        let outcome = verdict::verdict(report.result.clone(), report.trapped, &report.wire);
+        Ok((outcome, report))
+    }
+
+    /// Integrations made ready to send.
+    #[must_use]
+    pub fn roster(&self) -> &Roster {
+        &self.core.roster
+    }
+}
+
+impl Core {
+    async fn submit(
+        self: Arc<Self>,
+        message: Message,
+        wait: bool,
+    ) -> Result<Submitted, StoreError> {
+        let (id, now) = (message.id, message.created_at);
+        let waiter = wait.then(|| self.wait_for(id));
+        let permit = self.try_permit(&message.tenant);
+        let lease = permit.is_some().then(|| self.lease(now));
+        let accepted = self.store.accept(&message, lease).await;
+        if !matches!(accepted, Ok(Accepted::New(_))) {
+            self.forget(id);
+        }
+        Ok(match accepted? {
+            Accepted::New(claim) => {
+                match (claim, permit) {
+                    (Some(claim), Some(permit)) => self.spawn(claim, permit),
+                    _ => self.due_at(now),
+                }
+                Submitted::Accepted(id, waiter)
+            }
+            Accepted::Replayed(first) => Submitted::Replayed(first),
+            Accepted::Conflict => Submitted::Conflict,
+        })
+    }
+
+    /// Makes an attempt in a task of its own.
+    fn spawn(self: &Arc<Self>, claim: Claim, permit: Permit) {
+        let core = self.clone();
+        self.tasks.spawn(async move {
+            let id = claim.message.id;
+            match core.attempt(claim).await {
+                Ok(ended) => {
+                    if let Transition::Wait { until, .. } = ended.next {
+                        core.due_at(until);
+                    }
+                    core.answer(id, ended);
+                }
+                Err(StoreError::Fenced) => core.forget(id),
+                Err(error) => {
+                    tracing::error!(message.id = %id, %error, "the attempt could not be recorded: its lease will lapse");
+                    core.forget(id);
+                }
+            }
+            drop(permit);
+        });
+    }
+
+    /// A place for one more send of a tenant, if there is one now.
+    fn try_permit(self: &Arc<Self>, tenant: &TenantId) -> Option<Permit> {
+        if self.stopping.is_cancelled() {
+            return None;
+        }
+        let global = self.permits.clone().try_acquire_owned().ok()?;
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = tenants.entry(tenant.clone()).or_insert(0);
+        if *count >= self.tenant_concurrency {
+            return None;
+        }
+        *count += 1;
+        Some(Permit {
+            core: self.clone(),
+            tenant: tenant.clone(),
+            _global: global,
+        })
+    }
+
+    /// Something in the outbox is due at `time`.
+    fn due_at(&self, time: Timestamp) {
+        self.due.fetch_min(time.as_millis(), Ordering::SeqCst);
+        self.wake.notify_one();
+    }
+
+    /// Tenants that have no free place.
+    fn full_tenants(&self) -> Vec<TenantId> {
+        let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        tenants
+            .iter()
+            .filter(|(_, count)| **count >= self.tenant_concurrency)
+            .map(|(id, _)| id.clone())
+            .collect()
+    }
+
+    fn lease(&self, now: Timestamp) -> Lease {
+        Lease {
+            now,
+            until: now.after(self.limits.wall() + LEASE_MARGIN),
+        }
+    }
+
+    fn wait_for(&self, id: MessageId) -> oneshot::Receiver<Ended> {
+        let (sender, receiver) = oneshot::channel();
+        self.waiters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, sender);
+        receiver
+    }
+
+    fn forget(&self, id: MessageId) {
+        self.waiters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id);
+    }
+
+    fn answer(&self, id: MessageId, ended: Ended) {
+        let waiter = self
+            .waiters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id);
+        if let Some(waiter) = waiter {
+            // The caller may have given up waiting; the message has not.
+            let _ = waiter.send(ended);
+        }
+    }
+
+    fn report(&self, claim: &Claim, attempt: &Attempt, next: &Transition) {
+        let duration_ms = attempt.start.started_at.until(attempt.ended_at).as_millis();
+        let (message, via) = (&claim.message, attempt.start.via.as_ref());
+        let integration = via.map_or("", |via| via.integration.as_str());
+        let source = attempt
+            .start
+            .source
+            .as_ref()
+            .map_or("", |source| source.as_str());
+        match &attempt.outcome {
+            Outcome::Receipt(_) => tracing::info!(
+                message.id = %message.id, tenant = %message.tenant, integration, source,
+                attempt = attempt.start.number, duration_ms, "sent"
+            ),
+            Outcome::Failure(failure) => tracing::warn!(
+                message.id = %message.id, tenant = %message.tenant, integration, source,
+                attempt = attempt.start.number, duration_ms,
+                kind = failure.kind.as_str(), code = failure.code.as_deref().unwrap_or(""), ?next, "not sent"
+            ),
+        }
+    }
+}

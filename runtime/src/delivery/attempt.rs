@@ -1,0 +1,277 @@
+//! One attempt from claim to record: steps 4 to 10 of a message's way, top to bottom.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::Core;
+use super::roster::{ReadyIntegration, RosterError};
+use super::route::{Choice, choose};
+use super::schedule::{Situation, schedule};
+use super::verdict::verdict;
+use crate::attempt::{Attempt, AttemptStart, Outcome, Transition, Via};
+use crate::connector::{Call, CallReport, GuestClock};
+use crate::egress::{Arm, EgressScope, Transport};
+use crate::message::OutgoingMessage;
+use crate::outcome::{Failure, FailureKind, WireRecord};
+use crate::settings::Placeholders;
+use crate::source::EgressSource;
+use crate::store::{Claim, StoreError};
+
+/// What the route and the roster decided for one attempt.
+struct Plan {
+    choice: Choice,
+    ready: Arc<ReadyIntegration>,
+    source: Option<EgressSource>,
+}
+
+/// One send's way out, with the settings whose secrets it fills in.
+pub(super) struct Exit {
+    settings: String,
+    placeholders: Placeholders,
+    scope: Arc<EgressScope>,
+    deadline: Instant,
+}
+
+/// How an attempt ended, for whoever waits for it.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What happens to the message.
+    pub next: Transition,
+}
+
+impl Core {
+    /// Makes the attempt that `claim` stands for and records it.
+    ///
+    /// # Errors
+    /// Those of the store: the message stays claimed and is found again when its lease lapses.
+    pub(super) async fn attempt(&self, claim: Claim) -> Result<Ended, StoreError> {
+        if let Some(start) = claim
+            .interrupted
+            .as_ref()
+            .and_then(|interrupted| interrupted.start.clone())
+        {
+            return self.conclude_interrupted(claim, start).await;
+        }
+        let plan = match self.plan(&claim).await {
+            Ok(plan) => plan,
+            Err(RosterError::Store(error)) => return Err(error),
+            Err(error) => return self.conclude_unplanned(claim, &error).await,
+        };
+        let start = self.start(&claim, &plan);
+        let exit = self.exit(&claim, &plan, &start);
+        let message = claim.message.outgoing(start.started_at);
+        let report = self.run(&plan.ready, message, exit).await;
+        let outcome = verdict(report.result, report.trapped, &report.wire);
+        let now = self.clock.now();
+        let next = schedule(
+            &self.retry,
+            &Situation {
+                outcome: &outcome,
+                attempt: start.number,
+                channel: claim.message.channel,
+                possible_duplicate: start.possible_duplicate,
+                fallback: plan.choice.fallback,
+                tries: plan.choice.tries,
+                trapped: report.trapped,
+                now,
+                expires_at: claim.message.expires_at,
+                dice: dice(),
+            },
+        );
+        let attempt = Attempt {
+            start,
+            ended_at: now,
+            outcome,
+            exchanges: report.wire,
+            log: report.log,
+        };
+        self.record(claim, attempt, next).await
+    }
+
+    async fn plan(&self, claim: &Claim) -> Result<Plan, RosterError> {
+        let message = &claim.message;
+        let route = self.roster.route(&message.tenant, message.channel).await?;
+        let attempts = match claim.attempt {
+            0 | 1 => Vec::new(),
+            _ => self.store.attempts(message.id).await?,
+        };
+        let choice = choose(&route, &attempts).ok_or(RosterError::Missing)?;
+        let ready = self
+            .roster
+            .active(&message.tenant, &choice.integration)
+            .await?;
+        let source = match &ready.pool {
+            Some(pool) => Some(self.roster.source(pool).await?),
+            None => None,
+        };
+        Ok(Plan {
+            choice,
+            ready,
+            source,
+        })
+    }
+
+    fn start(&self, claim: &Claim, plan: &Plan) -> AttemptStart {
+        AttemptStart {
+            number: claim.attempt,
+            via: Some(Via {
+                integration: plan.choice.integration.clone(),
+                connector: plan.ready.integration.connector.clone(),
+                digest: plan.ready.integration.digest,
+            }),
+            source: plan.source.as_ref().map(|source| source.name.clone()),
+            started_at: self.clock.now(),
+            possible_duplicate: claim.possible_duplicate,
+        }
+    }
+
+    fn exit(&self, claim: &Claim, plan: &Plan, start: &AttemptStart) -> Exit {
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let armed = (claim.clone(), start.clone());
+        let arm: Arm = Arc::new(move || {
+            let (store, now, (claim, start)) = (store.clone(), clock.now(), armed.clone());
+            Box::pin(async move {
+                now < claim.message.expires_at && store.arm(&claim, &start, now).await.is_ok()
+            })
+        });
+        self.open(&plan.ready, plan.source.clone(), Some(arm))
+    }
+
+    /// Opens one send's way out, with new placeholders for its settings.
+    pub(super) fn open(
+        &self,
+        ready: &ReadyIntegration,
+        source: Option<EgressSource>,
+        arm: Option<Arm>,
+    ) -> Exit {
+        let (settings, placeholders) = ready.settings.fill(uuid::Uuid::new_v4().into_bytes());
+        let deadline = Instant::now() + self.limits.wall();
+        let scope = EgressScope::new(
+            Transport::Live(self.egress.clone()),
+            ready.integration.tenant.clone(),
+            ready.integration.id.clone(),
+            ready.integration.revision,
+            source,
+            ready.policy.clone(),
+            placeholders.clone(),
+            self.limits.clone(),
+            deadline,
+            arm,
+        );
+        Exit {
+            settings,
+            placeholders,
+            scope: Arc::new(scope),
+            deadline,
+        }
+    }
+
+    /// Runs a guest once.
+    pub(super) async fn run(
+        &self,
+        ready: &ReadyIntegration,
+        message: OutgoingMessage,
+        exit: Exit,
+    ) -> CallReport {
+        let call = Call {
+            settings: exit.settings,
+            message,
+            egress: exit.scope,
+            placeholders: exit.placeholders,
+            limits: self.limits.clone(),
+            deadline: exit.deadline,
+            clock: GuestClock::System,
+        };
+        self.runtime.call(&ready.connector, call).await
+    }
+
+    /// A process ended after this attempt was armed: nobody can tell whether the provider accepted.
+    async fn conclude_interrupted(
+        &self,
+        claim: Claim,
+        start: AttemptStart,
+    ) -> Result<Ended, StoreError> {
+        let lost =
+            "the server ended while the attempt was under way: the provider may have accepted";
+        let outcome = Outcome::Failure(Failure::host(FailureKind::Unknown, "interrupted", lost));
+        self.conclude(claim, start, outcome).await
+    }
+
+    /// No integration could be tried: the next look at the route may find one.
+    async fn conclude_unplanned(
+        &self,
+        claim: Claim,
+        error: &RosterError,
+    ) -> Result<Ended, StoreError> {
+        let kind = match error {
+            RosterError::NoSource(_) | RosterError::Connector(_) => FailureKind::Unavailable,
+            _ => FailureKind::InvalidSettings,
+        };
+        let outcome = Outcome::Failure(Failure::host(kind, "route", error.to_string()));
+        let start = AttemptStart {
+            number: claim.attempt,
+            via: None,
+            source: None,
+            started_at: self.clock.now(),
+            possible_duplicate: claim.possible_duplicate,
+        };
+        self.conclude(claim, start, outcome).await
+    }
+
+    async fn conclude(
+        &self,
+        claim: Claim,
+        start: AttemptStart,
+        outcome: Outcome,
+    ) -> Result<Ended, StoreError> {
+        let now = self.clock.now();
+        let next = schedule(
+            &self.retry,
+            &Situation {
+                outcome: &outcome,
+                attempt: start.number,
+                channel: claim.message.channel,
+                possible_duplicate: start.possible_duplicate,
+                fallback: false,
+                tries: 1,
+                trapped: false,
+                now,
+                expires_at: claim.message.expires_at,
+                dice: dice(),
+            },
+        );
+        let attempt = Attempt {
+            start,
+            ended_at: now,
+            outcome,
+            exchanges: WireRecord::default(),
+            log: Vec::new(),
+        };
+        self.record(claim, attempt, next).await
+    }
+
+    async fn record(
+        &self,
+        claim: Claim,
+        attempt: Attempt,
+        next: Transition,
+    ) -> Result<Ended, StoreError> {
+        self.store.record(&claim, &attempt, &next).await?;
+        self.report(&claim, &attempt, &next);
+        Ok(Ended {
+            outcome: attempt.outcome,
+            next,
+        })
+    }
+}
+
+fn dice() -> u64 {
+    let bytes = uuid::Uuid::new_v4().into_bytes();
+    bytes
+        .iter()
+        .take(6)
+        .fold(0, |dice, byte| dice << 8 | u64::from(*byte))
+}

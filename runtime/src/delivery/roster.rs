@@ -1,0 +1,242 @@
+//! Integrations made ready to send: loaded, prepared and bounded once for each change.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::connector::{ConnectorError, ConnectorRuntime, LoadedConnector};
+use crate::egress::{Ceiling, EgressPolicy, PolicyError};
+use crate::id::{Digest, IntegrationId, PoolName, TenantId};
+use crate::message::Channel;
+use crate::settings::{PreparedSettings, join};
+use crate::source::{EgressSource, pick};
+use crate::store::{Store, StoreError};
+use crate::tenant::{Integration, IntegrationState};
+
+/// An integration with all that its sends share.
+#[derive(Debug)]
+pub struct ReadyIntegration {
+    /// The stored record.
+    pub integration: Integration,
+    /// Its connector, compiled.
+    pub connector: Arc<LoadedConnector>,
+    /// Its settings, cut for placeholders.
+    pub settings: PreparedSettings,
+    /// Where it may connect to.
+    pub policy: Arc<EgressPolicy>,
+    /// The pool that its sends leave by.
+    pub pool: Option<PoolName>,
+}
+
+/// Why an integration cannot be made ready.
+#[derive(Debug, thiserror::Error)]
+pub enum RosterError {
+    /// The tenant has no such integration, or the route names none.
+    #[error("no such integration")]
+    Missing,
+    /// It is a draft.
+    #[error("the integration is a draft: activate it first")]
+    Draft,
+    /// Its settings break the connector's schema.
+    #[error("{pointer}: {message}")]
+    Settings {
+        /// JSON pointer into the settings.
+        pointer: String,
+        /// What was expected there.
+        message: String,
+    },
+    /// A host list does not parse.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The component does not load.
+    #[error(transparent)]
+    Connector(#[from] ConnectorError),
+    /// The pool has no usable source.
+    #[error("the egress pool {0} has no usable source")]
+    NoSource(PoolName),
+    /// The store is away.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+type Cached<K, V> = RwLock<HashMap<K, (u64, V)>>;
+
+/// What the dispatcher looks up for each attempt, cached until the store's records change.
+pub struct Roster {
+    store: Store,
+    runtime: Arc<ConnectorRuntime>,
+    ceiling: Arc<Ceiling>,
+    routes: Cached<(TenantId, Channel), Arc<[IntegrationId]>>,
+    ready: Cached<(TenantId, IntegrationId), Arc<ReadyIntegration>>,
+    pools: Cached<PoolName, Arc<Vec<(EgressSource, u32)>>>,
+    turn: AtomicU64,
+}
+
+impl Roster {
+    /// A roster over a store. No egress policy goes beyond `ceiling`.
+    #[must_use]
+    pub fn new(store: Store, runtime: Arc<ConnectorRuntime>, ceiling: Arc<Ceiling>) -> Self {
+        Self {
+            store,
+            runtime,
+            ceiling,
+            routes: RwLock::default(),
+            ready: RwLock::default(),
+            pools: RwLock::default(),
+            turn: AtomicU64::new(0),
+        }
+    }
+
+    /// The tenant's route for a channel; empty where there is none.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn route(
+        &self,
+        tenant: &TenantId,
+        channel: Channel,
+    ) -> Result<Arc<[IntegrationId]>, RosterError> {
+        let (key, generation) = ((tenant.clone(), channel), self.store.generation());
+        if let Some(hit) = lookup(&self.routes, &key, generation) {
+            return Ok(hit);
+        }
+        let route = self.store.route(tenant, channel).await?;
+        let ids: Arc<[IntegrationId]> = route
+            .map(|route| route.integrations)
+            .unwrap_or_default()
+            .into();
+        keep(&self.routes, key, generation, ids.clone());
+        Ok(ids)
+    }
+
+    /// An active integration, ready to send.
+    ///
+    /// # Errors
+    /// [`RosterError`] names what is missing.
+    pub async fn active(
+        &self,
+        tenant: &TenantId,
+        id: &IntegrationId,
+    ) -> Result<Arc<ReadyIntegration>, RosterError> {
+        let (key, generation) = ((tenant.clone(), id.clone()), self.store.generation());
+        if let Some(hit) = lookup(&self.ready, &key, generation) {
+            return Ok(hit);
+        }
+        let integration = self
+            .store
+            .integration(tenant, id)
+            .await?
+            .ok_or(RosterError::Missing)?;
+        if integration.state != IntegrationState::Active {
+            return Err(RosterError::Draft);
+        }
+        let ready = Arc::new(self.prepare(integration).await?);
+        keep(&self.ready, key, generation, ready.clone());
+        Ok(ready)
+    }
+
+    /// Makes any integration ready, stored or not, draft or active.
+    ///
+    /// # Errors
+    /// [`RosterError`] names what is missing.
+    pub async fn prepare(&self, integration: Integration) -> Result<ReadyIntegration, RosterError> {
+        let tenant = self
+            .store
+            .tenant(&integration.tenant)
+            .await?
+            .ok_or(RosterError::Missing)?;
+        let connector = self.connector(integration.digest).await?;
+        let whole = join(integration.settings.clone(), &integration.secrets);
+        if let Some(problem) = connector.schema.problems(&whole).into_iter().next() {
+            return Err(RosterError::Settings {
+                pointer: problem.pointer,
+                message: problem.message,
+            });
+        }
+        let hosts = tenant.allowed_hosts.as_deref();
+        let policy = EgressPolicy::new(&self.ceiling, hosts, &connector.info.hosts, &whole)?;
+        let settings = PreparedSettings::new(
+            integration.settings.clone(),
+            &integration.secrets,
+            &connector.info.secret_grants,
+        );
+        let pool = integration.egress_pool.clone().or(tenant.egress_pool);
+        Ok(ReadyIntegration {
+            integration,
+            connector,
+            settings,
+            policy: Arc::new(policy),
+            pool,
+        })
+    }
+
+    /// A connector by its component's digest.
+    ///
+    /// # Errors
+    /// [`RosterError::Missing`] where it was never uploaded.
+    pub async fn connector(&self, digest: Digest) -> Result<Arc<LoadedConnector>, RosterError> {
+        if let Some(loaded) = self.runtime.loaded(digest) {
+            return Ok(loaded);
+        }
+        let bytes = self
+            .store
+            .component(digest)
+            .await?
+            .ok_or(RosterError::Missing)?;
+        Ok(self.runtime.load(digest, bytes.into()).await?)
+    }
+
+    /// The source that the next send of a pool leaves by: each takes its turn by weight.
+    ///
+    /// # Errors
+    /// [`RosterError::NoSource`] for a pool without a usable source: it never falls back to another address.
+    pub async fn source(&self, pool: &PoolName) -> Result<EgressSource, RosterError> {
+        let generation = self.store.generation();
+        let members = match lookup(&self.pools, pool, generation) {
+            Some(hit) => hit,
+            None => {
+                let members = Arc::new(self.members(pool).await?);
+                keep(&self.pools, pool.clone(), generation, members.clone());
+                members
+            }
+        };
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        pick(&members, turn)
+            .cloned()
+            .ok_or_else(|| RosterError::NoSource(pool.clone()))
+    }
+
+    async fn members(&self, pool: &PoolName) -> Result<Vec<(EgressSource, u32)>, RosterError> {
+        let mut members = Vec::new();
+        let pool = self
+            .store
+            .pool(pool)
+            .await?
+            .ok_or_else(|| RosterError::NoSource(pool.clone()))?;
+        for member in pool.sources {
+            if let Some(source) = self.store.source(&member.source).await? {
+                members.push((source, member.weight));
+            }
+        }
+        Ok(members)
+    }
+}
+
+fn lookup<K: std::hash::Hash + Eq, V: Clone>(
+    cache: &Cached<K, V>,
+    key: &K,
+    generation: u64,
+) -> Option<V> {
+    let cache = cache.read().unwrap_or_else(PoisonError::into_inner);
+    cache
+        .get(key)
+        .filter(|(made, _)| *made == generation)
+        .map(|(_, value)| value.clone())
+}
+
+fn keep<K: std::hash::Hash + Eq, V>(cache: &Cached<K, V>, key: K, generation: u64, value: V) {
+    let mut cache = cache.write().unwrap_or_else(PoisonError::into_inner);
+    // Records change rarely: what an older generation left behind goes at once, so nothing grows.
+    cache.retain(|_, (made, _)| *made == generation);
+    cache.insert(key, (generation, value));
+}

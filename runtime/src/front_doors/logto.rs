@@ -1,0 +1,118 @@
+//! The body that Logto's HTTP e-mail and HTTP SMS connectors post, and answers that Logto can show to people.
+//!
+//! Format: <https://docs.logto.io/integrations/http-email>, read 2026-11-21. Logto takes any 2xx as
+//! success and shows the body of anything else to the person who signs in, so a refusal is one short
+//! plain sentence without a provider's words.
+
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::api::App;
+use crate::api::auth::caller;
+use crate::api::body::{JSON_MAX, parse, read};
+use crate::api::error::ApiError;
+use crate::api::messages::{Fields, message};
+use crate::attempt::{Outcome, Transition};
+use crate::delivery::{Ended, Submitted};
+use crate::message::Channel;
+use crate::outcome::FailureKind;
+
+/// Unknown fields are let through: a newer Logto may add some.
+#[derive(Deserialize)]
+struct LogtoBody {
+    to: String,
+    #[serde(rename = "type")]
+    usage_type: String,
+    payload: Box<RawValue>,
+    ip: Option<String>,
+}
+
+/// `POST /front-doors/logto/{tenant}/{channel}`, the tenant's key in `Authorization`.
+pub(super) async fn post(
+    State(app): State<App>,
+    Path((tenant, channel)): Path<(String, String)>,
+    request: Request,
+) -> (StatusCode, String) {
+    match accept(&app, &tenant, &channel, request).await {
+        Ok(answer) => answer,
+        Err(error) => (error.status(), format!("{}\n", sentence(&error))),
+    }
+}
+
+async fn accept(
+    app: &App,
+    tenant: &str,
+    channel: &str,
+    request: Request,
+) -> Result<(StatusCode, String), ApiError> {
+    let (parts, body) = request.into_parts();
+    let key = caller(&app.store, &parts).await?;
+    let channel = Channel::parse(channel).ok_or(ApiError::NotFound("channel"))?;
+    let tenant = key
+        .tenant
+        .filter(|own| own.as_str() == tenant)
+        .ok_or(ApiError::NotFound("tenant"))?;
+    let bytes = read(Request::from_parts(parts, body), JSON_MAX).await?;
+    let body: LogtoBody = parse(&bytes)?;
+    let fields = Fields {
+        channel,
+        to: &body.to,
+        usage_type: &body.usage_type,
+        payload: &body.payload,
+        locale: None,
+        ip: body.ip.as_deref(),
+        expires_in: app.bounds.time_to_live,
+        idempotency_key: None,
+    };
+    let message = message(app, tenant, fields)?;
+    let id = message.id;
+    match app.delivery.submit(message, true).await? {
+        Submitted::Accepted(_, Some(first)) => {
+            match tokio::time::timeout(app.bounds.front_door_wait, first).await {
+                Ok(Ok(ended)) => Ok(answer(&id.to_string(), &ended)),
+                // The first attempt goes on, or another one will.
+                _ => Ok(accepted(&id.to_string())),
+            }
+        }
+        _ => Ok(accepted(&id.to_string())),
+    }
+}
+
+fn accepted(id: &str) -> (StatusCode, String) {
+    (StatusCode::ACCEPTED, format!("{{\"id\":\"{id}\"}}\n"))
+}
+
+/// The end of the first attempt, for the person who waits for a code. A message that is tried again,
+/// or that may have been sent, is no failure yet.
+fn answer(id: &str, ended: &Ended) -> (StatusCode, String) {
+    match (&ended.next, &ended.outcome) {
+        (Transition::Sent, _) => (StatusCode::OK, format!("{{\"id\":\"{id}\"}}\n")),
+        (Transition::Wait { .. } | Transition::Unknown, _) => accepted(id),
+        (_, Outcome::Failure(failure)) if failure.kind == FailureKind::Rejected => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "The message could not be sent to this recipient.\n".to_owned(),
+        ),
+        _ => (
+            StatusCode::BAD_GATEWAY,
+            "The message could not be sent. Please try again later.\n".to_owned(),
+        ),
+    }
+}
+
+/// A refusal in words for the person, or for the one who sets Logto up.
+fn sentence(error: &ApiError) -> String {
+    match error {
+        ApiError::Unauthorized => "The Authorization of this connector is not valid.".to_owned(),
+        ApiError::NotFound(_) => "The endpoint of this connector does not exist.".to_owned(),
+        ApiError::Invalid(errors) if errors.iter().any(|error| error.pointer == "/to") => {
+            "The recipient is not valid.".to_owned()
+        }
+        ApiError::Invalid(_) | ApiError::BadRequest(_) | ApiError::TooLarge(_) => {
+            format!("The message is not valid: {error}.")
+        }
+        ApiError::Unavailable => "The message was not accepted. Please try again.".to_owned(),
+        _ => "The message could not be accepted.".to_owned(),
+    }
+}

@@ -1,0 +1,176 @@
+//! The server put together: from a configuration to a listening process, and to its end.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{App, Bounds, auth, router};
+use crate::config::Config;
+use crate::connector::ConnectorRuntime;
+use crate::delivery::{Delivery, Foundations};
+use crate::egress::Egress;
+use crate::secret::{SealingKey, write_private};
+use crate::store::Store;
+use crate::time::Clock;
+
+/// Environment variable of the sealing key, in place of its file.
+const SEALING_KEY: &str = "SENDBOX_SEALING_KEY";
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {why}")]
+pub struct StartError {
+    /// What was being started.
+    what: String,
+    /// Why it did not.
+    why: String,
+}
+
+fn failed<E: std::fmt::Display>(what: impl Into<String>) -> impl FnOnce(E) -> StartError {
+    let what = what.into();
+    move |why| StartError {
+        what,
+        why: why.to_string(),
+    }
+}
+
+/// A server that accepts and sends.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// File of the first operator's key.
+    pub operator_key_file: PathBuf,
+    app: App,
+    shutdown: CancellationToken,
+    drain: Duration,
+    http: JoinHandle<std::io::Result<()>>,
+    delivery: JoinHandle<()>,
+}
+
+impl Server {
+    /// Opens the data, starts delivery and listens.
+    ///
+    /// # Errors
+    /// [`StartError`] names what could not be started.
+    pub async fn start(config: &Config, clock: Clock) -> Result<Self, StartError> {
+        let folder = &config.store.folder;
+        let made = std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder);
+        made.map_err(failed(format!("the data folder {}", folder.display())))?;
+        let app = assemble(config, clock).await?;
+        let operator_key_file = folder.join("operator.key");
+        ensure_operator(&app, &operator_key_file).await?;
+        let listener = TcpListener::bind(config.server.listen).await;
+        let listener =
+            listener.map_err(failed(format!("listening on {}", config.server.listen)))?;
+        let address = listener.local_addr().map_err(failed("listening"))?;
+        let shutdown = CancellationToken::new();
+        let (delivery, drain) = (
+            app.delivery.clone(),
+            Duration::from_millis(config.server.drain_ms),
+        );
+        let running = shutdown.clone();
+        let delivery = tokio::spawn(async move { delivery.run(running, drain).await });
+        let (routes, stop) = (router(app.clone()), shutdown.clone().cancelled_owned());
+        let http = tokio::spawn(async move {
+            axum::serve(listener, routes)
+                .with_graceful_shutdown(stop)
+                .await
+        });
+        Ok(Self {
+            address,
+            operator_key_file,
+            app,
+            shutdown,
+            drain,
+            http,
+            delivery,
+        })
+    }
+
+    /// What the doors stand on: for tests and benchmarks in the same process.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Stops accepting, finishes what is under way within the drain time, and closes the store.
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        if self.delivery.await.is_err() {
+            tracing::error!("delivery ended with a panic");
+        }
+        // Callers that still wait for an answer have it by now, or go without.
+        let _ = tokio::time::timeout(self.drain, self.http).await;
+        self.app.store.close().await;
+    }
+}
+
+async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
+    let key = Arc::new(sealing_key(config)?);
+    let path = config.store.folder.join("sendbox.db");
+    let store = Store::open(&path, key.clone())
+        .await
+        .map_err(failed(format!("the database {}", path.display())))?;
+    let mut engine = config.engine.clone();
+    engine
+        .artifacts
+        .get_or_insert_with(|| config.store.folder.join("artifacts"));
+    let runtime = ConnectorRuntime::new(&engine, key).map_err(failed("the connector engine"))?;
+    let runtime = Arc::new(runtime);
+    let egress = Arc::new(Egress::new(&config.egress).map_err(failed("egress"))?);
+    let limits = Arc::new(config.limits.clone());
+    let foundations = Foundations {
+        store: store.clone(),
+        runtime: runtime.clone(),
+        egress,
+        limits: limits.clone(),
+        clock: clock.clone(),
+    };
+    let delivery = Delivery::new(foundations, &config.delivery);
+    let bounds = Bounds {
+        front_door_wait: config.server.front_door_wait(),
+        time_to_live: Duration::from_millis(config.delivery.time_to_live_ms),
+        upload: config.server.upload_bytes,
+    };
+    Ok(App {
+        store,
+        runtime,
+        delivery,
+        limits,
+        clock,
+        bounds,
+    })
+}
+
+fn sealing_key(config: &Config) -> Result<SealingKey, StartError> {
+    if let Ok(text) = std::env::var(SEALING_KEY) {
+        return SealingKey::from_hex(&text).map_err(failed(SEALING_KEY));
+    }
+    let path = config
+        .store
+        .sealing_key_file
+        .clone()
+        .unwrap_or_else(|| config.store.folder.join("sealing.key"));
+    SealingKey::load_or_create(&path).map_err(failed(format!("the sealing key {}", path.display())))
+}
+
+/// On the first start there is nobody to make keys: one operator's key is made and left in a private file.
+async fn ensure_operator(app: &App, file: &Path) -> Result<(), StartError> {
+    let what = "the first operator's key";
+    if app.store.has_operator_key().await.map_err(failed(what))? {
+        return Ok(());
+    }
+    let (record, text) =
+        auth::generate(None, "first start".to_owned(), app.clock.now()).map_err(failed(what))?;
+    write_private(file, format!("{}\n", text.expose()).as_bytes()).map_err(failed(what))?;
+    app.store.put_api_key(&record).await.map_err(failed(what))
+}
