@@ -1,1 +1,12 @@
-//! Placeholder.
+//! What tests need around the runtime: a DNS server, peers and certificates on loopback, and the shared cases.
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::indexing_slicing,
+    reason = "a helper that fails ends its test"
+)]
+
+pub mod cases;
+pub mod certificates;
+pub mod dns;
+pub mod peer;
