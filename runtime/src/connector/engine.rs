@@ -30,7 +30,7 @@ const ASYNC_STACK: usize = 2 << 20;
 
 /// The WebAssembly that a connector may be made of: what compilers of today emit by default.
 /// Everything else is off, because a feature that is off is one that no guest can attack.
-const FEATURES: WasmFeatures = WasmFeatures::MVP
+const FEATURES: WasmFeatures = WasmFeatures::FLOATS
     .union(WasmFeatures::MUTABLE_GLOBAL)
     .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
     .union(WasmFeatures::SIGN_EXTENSION)

@@ -1,0 +1,5 @@
+//! The integration tests, in one binary: linking is the slow part.
+
+mod hostile;
+mod sandbox;
+mod uploads;
