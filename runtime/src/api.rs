@@ -58,17 +58,42 @@ pub fn router(app: App) -> Router {
     let v1 = Router::new()
         .route("/limits", get(health::limits))
         .route("/tenants", get(tenants::list))
-        .route("/tenants/{tenant}", put(tenants::put).get(tenants::get).delete(tenants::delete))
-        .route("/tenants/{tenant}/keys", post(tenants::create_key).get(tenants::list_keys))
-        .route("/tenants/{tenant}/keys/{key}", axum::routing::delete(tenants::revoke_key))
+        .route(
+            "/tenants/{tenant}",
+            put(tenants::put).get(tenants::get).delete(tenants::delete),
+        )
+        .route(
+            "/tenants/{tenant}/keys",
+            post(tenants::create_key).get(tenants::list_keys),
+        )
+        .route(
+            "/tenants/{tenant}/keys/{key}",
+            axum::routing::delete(tenants::revoke_key),
+        )
         .route("/egress/sources", get(egress::list_sources))
-        .route("/egress/sources/{name}", put(egress::put_source).get(egress::get_source).delete(egress::delete_source))
+        .route(
+            "/egress/sources/{name}",
+            put(egress::put_source)
+                .get(egress::get_source)
+                .delete(egress::delete_source),
+        )
         .route("/egress/pools", get(egress::list_pools))
-        .route("/egress/pools/{name}", put(egress::put_pool).get(egress::get_pool).delete(egress::delete_pool))
-        .route("/connectors", post(connectors::upload).get(connectors::list))
+        .route(
+            "/egress/pools/{name}",
+            put(egress::put_pool)
+                .get(egress::get_pool)
+                .delete(egress::delete_pool),
+        )
+        .route(
+            "/connectors",
+            post(connectors::upload).get(connectors::list),
+        )
         .route("/connectors/inspect", post(connectors::inspect))
         .route("/connectors/{connector}", get(connectors::versions))
-        .route("/connectors/{connector}/versions/{digest}", get(connectors::get).delete(connectors::delete))
+        .route(
+            "/connectors/{connector}/versions/{digest}",
+            get(connectors::get).delete(connectors::delete),
+        )
         .nest("/tenants/{tenant}", tenant.clone())
         .merge(tenant);
     Router::new()
@@ -85,12 +110,23 @@ fn tenant_routes() -> Router<App> {
         .route("/integrations", get(integrations::list))
         .route(
             "/integrations/{integration}",
-            put(integrations::put).get(integrations::get).delete(integrations::delete),
+            put(integrations::put)
+                .get(integrations::get)
+                .delete(integrations::delete),
         )
-        .route("/integrations/{integration}/activate", post(integrations::activate))
+        .route(
+            "/integrations/{integration}/activate",
+            post(integrations::activate),
+        )
         .route("/integrations/{integration}/test", post(integrations::test))
         .route("/routes", get(routes::list))
-        .route("/routes/{channel}", put(routes::put).get(routes::get).delete(routes::delete))
+        .route(
+            "/routes/{channel}",
+            put(routes::put).get(routes::get).delete(routes::delete),
+        )
         .route("/messages", post(messages::post).get(messages::list))
-        .route("/messages/{message}", get(messages::get).delete(messages::cancel))
+        .route(
+            "/messages/{message}",
+            get(messages::get).delete(messages::cancel),
+        )
 }

@@ -92,7 +92,10 @@ struct ConfigArgs {
 /// Runs a command. 0 on success, 1 when it failed, 2 when it was called wrongly, 78 for a wrong configuration.
 #[must_use]
 pub fn run(cli: Cli, bundle: Bundle) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             output::error(&anyhow::Error::new(error));
@@ -104,7 +107,11 @@ pub fn run(cli: Cli, bundle: Bundle) -> ExitCode {
         Err(error) => {
             output::error(&error);
             let wrong_configuration = error.downcast_ref::<crate::config::ConfigError>().is_some();
-            if wrong_configuration { ExitCode::from(78) } else { ExitCode::FAILURE }
+            if wrong_configuration {
+                ExitCode::from(78)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }

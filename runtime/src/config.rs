@@ -17,7 +17,7 @@ use crate::limits::Limits;
 const ENVIRONMENT_PREFIX: &str = "SENDBOX__";
 
 /// Everything that a server can be told.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The HTTP server.
@@ -79,7 +79,10 @@ pub struct StoreConfig {
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { folder: PathBuf::from("sendbox-data"), sealing_key_file: None }
+        Self {
+            folder: PathBuf::from("sendbox-data"),
+            sealing_key_file: None,
+        }
     }
 }
 
@@ -135,26 +138,42 @@ impl Loaded {
     ) -> Result<Self, ConfigError> {
         let (mut table, mut origins) = (Table::new(), BTreeMap::new());
         if let Some(path) = file {
-            let text = std::fs::read_to_string(path)
-                .map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
+            let text = std::fs::read_to_string(path).map_err(|source| ConfigError::File {
+                path: path.to_owned(),
+                source,
+            })?;
             table = text
                 .parse()
-                .map_err(|error: toml::de::Error| ConfigError::Syntax { path: path.to_owned(), message: error.to_string() })?;
+                .map_err(|error: toml::de::Error| ConfigError::Syntax {
+                    path: path.to_owned(),
+                    message: error.to_string(),
+                })?;
             note(&table, "", &path.display().to_string(), &mut origins);
         }
         let variables = environment.into_iter().filter_map(|(name, text)| {
-            let key = name.strip_prefix(ENVIRONMENT_PREFIX)?.to_ascii_lowercase().replace("__", ".");
+            let key = name
+                .strip_prefix(ENVIRONMENT_PREFIX)?
+                .to_ascii_lowercase()
+                .replace("__", ".");
             Some((key, text, name))
         });
-        let flags = flags.iter().map(|(key, text)| ((*key).to_owned(), text.clone(), format!("a flag ({key})")));
+        let flags = flags
+            .iter()
+            .map(|(key, text)| ((*key).to_owned(), text.clone(), format!("a flag ({key})")));
         for (key, text, origin) in variables.chain(flags) {
             set(&mut table, &key, &text);
             origins.insert(key, origin);
         }
         let config = serde_path(&table).map_err(|(key, message)| {
-            let origin = origins.iter().find(|(known, _)| **known == key || key.starts_with(&format!("{known}.")));
+            let origin = origins
+                .iter()
+                .find(|(known, _)| **known == key || key.starts_with(&format!("{known}.")));
             let origin = origin.map_or_else(|| "the file".to_owned(), |(_, origin)| origin.clone());
-            ConfigError::Value { key, origin, message }
+            ConfigError::Value {
+                key,
+                origin,
+                message,
+            }
         })?;
         Ok(Self { config, origins })
     }
@@ -162,7 +181,11 @@ impl Loaded {
 
 fn note(table: &Table, prefix: &str, origin: &str, out: &mut BTreeMap<String, String>) {
     for (name, value) in table {
-        let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        let key = if prefix.is_empty() {
+            name.clone()
+        } else {
+            format!("{prefix}.{name}")
+        };
         match value {
             Value::Table(inner) => note(inner, &key, origin, out),
             _ => {
@@ -174,14 +197,19 @@ fn note(table: &Table, prefix: &str, origin: &str, out: &mut BTreeMap<String, St
 
 /// Sets `a.b` to a TOML value, or to the text itself where it is none.
 fn set(table: &mut Table, key: &str, text: &str) {
-    let value = format!("value = {text}").parse::<Table>().ok().and_then(|mut parsed| parsed.remove("value"));
+    let value = format!("value = {text}")
+        .parse::<Table>()
+        .ok()
+        .and_then(|mut parsed| parsed.remove("value"));
     let value = value.unwrap_or_else(|| Value::String(text.to_owned()));
     match key.split_once('.') {
         None => {
             table.insert(key.to_owned(), value);
         }
         Some((section, rest)) => {
-            let inner = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+            let inner = table
+                .entry(section)
+                .or_insert_with(|| Value::Table(Table::new()));
             if let Value::Table(inner) = inner {
                 set(inner, rest, text);
             }
@@ -192,15 +220,21 @@ fn set(table: &mut Table, key: &str, text: &str) {
 /// Reads the configuration section by section, so that an error knows its key.
 fn serde_path(table: &Table) -> Result<Config, (String, String)> {
     for (section, value) in table {
-        let Value::Table(entries) = value else { continue };
+        let Value::Table(entries) = value else {
+            continue;
+        };
         for (name, value) in entries {
-            let one = Table::from_iter([(section.clone(), Value::Table(Table::from_iter([(name.clone(), value.clone())])))]);
+            let one = Table::from_iter([(
+                section.clone(),
+                Value::Table(Table::from_iter([(name.clone(), value.clone())])),
+            )]);
             if let Err(error) = Config::deserialize(Value::Table(one)) {
                 return Err((format!("{section}.{name}"), error.message().to_owned()));
             }
         }
     }
-    Config::deserialize(Value::Table(table.clone())).map_err(|error| ("the configuration".to_owned(), error.message().to_owned()))
+    Config::deserialize(Value::Table(table.clone()))
+        .map_err(|error| ("the configuration".to_owned(), error.message().to_owned()))
 }
 
 #[cfg(test)]
@@ -215,22 +249,42 @@ mod tests {
     fn the_environment_wins_over_the_file_and_a_flag_over_both() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sendbox.toml");
-        std::fs::write(&path, "[server]\nlisten = \"127.0.0.1:1\"\ndrain_ms = 5\n[limits]\ncpu_ms = 100\n").unwrap();
-        let environment = [variable("SENDBOX__SERVER__LISTEN", "127.0.0.1:2"), variable("SENDBOX__LIMITS__CPU_MS", "50")];
+        std::fs::write(
+            &path,
+            "[server]\nlisten = \"127.0.0.1:1\"\ndrain_ms = 5\n[limits]\ncpu_ms = 100\n",
+        )
+        .unwrap();
+        let environment = [
+            variable("SENDBOX__SERVER__LISTEN", "127.0.0.1:2"),
+            variable("SENDBOX__LIMITS__CPU_MS", "50"),
+        ];
         let flags = [("server.listen", "127.0.0.1:3".to_owned())];
         let loaded = Loaded::load(Some(&path), environment, &flags).unwrap();
         assert_eq!(loaded.config.server.listen.port(), 3);
         assert_eq!(loaded.config.server.drain_ms, 5);
         assert_eq!(loaded.config.limits.cpu_ms, 50);
         assert_eq!(loaded.origins["limits.cpu_ms"], "SENDBOX__LIMITS__CPU_MS");
-        assert_eq!(loaded.origins["server.drain_ms"], path.display().to_string());
+        assert_eq!(
+            loaded.origins["server.drain_ms"],
+            path.display().to_string()
+        );
     }
 
     #[test]
     fn an_unknown_key_and_a_wrong_value_are_named_with_their_origin() {
-        let unknown = Loaded::load(None, [variable("SENDBOX__SERVER__LISTN", "x")], &[]).unwrap_err().to_string();
-        assert!(unknown.contains("server.listn") && unknown.contains("SENDBOX__SERVER__LISTN"), "{unknown}");
-        let wrong = Loaded::load(None, [variable("SENDBOX__LIMITS__CPU_MS", "fast")], &[]).unwrap_err().to_string();
-        assert!(wrong.contains("limits.cpu_ms") && wrong.contains("expected"), "{wrong}");
+        let unknown = Loaded::load(None, [variable("SENDBOX__SERVER__LISTN", "x")], &[])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            unknown.contains("server.listn") && unknown.contains("SENDBOX__SERVER__LISTN"),
+            "{unknown}"
+        );
+        let wrong = Loaded::load(None, [variable("SENDBOX__LIMITS__CPU_MS", "fast")], &[])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            wrong.contains("limits.cpu_ms") && wrong.contains("expected"),
+            "{wrong}"
+        );
     }
 }

@@ -49,7 +49,12 @@ pub struct DeliveryConfig {
 
 impl Default for DeliveryConfig {
     fn default() -> Self {
-        Self { concurrency: 256, tenant_concurrency: 64, time_to_live_ms: 600_000, retry: RetryPolicy::default() }
+        Self {
+            concurrency: 256,
+            tenant_concurrency: 64,
+            time_to_live_ms: 600_000,
+            retry: RetryPolicy::default(),
+        }
     }
 }
 
@@ -118,7 +123,11 @@ struct Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut tenants = self.core.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tenants = self
+            .core
+            .tenants
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = tenants.get_mut(&self.tenant) {
             *count -= 1;
             if *count == 0 {
@@ -127,7 +136,9 @@ impl Drop for Permit {
         }
         drop(tenants);
         // The dispatcher found no room: it looks again once a batch fits.
-        if self.core.starved.load(Ordering::SeqCst) && self.core.permits.available_permits() >= self.core.batch {
+        if self.core.starved.load(Ordering::SeqCst)
+            && self.core.permits.available_permits() >= self.core.batch
+        {
             self.core.starved.store(false, Ordering::SeqCst);
             self.core.wake.notify_one();
         }
@@ -138,8 +149,14 @@ impl Delivery {
     /// Delivery over its foundations. Nothing is claimed before [`Delivery::run`].
     #[must_use]
     pub fn new(foundations: Foundations, config: &DeliveryConfig) -> Self {
-        let Foundations { store, runtime, egress, limits, clock } = foundations;
-        let roster = Roster::new(store.clone(), runtime.clone(), egress.operator().clone());
+        let Foundations {
+            store,
+            runtime,
+            egress,
+            limits,
+            clock,
+        } = foundations;
+        let roster = Roster::new(store.clone(), runtime.clone(), egress.ceiling().clone());
         Self {
             core: Arc::new(Core {
                 store,
@@ -172,7 +189,9 @@ impl Delivery {
         let core = self.core.clone();
         match tokio::spawn(core.submit(message, wait)).await {
             Ok(result) => result,
-            Err(error) => Err(StoreError::Unavailable(format!("the submission was interrupted: {error}"))),
+            Err(error) => Err(StoreError::Unavailable(format!(
+                "the submission was interrupted: {error}"
+            ))),
         }
     }
 
@@ -181,8 +200,13 @@ impl Delivery {
         dispatcher::run(&self.core, &shutdown).await;
         self.core.stopping.cancel();
         self.core.tasks.close();
-        if tokio::time::timeout(grace, self.core.tasks.wait()).await.is_err() {
-            tracing::warn!("sends were still under way at the end of the drain: their leases will lapse");
+        if tokio::time::timeout(grace, self.core.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "sends were still under way at the end of the drain: their leases will lapse"
+            );
         }
     }
 
@@ -195,13 +219,17 @@ impl Delivery {
     ///
     /// # Errors
     /// [`RosterError`] where the pool has no usable source.
-    pub async fn test(&self, ready: &ReadyIntegration, message: OutgoingMessage) -> Result<(Outcome, CallReport), RosterError> {
+    pub async fn test(
+        &self,
+        ready: &ReadyIntegration,
+        message: OutgoingMessage,
+    ) -> Result<(Outcome, CallReport), RosterError> {
         let source = match &ready.pool {
             Some(pool) => Some(self.core.roster.source(pool).await?),
             None => None,
         };
-        let (settings, scope) = self.core.open(ready, source, None);
-        let report = self.core.run(ready, settings, message, scope).await;
+        let exit = self.core.open(ready, source, None);
+        let report = self.core.run(ready, message, exit).await;
         let outcome = verdict::verdict(report.result.clone(), report.trapped, &report.wire);
         Ok((outcome, report))
     }
@@ -214,7 +242,11 @@ impl Delivery {
 }
 
 impl Core {
-    async fn submit(self: Arc<Self>, message: Message, wait: bool) -> Result<Submitted, StoreError> {
+    async fn submit(
+        self: Arc<Self>,
+        message: Message,
+        wait: bool,
+    ) -> Result<Submitted, StoreError> {
         let (id, now) = (message.id, message.created_at);
         let waiter = wait.then(|| self.wait_for(id));
         let permit = self.try_permit(&message.tenant);
@@ -270,7 +302,11 @@ impl Core {
             return None;
         }
         *count += 1;
-        Some(Permit { core: self.clone(), tenant: tenant.clone(), _global: global })
+        Some(Permit {
+            core: self.clone(),
+            tenant: tenant.clone(),
+            _global: global,
+        })
     }
 
     /// Something in the outbox is due at `time`.
@@ -282,25 +318,42 @@ impl Core {
     /// Tenants that have no free place.
     fn full_tenants(&self) -> Vec<TenantId> {
         let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        tenants.iter().filter(|(_, count)| **count >= self.tenant_concurrency).map(|(id, _)| id.clone()).collect()
+        tenants
+            .iter()
+            .filter(|(_, count)| **count >= self.tenant_concurrency)
+            .map(|(id, _)| id.clone())
+            .collect()
     }
 
     fn lease(&self, now: Timestamp) -> Lease {
-        Lease { now, until: now.after(self.limits.wall() + LEASE_MARGIN) }
+        Lease {
+            now,
+            until: now.after(self.limits.wall() + LEASE_MARGIN),
+        }
     }
 
     fn wait_for(&self, id: MessageId) -> oneshot::Receiver<Ended> {
         let (sender, receiver) = oneshot::channel();
-        self.waiters.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
+        self.waiters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, sender);
         receiver
     }
 
     fn forget(&self, id: MessageId) {
-        self.waiters.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.waiters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id);
     }
 
     fn answer(&self, id: MessageId, ended: Ended) {
-        let waiter = self.waiters.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        let waiter = self
+            .waiters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id);
         if let Some(waiter) = waiter {
             // The caller may have given up waiting; the message has not.
             let _ = waiter.send(ended);
@@ -311,7 +364,11 @@ impl Core {
         let duration_ms = attempt.start.started_at.until(attempt.ended_at).as_millis();
         let (message, via) = (&claim.message, attempt.start.via.as_ref());
         let integration = via.map_or("", |via| via.integration.as_str());
-        let source = attempt.start.source.as_ref().map_or("", |source| source.as_str());
+        let source = attempt
+            .start
+            .source
+            .as_ref()
+            .map_or("", |source| source.as_str());
         match &attempt.outcome {
             Outcome::Receipt(_) => tracing::info!(
                 message.id = %message.id, tenant = %message.tenant, integration, source,

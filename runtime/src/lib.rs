@@ -4,11 +4,11 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | words | [`time`] [`id`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`about`] [`tenant`] [`source`] [`limits`] [`config`] |
+//! | words | [`time`] [`id`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`about`] [`tenant`] [`source`] [`limits`] |
 //! | outside | [`store`] [`egress`] |
 //! | guests | [`connector`] |
-//! | delivery | [`delivery`] |
-//! | doors | [`api`] [`front_doors`] [`cli`] |
+//! | delivery | [`replay`] [`delivery`] |
+//! | doors | [`api`] [`front_doors`] [`config`] [`server`] [`cli`] |
 
 pub mod about;
 pub mod attempt;
@@ -23,6 +23,15 @@ pub mod tenant;
 pub mod time;
 
 pub mod egress;
+pub mod store;
 
 pub mod connector;
 pub mod replay;
+
+pub mod delivery;
+
+pub mod api;
+pub mod cli;
+pub mod config;
+pub mod front_doors;
+pub mod server;

@@ -15,9 +15,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::connector::{Call, ConnectorRuntime, GuestClock, LoadedConnector};
-use crate::egress::{
-    Answer, Capture, Ceiling, EgressConfig, EgressPolicy, EgressScope, Transport,
-};
+use crate::egress::{Answer, Capture, Ceiling, EgressConfig, EgressPolicy, EgressScope, Transport};
 use crate::limits::Limits;
 use crate::message::{Content, OutgoingMessage};
 use crate::outcome::{Failure, FailureKind};
@@ -118,7 +116,8 @@ pub async fn replay(
     connector: &Arc<LoadedConnector>,
     case: &ReplayCase,
 ) -> ReplayResult {
-    let ended = |outcome, requests, duration| ReplayResult::new(&case.id, outcome, requests, duration);
+    let ended =
+        |outcome, requests, duration| ReplayResult::new(&case.id, outcome, requests, duration);
     if let Some(problem) = connector.schema.problems(&case.settings).into_iter().next() {
         let words = format!("{}: {}", problem.pointer, problem.message);
         let failure = Failure::host(FailureKind::InvalidSettings, "settings.invalid", words);
@@ -126,7 +125,8 @@ pub async fn replay(
     }
     let (settings, secrets) = connector.schema.split(case.settings.clone());
     let prepared = PreparedSettings::new(settings, &secrets, &connector.info.secret_grants);
-    let (settings, placeholders) = prepared.fill(*Uuid::from_u128(u128::from(case.now_ms)).as_bytes());
+    let (settings, placeholders) =
+        prepared.fill(*Uuid::from_u128(u128::from(case.now_ms)).as_bytes());
     let capture = Arc::new(Capture::new(case.answers()));
     let limits = Arc::new(Limits::default());
     let deadline = Instant::now() + limits.wall();
@@ -183,7 +183,10 @@ fn scope(
 
 impl ReplayCase {
     fn random(&self) -> Bytes {
-        let uuids = self.uuids.iter().filter_map(|text| Uuid::try_parse(text).ok());
+        let uuids = self
+            .uuids
+            .iter()
+            .filter_map(|text| Uuid::try_parse(text).ok());
         uuids.flat_map(Uuid::into_bytes).collect()
     }
 
@@ -202,8 +205,14 @@ impl ReplayCase {
 
     fn answers(&self) -> Vec<Answer> {
         let broken = self.network.as_ref().and_then(|network| match network {
-            CaseNetwork { fault: Some(Fault::DnsFailure), .. } => Some(Answer::DnsFailure),
-            CaseNetwork { untrusted_tls: true, .. } => Some(Answer::UntrustedTls),
+            CaseNetwork {
+                fault: Some(Fault::DnsFailure),
+                ..
+            } => Some(Answer::DnsFailure),
+            CaseNetwork {
+                untrusted_tls: true,
+                ..
+            } => Some(Answer::UntrustedTls),
             _ => None,
         });
         match broken {
@@ -217,7 +226,9 @@ impl CaseResponse {
     fn answer(&self) -> Answer {
         match self.network {
             Some(BrokenAnswer::Garbage) => Answer::Garbage,
-            Some(BrokenAnswer::Truncated) => Answer::Truncated { status: self.status },
+            Some(BrokenAnswer::Truncated) => Answer::Truncated {
+                status: self.status,
+            },
             None => Answer::Response {
                 status: self.status,
                 headers: self.headers.clone().into_iter().collect(),

@@ -90,6 +90,15 @@ impl SealingKey {
         })
     }
 
+    /// A new key that lasts as long as the process.
+    ///
+    /// # Errors
+    /// [`SealError::Random`] when the machine has no randomness.
+    pub fn generate() -> Result<Self, SealError> {
+        let bytes = random_key()?;
+        Self::from_bytes(&bytes)
+    }
+
     /// Reads the key from a file, and makes the file (mode 0600) with a new key where there is none.
     ///
     /// # Errors
@@ -98,8 +107,7 @@ impl SealingKey {
         match std::fs::read_to_string(path) {
             Ok(text) => Self::from_hex(&Zeroizing::new(text)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let mut bytes = Zeroizing::new([0_u8; 32]);
-                aws_lc_rs::rand::fill(bytes.as_mut_slice()).map_err(|_| SealError::Random)?;
+                let bytes = random_key()?;
                 let text: Zeroizing<String> =
                     Zeroizing::new(bytes.iter().map(|b| format!("{b:02x}")).collect());
                 write_private(path, text.as_bytes())?;
@@ -161,6 +169,12 @@ impl SealingKey {
         out.copy_from_slice(context.sign().as_ref());
         out
     }
+}
+
+fn random_key() -> Result<Zeroizing<[u8; 32]>, SealError> {
+    let mut bytes = Zeroizing::new([0_u8; 32]);
+    aws_lc_rs::rand::fill(bytes.as_mut_slice()).map_err(|_| SealError::Random)?;
+    Ok(bytes)
 }
 
 /// Writes a file that only its owner can read, and that appears whole or not at all.

@@ -34,7 +34,10 @@ pub struct StartError {
 
 fn failed<E: std::fmt::Display>(what: impl Into<String>) -> impl FnOnce(E) -> StartError {
     let what = what.into();
-    move |why| StartError { what, why: why.to_string() }
+    move |why| StartError {
+        what,
+        why: why.to_string(),
+    }
 }
 
 /// A server that accepts and sends.
@@ -57,21 +60,40 @@ impl Server {
     /// [`StartError`] names what could not be started.
     pub async fn start(config: &Config, clock: Clock) -> Result<Self, StartError> {
         let folder = &config.store.folder;
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        let made = std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder);
         made.map_err(failed(format!("the data folder {}", folder.display())))?;
         let app = assemble(config, clock).await?;
         let operator_key_file = folder.join("operator.key");
         ensure_operator(&app, &operator_key_file).await?;
         let listener = TcpListener::bind(config.server.listen).await;
-        let listener = listener.map_err(failed(format!("listening on {}", config.server.listen)))?;
+        let listener =
+            listener.map_err(failed(format!("listening on {}", config.server.listen)))?;
         let address = listener.local_addr().map_err(failed("listening"))?;
         let shutdown = CancellationToken::new();
-        let (delivery, drain) = (app.delivery.clone(), Duration::from_millis(config.server.drain_ms));
+        let (delivery, drain) = (
+            app.delivery.clone(),
+            Duration::from_millis(config.server.drain_ms),
+        );
         let running = shutdown.clone();
         let delivery = tokio::spawn(async move { delivery.run(running, drain).await });
         let (routes, stop) = (router(app.clone()), shutdown.clone().cancelled_owned());
-        let http = tokio::spawn(async move { axum::serve(listener, routes).with_graceful_shutdown(stop).await });
-        Ok(Self { address, operator_key_file, app, shutdown, drain, http, delivery })
+        let http = tokio::spawn(async move {
+            axum::serve(listener, routes)
+                .with_graceful_shutdown(stop)
+                .await
+        });
+        Ok(Self {
+            address,
+            operator_key_file,
+            app,
+            shutdown,
+            drain,
+            http,
+            delivery,
+        })
     }
 
     /// What the doors stand on: for tests and benchmarks in the same process.
@@ -95,12 +117,16 @@ impl Server {
 async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
     let key = Arc::new(sealing_key(config)?);
     let path = config.store.folder.join("sendbox.db");
-    let store = Store::open(&path, key.clone()).await.map_err(failed(format!("the database {}", path.display())))?;
+    let store = Store::open(&path, key.clone())
+        .await
+        .map_err(failed(format!("the database {}", path.display())))?;
     let mut engine = config.engine.clone();
-    engine.artifacts.get_or_insert_with(|| config.store.folder.join("artifacts"));
+    engine
+        .artifacts
+        .get_or_insert_with(|| config.store.folder.join("artifacts"));
     let runtime = ConnectorRuntime::new(&engine, key).map_err(failed("the connector engine"))?;
     let runtime = Arc::new(runtime);
-    let egress = Arc::new(Egress::new(config.egress.clone()).map_err(failed("egress"))?);
+    let egress = Arc::new(Egress::new(&config.egress).map_err(failed("egress"))?);
     let limits = Arc::new(config.limits.clone());
     let foundations = Foundations {
         store: store.clone(),
@@ -115,14 +141,25 @@ async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
         time_to_live: Duration::from_millis(config.delivery.time_to_live_ms),
         upload: config.server.upload_bytes,
     };
-    Ok(App { store, runtime, delivery, limits, clock, bounds })
+    Ok(App {
+        store,
+        runtime,
+        delivery,
+        limits,
+        clock,
+        bounds,
+    })
 }
 
 fn sealing_key(config: &Config) -> Result<SealingKey, StartError> {
     if let Ok(text) = std::env::var(SEALING_KEY) {
         return SealingKey::from_hex(&text).map_err(failed(SEALING_KEY));
     }
-    let path = config.store.sealing_key_file.clone().unwrap_or_else(|| config.store.folder.join("sealing.key"));
+    let path = config
+        .store
+        .sealing_key_file
+        .clone()
+        .unwrap_or_else(|| config.store.folder.join("sealing.key"));
     SealingKey::load_or_create(&path).map_err(failed(format!("the sealing key {}", path.display())))
 }
 
@@ -132,7 +169,8 @@ async fn ensure_operator(app: &App, file: &Path) -> Result<(), StartError> {
     if app.store.has_operator_key().await.map_err(failed(what))? {
         return Ok(());
     }
-    let (record, text) = auth::generate(None, "first start".to_owned(), app.clock.now()).map_err(failed(what))?;
+    let (record, text) =
+        auth::generate(None, "first start".to_owned(), app.clock.now()).map_err(failed(what))?;
     write_private(file, format!("{}\n", text.expose()).as_bytes()).map_err(failed(what))?;
     app.store.put_api_key(&record).await.map_err(failed(what))
 }

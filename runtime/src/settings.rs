@@ -117,6 +117,8 @@ fn take_secrets(
 ) {
     if schema.get("writeOnly") == Some(&Value::Bool(true))
         && let Value::String(text) = value
+        // An empty text hides nothing, and to a connector it means "not given".
+        && !text.is_empty()
     {
         out.insert(pointer.to_owned(), Secret::new(std::mem::take(text)));
         *value = Value::Null;

@@ -74,7 +74,9 @@ mod tests {
     #[test]
     fn tickets_are_shared_by_weight() {
         let items = [("a", 3), ("off", 0), ("b", 1)];
-        let picks: Vec<_> = (0..8).map(|ticket| *pick(&items, ticket).unwrap()).collect();
+        let picks: Vec<_> = (0..8)
+            .map(|ticket| *pick(&items, ticket).unwrap())
+            .collect();
         assert_eq!(picks, ["a", "a", "a", "b", "a", "a", "a", "b"]);
         assert_eq!(pick(&[("a", 0)], 5), None);
         assert_eq!(pick::<u8>(&[], 5), None);

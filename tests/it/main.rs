@@ -1,5 +1,19 @@
-//! The integration tests, in one binary: linking is the slow part.
+//! One binary for every test that needs more than one floor.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test that cannot go on should say where"
+)]
+
+mod api;
+mod crash;
+mod deliver;
+mod harness;
 mod hostile;
 mod sandbox;
 mod uploads;

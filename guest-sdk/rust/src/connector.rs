@@ -42,7 +42,9 @@ pub struct About {
     pub titles: &'static [(&'static str, &'static str)],
     /// One-paragraph descriptions by BCP 47 tag.
     pub descriptions: &'static [(&'static str, &'static str)],
-    /// JSON Schema 2020-12 of the settings.
+    /// JSON Schema 2020-12 of the settings: `title`, `description`, `default` and `examples` make
+    /// a form, `writeOnly` marks a secret, and `x-form` hints at a `placeholder` or a `widget`
+    /// (`multiline`).
     pub settings_schema: &'static str,
     /// Hosts that it asks to reach: names, or `{settings:/pointer}`.
     pub hosts: &'static [&'static str],

@@ -127,7 +127,7 @@ impl fmt::Debug for Request {
 }
 
 /// One buffered HTTP response.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Response {
     /// Status code.
     pub status: u16,

@@ -23,14 +23,25 @@ const KEY_BYTES: usize = 32;
 ///
 /// # Errors
 /// [`ApiError::Internal`] when the machine has no randomness.
-pub fn generate(tenant: Option<TenantId>, title: String, now: Timestamp) -> Result<(ApiKey, Secret), ApiError> {
+pub fn generate(
+    tenant: Option<TenantId>,
+    title: String,
+    now: Timestamp,
+) -> Result<(ApiKey, Secret), ApiError> {
     let mut random = [0_u8; KEY_BYTES];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| ApiError::Internal)?;
     let id = uuid::Uuid::new_v4().simple().to_string();
     let id = id.get(..16).unwrap_or(&id).to_owned();
     let kind = if tenant.is_some() { "sbx" } else { "sbxop" };
     let text = format!("{kind}_{id}_{}", URL_SAFE_NO_PAD.encode(random));
-    let key = ApiKey { id, tenant, title, hash: hash(&text), created_at: now, revoked_at: None };
+    let key = ApiKey {
+        id,
+        tenant,
+        title,
+        hash: hash(&text),
+        created_at: now,
+        revoked_at: None,
+    };
     Ok((key, Secret::new(text)))
 }
 
@@ -39,10 +50,18 @@ pub fn generate(tenant: Option<TenantId>, title: String, now: Timestamp) -> Resu
 /// # Errors
 /// [`ApiError::Unauthorized`], and those of the store.
 pub async fn authenticate(store: &Store, text: &str) -> Result<ApiKey, ApiError> {
-    let id = text.split('_').nth(1).filter(|id| id.len() == 16).ok_or(ApiError::Unauthorized)?;
+    let id = text
+        .split('_')
+        .nth(1)
+        .filter(|id| id.len() == 16)
+        .ok_or(ApiError::Unauthorized)?;
     let key = store.api_key(id).await?.ok_or(ApiError::Unauthorized)?;
     verify_slices_are_equal(&key.hash, &hash(text)).map_err(|_| ApiError::Unauthorized)?;
-    if key.revoked_at.is_some() { Err(ApiError::Unauthorized) } else { Ok(key) }
+    if key.revoked_at.is_some() {
+        Err(ApiError::Unauthorized)
+    } else {
+        Ok(key)
+    }
 }
 
 fn hash(text: &str) -> [u8; 32] {
@@ -57,7 +76,11 @@ fn hash(text: &str) -> [u8; 32] {
 /// # Errors
 /// As [`authenticate`].
 pub async fn caller(store: &Store, parts: &Parts) -> Result<ApiKey, ApiError> {
-    let value = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or(ApiError::Unauthorized)?;
+    let value = parts
+        .headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .ok_or(ApiError::Unauthorized)?;
     let text = match value.split_at_checked(7) {
         Some((scheme, text)) if scheme.eq_ignore_ascii_case("bearer ") => text,
         _ => value,
@@ -103,20 +126,38 @@ impl FromRequestParts<App> for ForTenant {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let key = caller(&app.store, parts).await?;
-        let params = RawPathParams::from_request_parts(parts, app).await.map_err(|_| ApiError::NotFound("tenant"))?;
-        let named = params.iter().find(|(name, _)| *name == "tenant").map(|(_, value)| value.to_owned());
+        let params = RawPathParams::from_request_parts(parts, app)
+            .await
+            .map_err(|_| ApiError::NotFound("tenant"))?;
+        let named = params
+            .iter()
+            .find(|(name, _)| *name == "tenant")
+            .map(|(_, value)| value.to_owned());
         match (named, key.tenant) {
-            (None, Some(tenant)) => Ok(Self { tenant, operator: false }),
-            (None, None) => {
-                Err(ApiError::BadRequest("an operator names the tenant: use /v1/tenants/{tenant}/…".to_owned()))
-            }
+            (None, Some(tenant)) => Ok(Self {
+                tenant,
+                operator: false,
+            }),
+            (None, None) => Err(ApiError::BadRequest(
+                "an operator names the tenant: use /v1/tenants/{tenant}/…".to_owned(),
+            )),
             // A foreign tenant and one that does not exist get the same answer.
-            (Some(named), Some(tenant)) if named == tenant.as_str() => Ok(Self { tenant, operator: false }),
+            (Some(named), Some(tenant)) if named == tenant.as_str() => Ok(Self {
+                tenant,
+                operator: false,
+            }),
             (Some(_), Some(_)) => Err(ApiError::NotFound("tenant")),
             (Some(named), None) => {
                 let id = named.parse().map_err(|_| ApiError::NotFound("tenant"))?;
-                let tenant = app.store.tenant(&id).await?.ok_or(ApiError::NotFound("tenant"))?;
-                Ok(Self { tenant: tenant.id, operator: true })
+                let tenant = app
+                    .store
+                    .tenant(&id)
+                    .await?
+                    .ok_or(ApiError::NotFound("tenant"))?;
+                Ok(Self {
+                    tenant: tenant.id,
+                    operator: true,
+                })
             }
         }
     }

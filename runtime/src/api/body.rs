@@ -30,7 +30,9 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
 pub async fn read(request: Request, limit: usize) -> Result<Bytes, ApiError> {
     match Limited::new(request.into_body(), limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(ApiError::TooLarge(limit)),
+        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
+            Err(ApiError::TooLarge(limit))
+        }
         Err(_) => Err(ApiError::BadRequest("the body ended early".to_owned())),
     }
 }
@@ -43,7 +45,10 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(bytes).map_err(|error| {
         let place = format!("line {} column {}", error.line(), error.column());
         ApiError::BadRequest(if error.is_data() {
-            format!("the body is not what it must be: {}", without_values(&error.to_string()))
+            format!(
+                "the body is not what it must be: {}",
+                without_values(&error.to_string())
+            )
         } else {
             format!("the body must be JSON: {place}")
         })
@@ -52,9 +57,17 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
 
 /// serde repeats a wrong value in quotation marks or as a number: both may be secrets.
 fn without_values(text: &str) -> String {
-    match (text.find("invalid type: "), text.find("invalid value: "), text.find(", expected")) {
+    match (
+        text.find("invalid type: "),
+        text.find("invalid value: "),
+        text.find(", expected"),
+    ) {
         (Some(at), _, Some(end)) | (_, Some(at), Some(end)) if at < end => {
-            format!("{}the value is not right{}", text.get(..at).unwrap_or_default(), text.get(end..).unwrap_or_default())
+            format!(
+                "{}the value is not right{}",
+                text.get(..at).unwrap_or_default(),
+                text.get(end..).unwrap_or_default()
+            )
         }
         _ => text.to_owned(),
     }

@@ -18,7 +18,10 @@ use crate::tenant::ConnectorVersion;
 const WASM: &str = "application/wasm";
 
 async fn component(app: &App, request: Request) -> Result<(bytes::Bytes, Inspection), ApiError> {
-    let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     if media_type != Some(WASM) {
         return Err(ApiError::MediaType(WASM));
     }
@@ -50,7 +53,11 @@ pub(super) async fn upload(
         uploaded_at: app.clock.now(),
     };
     let new = app.store.put_connector(&version, &bytes).await?;
-    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
+    let status = if new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
     let mut answer = serde_json::to_value(&inspection).map_err(|_| ApiError::Internal)?;
     if let Some(fields) = answer.as_object_mut() {
         fields.insert("uploaded_at".to_owned(), json!(version.uploaded_at));
@@ -72,15 +79,24 @@ fn summary(version: &ConnectorVersion) -> Value {
 }
 
 /// `GET /v1/connectors`: every version of every connector, newest first.
-pub(super) async fn list(_: super::auth::Known, State(app): State<App>) -> Result<Answer<Value>, ApiError> {
+pub(super) async fn list(
+    _: super::auth::Known,
+    State(app): State<App>,
+) -> Result<Answer<Value>, ApiError> {
     let versions = app.store.connectors().await?;
-    Ok(Answer(json!({ "data": versions.iter().map(summary).collect::<Vec<_>>() })))
+    Ok(Answer(
+        json!({ "data": versions.iter().map(summary).collect::<Vec<_>>() }),
+    ))
 }
 
 async fn versions_of(app: &App, id: &str) -> Result<Vec<ConnectorVersion>, ApiError> {
     let id: ConnectorId = id.parse().map_err(|_| ApiError::NotFound("connector"))?;
     let versions = app.store.connector_versions(&id).await?;
-    if versions.is_empty() { Err(ApiError::NotFound("connector")) } else { Ok(versions) }
+    if versions.is_empty() {
+        Err(ApiError::NotFound("connector"))
+    } else {
+        Ok(versions)
+    }
 }
 
 /// `GET /v1/connectors/{connector}`: its versions, newest first.
@@ -90,7 +106,9 @@ pub(super) async fn versions(
     Path(id): Path<String>,
 ) -> Result<Answer<Value>, ApiError> {
     let versions = versions_of(&app, &id).await?;
-    Ok(Answer(json!({ "data": versions.iter().map(summary).collect::<Vec<_>>() })))
+    Ok(Answer(
+        json!({ "data": versions.iter().map(summary).collect::<Vec<_>>() }),
+    ))
 }
 
 /// `GET /v1/connectors/{connector}/versions/{digest}`: all that it says of itself.
@@ -100,7 +118,9 @@ pub(super) async fn get(
     Path((id, digest)): Path<(String, String)>,
 ) -> Result<Answer<ConnectorVersion>, ApiError> {
     let versions = versions_of(&app, &id).await?;
-    let found = versions.into_iter().find(|version| version.digest.to_string() == digest);
+    let found = versions
+        .into_iter()
+        .find(|version| version.digest.to_string() == digest);
     found.map(Answer).ok_or(ApiError::NotFound("version"))
 }
 
@@ -111,7 +131,11 @@ pub(super) async fn delete(
     Path((id, digest)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let digest: Digest = digest.parse().map_err(|_| ApiError::NotFound("version"))?;
-    if !versions_of(&app, &id).await?.iter().any(|version| version.digest == digest) {
+    if !versions_of(&app, &id)
+        .await?
+        .iter()
+        .any(|version| version.digest == digest)
+    {
         return Err(ApiError::NotFound("version"));
     }
     gone(app.store.delete_connector(digest).await?, "version")

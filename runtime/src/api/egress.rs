@@ -16,7 +16,10 @@ use crate::source::{EgressPool, EgressSource};
 const MEMBERS_MAX: usize = 256;
 
 /// `GET /v1/egress/sources`.
-pub(super) async fn list_sources(_: Operator, State(app): State<App>) -> Result<Answer<Value>, ApiError> {
+pub(super) async fn list_sources(
+    _: Operator,
+    State(app): State<App>,
+) -> Result<Answer<Value>, ApiError> {
     Ok(Answer(json!({ "data": app.store.sources().await? })))
 }
 
@@ -29,12 +32,18 @@ pub(super) async fn put_source(
 ) -> Result<Answer<EgressSource>, ApiError> {
     source.name = name.parse()?;
     if source.address.is_unspecified() || source.address.is_multicast() {
-        return Err(ApiError::field("/address", "must be an address of this machine, such as 203.0.113.7"));
+        return Err(ApiError::field(
+            "/address",
+            "must be an address of this machine, such as 203.0.113.7",
+        ));
     }
     if let Some(name) = &source.ehlo_name
         && !is_host_name(name)
     {
-        return Err(ApiError::field("/ehlo_name", "must be a host name, such as mail.example.com"));
+        return Err(ApiError::field(
+            "/ehlo_name",
+            "must be a host name, such as mail.example.com",
+        ));
     }
     app.store.put_source(&source).await?;
     Ok(Answer(source))
@@ -43,7 +52,9 @@ pub(super) async fn put_source(
 fn is_host_name(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
@@ -56,8 +67,14 @@ pub(super) async fn get_source(
     State(app): State<App>,
     Path(name): Path<String>,
 ) -> Result<Answer<EgressSource>, ApiError> {
-    let name: SourceName = name.parse().map_err(|_| ApiError::NotFound("egress source"))?;
-    app.store.source(&name).await?.map(Answer).ok_or(ApiError::NotFound("egress source"))
+    let name: SourceName = name
+        .parse()
+        .map_err(|_| ApiError::NotFound("egress source"))?;
+    app.store
+        .source(&name)
+        .await?
+        .map(Answer)
+        .ok_or(ApiError::NotFound("egress source"))
 }
 
 /// `DELETE /v1/egress/sources/{name}`: refused while a pool has it.
@@ -66,12 +83,17 @@ pub(super) async fn delete_source(
     State(app): State<App>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let name: SourceName = name.parse().map_err(|_| ApiError::NotFound("egress source"))?;
+    let name: SourceName = name
+        .parse()
+        .map_err(|_| ApiError::NotFound("egress source"))?;
     gone(app.store.delete_source(&name).await?, "egress source")
 }
 
 /// `GET /v1/egress/pools`.
-pub(super) async fn list_pools(_: Operator, State(app): State<App>) -> Result<Answer<Value>, ApiError> {
+pub(super) async fn list_pools(
+    _: Operator,
+    State(app): State<App>,
+) -> Result<Answer<Value>, ApiError> {
     Ok(Answer(json!({ "data": app.store.pools().await? })))
 }
 
@@ -84,7 +106,10 @@ pub(super) async fn put_pool(
 ) -> Result<Answer<EgressPool>, ApiError> {
     pool.name = name.parse()?;
     if pool.sources.is_empty() || pool.sources.len() > MEMBERS_MAX {
-        return Err(ApiError::field("/sources", format!("must list 1 to {MEMBERS_MAX} sources")));
+        return Err(ApiError::field(
+            "/sources",
+            format!("must list 1 to {MEMBERS_MAX} sources"),
+        ));
     }
     for (index, member) in pool.sources.iter().enumerate() {
         if app.store.source(&member.source).await?.is_none() {
@@ -102,8 +127,14 @@ pub(super) async fn get_pool(
     State(app): State<App>,
     Path(name): Path<String>,
 ) -> Result<Answer<EgressPool>, ApiError> {
-    let name: PoolName = name.parse().map_err(|_| ApiError::NotFound("egress pool"))?;
-    app.store.pool(&name).await?.map(Answer).ok_or(ApiError::NotFound("egress pool"))
+    let name: PoolName = name
+        .parse()
+        .map_err(|_| ApiError::NotFound("egress pool"))?;
+    app.store
+        .pool(&name)
+        .await?
+        .map(Answer)
+        .ok_or(ApiError::NotFound("egress pool"))
 }
 
 /// `DELETE /v1/egress/pools/{name}`: refused while a tenant or integration leaves by it.
@@ -112,11 +143,17 @@ pub(super) async fn delete_pool(
     State(app): State<App>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let name: PoolName = name.parse().map_err(|_| ApiError::NotFound("egress pool"))?;
+    let name: PoolName = name
+        .parse()
+        .map_err(|_| ApiError::NotFound("egress pool"))?;
     gone(app.store.delete_pool(&name).await?, "egress pool")
 }
 
 /// The answer to a deletion.
 pub(super) fn gone(existed: bool, what: &'static str) -> Result<StatusCode, ApiError> {
-    if existed { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::NotFound(what)) }
+    if existed {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(ApiError::NotFound(what))
+    }
 }

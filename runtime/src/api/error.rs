@@ -69,7 +69,10 @@ pub enum ApiError {
 impl ApiError {
     /// A single wrong field.
     pub fn field(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Invalid(vec![FieldError { pointer: pointer.into(), message: message.into() }])
+        Self::Invalid(vec![FieldError {
+            pointer: pointer.into(),
+            message: message.into(),
+        }])
     }
 
     /// The status code.
@@ -122,7 +125,11 @@ struct Problem<'a> {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = self.status();
-        let errors: &[FieldError] = if let Self::Invalid(errors) = &self { errors } else { &[] };
+        let errors: &[FieldError] = if let Self::Invalid(errors) = &self {
+            errors
+        } else {
+            &[]
+        };
         let problem = Problem {
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
@@ -132,7 +139,10 @@ impl IntoResponse for ApiError {
         };
         let mut response = (status, axum::Json(problem)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if self == Self::Unavailable {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
@@ -143,7 +153,9 @@ impl IntoResponse for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::InUse { what, by } => Self::Conflict(format!("the {what} is in use by {by}")),
+            StoreError::InUse { what, by } => {
+                Self::Conflict(format!("the {what} is in use by {by}"))
+            }
             StoreError::Unavailable(_) => {
                 tracing::error!(%error, "the store is not available");
                 Self::Unavailable
@@ -183,7 +195,9 @@ impl From<RosterError> for ApiError {
         match error {
             RosterError::Store(error) => error.into(),
             RosterError::Missing => Self::NotFound("integration"),
-            RosterError::Settings { pointer, message } => Self::field(format!("/settings{pointer}"), message),
+            RosterError::Settings { pointer, message } => {
+                Self::field(format!("/settings{pointer}"), message)
+            }
             RosterError::Policy(error) => Self::field("/settings", error.to_string()),
             RosterError::Draft | RosterError::NoSource(_) => Self::Conflict(error.to_string()),
             RosterError::Connector(error) => {
@@ -196,6 +210,9 @@ impl From<RosterError> for ApiError {
 
 impl From<UploadError> for ApiError {
     fn from(error: UploadError) -> Self {
-        Self::Upload { code: error.code(), detail: error.to_string() }
+        Self::Upload {
+            code: error.code(),
+            detail: error.to_string(),
+        }
     }
 }

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::App;
+use super::error::ApiError;
 use crate::limits::Limits;
 
 /// `GET /healthz`: the process answers.
@@ -16,7 +17,10 @@ pub(super) async fn alive() -> &'static str {
 pub(super) async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
     match app.store.check().await {
         Ok(()) => (StatusCode::OK, "ready\n"),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store is not available\n"),
+        Err(_) => (
+            ApiError::Unavailable.status(),
+            "the store is not available\n",
+        ),
     }
 }
 

@@ -48,13 +48,21 @@ fn shown(integration: &Integration) -> Value {
 
 async fn find(app: &App, tenant: &TenantId, id: &str) -> Result<Integration, ApiError> {
     let id = id.parse().map_err(|_| ApiError::NotFound("integration"))?;
-    app.store.integration(tenant, &id).await?.ok_or(ApiError::NotFound("integration"))
+    app.store
+        .integration(tenant, &id)
+        .await?
+        .ok_or(ApiError::NotFound("integration"))
 }
 
 /// `GET …/integrations`.
-pub(super) async fn list(caller: ForTenant, State(app): State<App>) -> Result<Answer<Value>, ApiError> {
+pub(super) async fn list(
+    caller: ForTenant,
+    State(app): State<App>,
+) -> Result<Answer<Value>, ApiError> {
     let integrations = app.store.integrations(&caller.tenant).await?;
-    Ok(Answer(json!({ "data": integrations.iter().map(shown).collect::<Vec<_>>() })))
+    Ok(Answer(
+        json!({ "data": integrations.iter().map(shown).collect::<Vec<_>>() }),
+    ))
 }
 
 /// `GET …/integrations/{integration}`.
@@ -63,7 +71,9 @@ pub(super) async fn get(
     State(app): State<App>,
     Path(params): Path<BTreeMap<String, String>>,
 ) -> Result<Answer<Value>, ApiError> {
-    Ok(Answer(shown(&find(&app, &caller.tenant, param(&params)).await?)))
+    Ok(Answer(shown(
+        &find(&app, &caller.tenant, param(&params)).await?,
+    )))
 }
 
 /// The integration's name; the tenant's may stand in the path as well.
@@ -81,7 +91,11 @@ pub(super) async fn put(
     let id: IntegrationId = param(&params).parse()?;
     let known = app.store.integration(&caller.tenant, &id).await?;
     check_pool(&app, &caller, &body, known.as_ref()).await?;
-    let status = if known.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+    let status = if known.is_some() {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
     let integration = build(&app, caller.tenant, id, body, known).await?;
     let saved = app.store.put_integration(&integration).await?;
     Ok((status, Answer(shown(&saved))))
@@ -101,9 +115,10 @@ async fn check_pool(
         return Err(ApiError::Forbidden);
     }
     match &body.egress_pool {
-        Some(pool) if app.store.pool(pool).await?.is_none() => {
-            Err(ApiError::field("/egress_pool", format!("there is no egress pool {pool}: make it first")))
-        }
+        Some(pool) if app.store.pool(pool).await?.is_none() => Err(ApiError::field(
+            "/egress_pool",
+            format!("there is no egress pool {pool}: make it first"),
+        )),
         _ => Ok(()),
     }
 }
@@ -132,7 +147,9 @@ async fn build(
         tenant,
         connector: body.connector,
         digest,
-        state: known.as_ref().map_or(IntegrationState::Draft, |known| known.state),
+        state: known
+            .as_ref()
+            .map_or(IntegrationState::Draft, |known| known.state),
         settings,
         secrets,
         egress_pool: body.egress_pool,
@@ -147,23 +164,36 @@ async fn version(app: &App, body: &IntegrationBody) -> Result<Digest, ApiError> 
         Some(digest) => versions.iter().find(|version| version.digest == digest),
         None => versions.first(),
     };
-    found.map(|version| version.digest).ok_or_else(|| match body.digest {
-        Some(_) => ApiError::field("/digest", "no uploaded version of the connector has this digest"),
-        None => ApiError::field("/connector", format!("there is no connector {}: upload it first", body.connector)),
-    })
+    found
+        .map(|version| version.digest)
+        .ok_or_else(|| match body.digest {
+            Some(_) => ApiError::field(
+                "/digest",
+                "no uploaded version of the connector has this digest",
+            ),
+            None => ApiError::field(
+                "/connector",
+                format!("there is no connector {}: upload it first", body.connector),
+            ),
+        })
 }
 
 /// Fills in secrets that a write leaves out, so that a read can be written back.
 fn keep_secrets(settings: &mut Value, secrets: &BTreeMap<String, Secret>) {
     for (pointer, secret) in secrets {
-        let Some((parent, name)) = pointer.rsplit_once('/') else { continue };
+        let Some((parent, name)) = pointer.rsplit_once('/') else {
+            continue;
+        };
         let name = name.replace("~1", "/").replace("~0", "~");
         match settings.pointer_mut(parent) {
             Some(Value::Object(fields)) if fields.get(&name).is_none_or(Value::is_null) => {
                 fields.insert(name, Value::String(secret.expose().to_owned()));
             }
             Some(Value::Array(items)) => {
-                if let Some(item) = name.parse::<usize>().ok().and_then(|index| items.get_mut(index))
+                if let Some(item) = name
+                    .parse::<usize>()
+                    .ok()
+                    .and_then(|index| items.get_mut(index))
                     && item.is_null()
                 {
                     *item = Value::String(secret.expose().to_owned());
@@ -181,7 +211,12 @@ pub(super) async fn delete(
     Path(params): Path<BTreeMap<String, String>>,
 ) -> Result<StatusCode, ApiError> {
     let integration = find(&app, &caller.tenant, param(&params)).await?;
-    gone(app.store.delete_integration(&caller.tenant, &integration.id).await?, "integration")
+    gone(
+        app.store
+            .delete_integration(&caller.tenant, &integration.id)
+            .await?,
+        "integration",
+    )
 }
 
 /// `POST …/integrations/{integration}/activate`: routes may name it from now on.
@@ -227,18 +262,29 @@ pub(super) async fn test(
         (None, Some(known)) => known,
         (None, None) => return Err(ApiError::NotFound("integration")),
         (Some(settings), known) => {
-            let connector = body.connector.or_else(|| known.as_ref().map(|known| known.connector.clone()));
-            let connector = connector.ok_or_else(|| ApiError::field("/connector", "name the connector to try"))?;
-            let digest = body.digest.or_else(|| known.as_ref().map(|known| known.digest));
+            let connector = body
+                .connector
+                .or_else(|| known.as_ref().map(|known| known.connector.clone()));
+            let connector = connector
+                .ok_or_else(|| ApiError::field("/connector", "name the connector to try"))?;
+            let digest = body
+                .digest
+                .or_else(|| known.as_ref().map(|known| known.digest));
             let egress_pool = known.as_ref().and_then(|known| known.egress_pool.clone());
-            let body = IntegrationBody { connector, digest, settings, egress_pool };
+            let body = IntegrationBody {
+                connector,
+                digest,
+                settings,
+                egress_pool,
+            };
             build(&app, caller.tenant.clone(), id, body, known).await?
         }
     };
     let ready = app.delivery.roster().prepare(integration).await?;
     let payload = match body.payload {
         Some(payload) => payload,
-        None => RawValue::from_string(r#"{"code":"000000"}"#.to_owned()).map_err(|_| ApiError::Internal)?,
+        None => RawValue::from_string(r#"{"code":"000000"}"#.to_owned())
+            .map_err(|_| ApiError::Internal)?,
     };
     let fields = Fields {
         channel: ready.connector.info.channel,
@@ -251,7 +297,10 @@ pub(super) async fn test(
         idempotency_key: None,
     };
     let message = message(&app, caller.tenant, fields)?;
-    let (outcome, report) = app.delivery.test(&ready, message.outgoing(message.created_at)).await?;
+    let (outcome, report) = app
+        .delivery
+        .test(&ready, message.outgoing(message.created_at))
+        .await?;
     Ok(Answer(json!({
         "ok": matches!(outcome, Outcome::Receipt(_)),
         "outcome": outcome,

@@ -53,9 +53,18 @@ pub struct Fields<'a> {
 /// [`ApiError::Invalid`] names the field.
 pub fn message(app: &App, tenant: TenantId, fields: Fields<'_>) -> Result<Message, ApiError> {
     let payload = Payload::parse(fields.payload)?;
-    let locale = fields.locale.or_else(|| payload.text("locale")).filter(|locale| !locale.is_empty());
-    if locale.as_ref().is_some_and(|locale| !is_language_tag(locale)) {
-        return Err(ApiError::field("/locale", "must be a language tag, such as de or zh-CN"));
+    let locale = fields
+        .locale
+        .or_else(|| payload.text("locale"))
+        .filter(|locale| !locale.is_empty());
+    if locale
+        .as_ref()
+        .is_some_and(|locale| !is_language_tag(locale))
+    {
+        return Err(ApiError::field(
+            "/locale",
+            "must be a language tag, such as de or zh-CN",
+        ));
     }
     let client_ip = match fields.ip.filter(|ip| !ip.is_empty()) {
         Some(ip) => {
@@ -82,7 +91,9 @@ pub fn message(app: &App, tenant: TenantId, fields: Fields<'_>) -> Result<Messag
 
 /// The shape of BCP 47, not its registry.
 fn is_language_tag(text: &str) -> bool {
-    let part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
+    let part = |part: &str| {
+        (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
+    };
     text.len() <= 35 && text.split(['-', '_']).all(part)
 }
 
@@ -115,7 +126,8 @@ pub(super) async fn post(
     headers: HeaderMap,
     Json(body): Json<MessageBody>,
 ) -> Result<Response, ApiError> {
-    let Query(query) = query.map_err(|_| ApiError::BadRequest("the query may hold wait=SECONDS".to_owned()))?;
+    let Query(query) =
+        query.map_err(|_| ApiError::BadRequest("the query may hold wait=SECONDS".to_owned()))?;
     let wait = Duration::from_secs(query.wait.unwrap_or(0).min(WAIT_MAX));
     let fields = Fields {
         channel: body.channel,
@@ -134,12 +146,21 @@ pub(super) async fn post(
                 // Time over or sender gone: the message goes on by itself either way.
                 let _ = tokio::time::timeout(wait, first).await;
             }
-            Ok((StatusCode::ACCEPTED, Answer(shown(&app, &caller.tenant, id).await?)).into_response())
+            Ok((
+                StatusCode::ACCEPTED,
+                Answer(shown(&app, &caller.tenant, id).await?),
+            )
+                .into_response())
         }
         Submitted::Replayed(id) => {
-            let mut response =
-                (StatusCode::ACCEPTED, Answer(shown(&app, &caller.tenant, id).await?)).into_response();
-            response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
+            let mut response = (
+                StatusCode::ACCEPTED,
+                Answer(shown(&app, &caller.tenant, id).await?),
+            )
+                .into_response();
+            response
+                .headers_mut()
+                .insert("idempotent-replayed", HeaderValue::from_static("true"));
             Ok(response)
         }
         Submitted::Conflict => Err(ApiError::IdempotencyConflict),
@@ -151,20 +172,31 @@ fn time_to_live(app: &App, asked: Option<u64>) -> Result<Duration, ApiError> {
     match asked.map(Duration::from_secs) {
         None => Ok(most),
         Some(asked) if !asked.is_zero() && asked <= most => Ok(asked),
-        Some(_) => Err(ApiError::field("/expires_in_seconds", format!("must be 1 to {}", most.as_secs()))),
+        Some(_) => Err(ApiError::field(
+            "/expires_in_seconds",
+            format!("must be 1 to {}", most.as_secs()),
+        )),
     }
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
     match value.to_str() {
         Ok(text) if (1..=256).contains(&text.len()) => Ok(Some(text.to_owned())),
-        _ => Err(ApiError::BadRequest("Idempotency-Key must be 1 to 256 printable ASCII characters".to_owned())),
+        _ => Err(ApiError::BadRequest(
+            "Idempotency-Key must be 1 to 256 printable ASCII characters".to_owned(),
+        )),
     }
 }
 
 async fn shown(app: &App, tenant: &TenantId, id: MessageId) -> Result<Value, ApiError> {
-    let message = app.store.message(tenant, id).await?.ok_or(ApiError::NotFound("message"))?;
+    let message = app
+        .store
+        .message(tenant, id)
+        .await?
+        .ok_or(ApiError::NotFound("message"))?;
     let mut value = serde_json::to_value(&message).map_err(|_| ApiError::Internal)?;
     if let Some(fields) = value.as_object_mut() {
         fields.insert("attempts".to_owned(), json!(app.store.attempts(id).await?));
@@ -173,7 +205,10 @@ async fn shown(app: &App, tenant: &TenantId, id: MessageId) -> Result<Value, Api
 }
 
 fn id(params: &BTreeMap<String, String>) -> Result<MessageId, ApiError> {
-    params.get("message").and_then(|id| id.parse().ok()).ok_or(ApiError::NotFound("message"))
+    params
+        .get("message")
+        .and_then(|id| id.parse().ok())
+        .ok_or(ApiError::NotFound("message"))
 }
 
 /// `GET …/messages/{message}`: with its attempts.
@@ -192,12 +227,17 @@ pub(super) async fn cancel(
     Path(params): Path<BTreeMap<String, String>>,
 ) -> Result<Answer<Value>, ApiError> {
     let id = id(&params)?;
-    match app.store.cancel(&caller.tenant, id, app.clock.now()).await? {
+    match app
+        .store
+        .cancel(&caller.tenant, id, app.clock.now())
+        .await?
+    {
         Cancelled::Done => shown(&app, &caller.tenant, id).await.map(Answer),
         Cancelled::Missing => Err(ApiError::NotFound("message")),
-        Cancelled::TooLate(state) => {
-            Err(ApiError::Conflict(format!("the message is {}: it cannot be withdrawn", state.as_str())))
-        }
+        Cancelled::TooLate(state) => Err(ApiError::Conflict(format!(
+            "the message is {}: it cannot be withdrawn",
+            state.as_str()
+        ))),
     }
 }
 
@@ -218,12 +258,23 @@ pub(super) async fn list(
     query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Answer<Value>, ApiError> {
     let Query(query) = query.map_err(|_| {
-        let words: Vec<_> = MessageState::ALL.iter().map(|state| state.as_str()).collect();
+        let words: Vec<_> = MessageState::ALL
+            .iter()
+            .map(|state| state.as_str())
+            .collect();
         let states = words.join(", ");
-        ApiError::BadRequest(format!("the query may hold state ({states}), channel (email, sms), cursor and limit"))
+        ApiError::BadRequest(format!(
+            "the query may hold state ({states}), channel (email, sms), cursor and limit"
+        ))
     })?;
-    let filter = MessageFilter { state: query.state, channel: query.channel };
+    let filter = MessageFilter {
+        state: query.state,
+        channel: query.channel,
+    };
     let limit = query.limit.unwrap_or(50).clamp(1, PAGE_MAX);
-    let page = app.store.messages(&caller.tenant, &filter, query.cursor, limit).await?;
+    let page = app
+        .store
+        .messages(&caller.tenant, &filter, query.cursor, limit)
+        .await?;
     Ok(Answer(json!({ "data": page.data, "next": page.next })))
 }

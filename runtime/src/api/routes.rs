@@ -28,11 +28,17 @@ pub(super) struct RouteBody {
 }
 
 fn channel(params: &BTreeMap<String, String>) -> Result<Channel, ApiError> {
-    params.get("channel").and_then(|word| Channel::parse(word)).ok_or(ApiError::NotFound("channel"))
+    params
+        .get("channel")
+        .and_then(|word| Channel::parse(word))
+        .ok_or(ApiError::NotFound("channel"))
 }
 
 /// `GET …/routes`.
-pub(super) async fn list(caller: ForTenant, State(app): State<App>) -> Result<Answer<Value>, ApiError> {
+pub(super) async fn list(
+    caller: ForTenant,
+    State(app): State<App>,
+) -> Result<Answer<Value>, ApiError> {
     let mut routes = Vec::new();
     for channel in [Channel::Email, Channel::Sms] {
         routes.extend(app.store.route(&caller.tenant, channel).await?);
@@ -60,10 +66,14 @@ pub(super) async fn put(
     let channel = channel(&params)?;
     let ids = body.integrations;
     if ids.is_empty() || ids.len() > INTEGRATIONS_MAX {
-        return Err(ApiError::field("/integrations", format!("must list 1 to {INTEGRATIONS_MAX} integrations")));
+        return Err(ApiError::field(
+            "/integrations",
+            format!("must list 1 to {INTEGRATIONS_MAX} integrations"),
+        ));
     }
     for (index, id) in ids.iter().enumerate() {
-        let wrong = |message: String| Err(ApiError::field(format!("/integrations/{index}"), message));
+        let wrong =
+            |message: String| Err(ApiError::field(format!("/integrations/{index}"), message));
         if ids.iter().take(index).any(|earlier| earlier == id) {
             return wrong(format!("{id} stands in the list twice"));
         }
@@ -78,7 +88,10 @@ pub(super) async fn put(
             return wrong(format!("{id} sends by {}", connector.info.channel.as_str()));
         }
     }
-    let route = Route { channel, integrations: ids };
+    let route = Route {
+        channel,
+        integrations: ids,
+    };
     app.store.put_route(&caller.tenant, &route).await?;
     app.delivery.wake();
     Ok(Answer(route))
@@ -90,5 +103,10 @@ pub(super) async fn delete(
     State(app): State<App>,
     Path(params): Path<BTreeMap<String, String>>,
 ) -> Result<StatusCode, ApiError> {
-    gone(app.store.delete_route(&caller.tenant, channel(&params)?).await?, "route")
+    gone(
+        app.store
+            .delete_route(&caller.tenant, channel(&params)?)
+            .await?,
+        "route",
+    )
 }

@@ -10,7 +10,7 @@ use super::App;
 use super::auth::{Operator, generate};
 use super::body::Json;
 use super::error::{ApiError, FieldError};
-use crate::egress::HostPattern;
+use crate::egress::{Author, HostPattern};
 use crate::id::{PoolName, TenantId};
 use crate::tenant::{ApiKey, Tenant};
 
@@ -40,11 +40,18 @@ pub(super) async fn put(
     if let Some(pool) = &body.egress_pool
         && app.store.pool(pool).await?.is_none()
     {
-        return Err(ApiError::field("/egress_pool", format!("there is no egress pool {pool}: make it first")));
+        return Err(ApiError::field(
+            "/egress_pool",
+            format!("there is no egress pool {pool}: make it first"),
+        ));
     }
     check_hosts(body.allowed_hosts.as_deref().unwrap_or_default())?;
     let known = app.store.tenant(&id).await?;
-    let status = if known.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+    let status = if known.is_some() {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
     let tenant = Tenant {
         id,
         title: body.title,
@@ -58,20 +65,35 @@ pub(super) async fn put(
 
 fn check_hosts(hosts: &[String]) -> Result<(), ApiError> {
     let wrong = hosts.iter().enumerate().filter_map(|(index, host)| {
-        let error = HostPattern::for_tenant(host).err()?;
-        Some(FieldError { pointer: format!("/allowed_hosts/{index}"), message: error.to_string() })
+        let error = HostPattern::parse(host, Author::Tenant).err()?;
+        Some(FieldError {
+            pointer: format!("/allowed_hosts/{index}"),
+            message: error.to_string(),
+        })
     });
     let wrong: Vec<_> = wrong.collect();
-    if wrong.is_empty() { Ok(()) } else { Err(ApiError::Invalid(wrong)) }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::Invalid(wrong))
+    }
 }
 
 /// `GET /v1/tenants/{tenant}`.
-pub(super) async fn get(_: Operator, State(app): State<App>, Path(id): Path<String>) -> Result<Answer<Tenant>, ApiError> {
+pub(super) async fn get(
+    _: Operator,
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Answer<Tenant>, ApiError> {
     find(&app, &id).await.map(Answer)
 }
 
-/// `DELETE /v1/tenants/{tenant}`: with all that it has.
-pub(super) async fn delete(_: Operator, State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
+/// `DELETE /v1/tenants/{tenant}`: refused while it has integrations.
+pub(super) async fn delete(
+    _: Operator,
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
     let tenant = find(&app, &id).await?;
     app.store.delete_tenant(&tenant.id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -79,7 +101,10 @@ pub(super) async fn delete(_: Operator, State(app): State<App>, Path(id): Path<S
 
 async fn find(app: &App, id: &str) -> Result<Tenant, ApiError> {
     let id = id.parse().map_err(|_| ApiError::NotFound("tenant"))?;
-    app.store.tenant(&id).await?.ok_or(ApiError::NotFound("tenant"))
+    app.store
+        .tenant(&id)
+        .await?
+        .ok_or(ApiError::NotFound("tenant"))
 }
 
 /// What a key is for, in words.
@@ -108,7 +133,13 @@ pub(super) async fn create_key(
     let tenant = find(&app, &id).await?;
     let (record, text) = generate(Some(tenant.id), body.title, app.clock.now())?;
     app.store.put_api_key(&record).await?;
-    Ok((StatusCode::CREATED, Answer(NewKey { record, key: text.expose().to_owned() })))
+    Ok((
+        StatusCode::CREATED,
+        Answer(NewKey {
+            record,
+            key: text.expose().to_owned(),
+        }),
+    ))
 }
 
 /// `GET /v1/tenants/{tenant}/keys`: without their texts.
@@ -118,7 +149,9 @@ pub(super) async fn list_keys(
     Path(id): Path<String>,
 ) -> Result<Answer<Value>, ApiError> {
     let tenant = find(&app, &id).await?;
-    Ok(Answer(json!({ "data": app.store.api_keys(&tenant.id).await? })))
+    Ok(Answer(
+        json!({ "data": app.store.api_keys(&tenant.id).await? }),
+    ))
 }
 
 /// `DELETE /v1/tenants/{tenant}/keys/{key}`: it stops to work at once.
@@ -128,7 +161,11 @@ pub(super) async fn revoke_key(
     Path((id, key)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let tenant = find(&app, &id).await?;
-    if app.store.revoke_api_key(&tenant.id, &key, app.clock.now()).await? {
+    if app
+        .store
+        .revoke_api_key(&tenant.id, &key, app.clock.now())
+        .await?
+    {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(ApiError::NotFound("key"))

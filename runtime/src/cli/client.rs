@@ -9,7 +9,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::ServerArgs;
-use crate::egress::{Credential, Egress, EgressConfig, EgressPolicy, EgressScope, HttpRequest, Transport};
+use crate::egress::{
+    Credential, Egress, EgressConfig, EgressPolicy, EgressScope, HttpRequest, Transport,
+};
 use crate::limits::Limits;
 use crate::settings::Placeholders;
 
@@ -31,10 +33,22 @@ impl Client {
     /// A client of the server that the arguments name: any host, any address.
     pub(super) fn new(args: &ServerArgs) -> anyhow::Result<Self> {
         let base = args.server.trim_end_matches('/').to_owned();
-        let authority = base.split_once("://").map(|(_, rest)| rest).context("--server must be a URL, such as https://sendbox.example.com")?;
-        let config = EgressConfig::for_server(authority)?;
-        let egress = Arc::new(Egress::new(config)?);
-        let policy = EgressPolicy::new(egress.operator(), None, &[authority.to_owned()], &Value::Null)?;
+        let authority = base
+            .split_once("://")
+            .map(|(_, rest)| rest)
+            .context("--server must be a URL, such as https://sendbox.example.com")?;
+        let host = authority
+            .rsplit_once(':')
+            .map_or(authority, |(host, _)| host)
+            .trim_matches(['[', ']']);
+        let config = EgressConfig::client(host);
+        let egress = Arc::new(Egress::new(&config)?);
+        let policy = EgressPolicy::new(
+            egress.ceiling(),
+            None,
+            &[authority.to_owned()],
+            &Value::Null,
+        )?;
         let wall_ms = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
         let limits = Limits {
             wall_ms,
@@ -44,21 +58,41 @@ impl Client {
             requests: u32::MAX,
             ..Limits::default()
         };
-        Ok(Self { base, key: args.key.clone(), egress, policy: Arc::new(policy), limits: Arc::new(limits) })
+        Ok(Self {
+            base,
+            key: args.key.clone(),
+            egress,
+            policy: Arc::new(policy),
+            limits: Arc::new(limits),
+        })
     }
 
     /// Calls the API with a JSON body, or none.
-    pub(super) async fn call(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-        let body = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
+    pub(super) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Value> {
+        let body = body
+            .map(|body| Bytes::from(body.to_string()))
+            .unwrap_or_default();
         self.exchange(method, path, "application/json", body).await
     }
 
     /// Posts a component.
     pub(super) async fn component(&self, path: &str, bytes: Vec<u8>) -> anyhow::Result<Value> {
-        self.exchange("POST", path, "application/wasm", bytes.into()).await
+        self.exchange("POST", path, "application/wasm", bytes.into())
+            .await
     }
 
-    async fn exchange(&self, method: &str, path: &str, media_type: &str, body: Bytes) -> anyhow::Result<Value> {
+    async fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        media_type: &str,
+        body: Bytes,
+    ) -> anyhow::Result<Value> {
         let scope = EgressScope::new(
             Transport::Live(self.egress.clone()),
             "client".parse()?,
@@ -79,12 +113,16 @@ impl Client {
             credential: Credential::Bearer(self.key.clone()),
             timeout: None,
         };
-        let response = scope.http(request).await.with_context(|| format!("{} does not answer", self.base))?;
+        let response = scope
+            .http(request)
+            .await
+            .with_context(|| format!("{} does not answer", self.base))?;
         let value = if response.body.is_empty() {
             Value::Null
         } else {
-            serde_json::from_slice(&response.body)
-                .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&response.body).into_owned()))
+            serde_json::from_slice(&response.body).unwrap_or_else(|_| {
+                Value::String(String::from_utf8_lossy(&response.body).into_owned())
+            })
         };
         if (200..300).contains(&response.status) {
             return Ok(value);
@@ -95,10 +133,24 @@ impl Client {
 
 /// An RFC 9457 problem in words, each wrong field on its own line.
 fn refusal(status: u16, problem: &Value) -> String {
-    let detail = problem.get("detail").and_then(Value::as_str).unwrap_or("no reason given");
+    let detail = problem
+        .get("detail")
+        .and_then(Value::as_str)
+        .unwrap_or("no reason given");
     let mut text = format!("the server answers {status}: {detail}");
-    for error in problem.get("errors").and_then(Value::as_array).into_iter().flatten() {
-        let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    for error in problem
+        .get("errors")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let part = |name: &str| {
+            error
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         text.push_str(&format!("\n  {}: {}", part("pointer"), part("message")));
     }
     text

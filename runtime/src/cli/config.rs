@@ -37,7 +37,10 @@ pub(super) fn run(command: ConfigCommand, output: Output) -> anyhow::Result<Exit
         let origin = loaded.origins.get(&key).map_or("default", String::as_str);
         match output {
             Output::Text => output::line(&format!("{key} = {value}  ({origin})")),
-            Output::Json => output::result(output, &json!({ "key": key, "value": value, "origin": origin })),
+            Output::Json => output::result(
+                output,
+                &json!({ "key": key, "value": value, "origin": origin }),
+            ),
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -47,7 +50,11 @@ fn flatten(value: &Value, prefix: &str, out: &mut Vec<(String, Value)>) {
     match value {
         Value::Object(fields) if !fields.is_empty() => {
             for (name, value) in fields {
-                let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                let key = if prefix.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{prefix}.{name}")
+                };
                 flatten(value, &key, out);
             }
         }

@@ -11,7 +11,7 @@ use clap::Subcommand;
 
 use super::client::Client;
 use super::{Bundle, Output, ServerArgs, output};
-use crate::connector::{ConnectorRuntime, EngineConfig, LoadedConnector};
+use crate::connector::{ConnectorRuntime, EngineConfig};
 use crate::id::Digest;
 use crate::replay::{ReplayCase, check, replay};
 use crate::secret::SealingKey;
@@ -45,7 +45,11 @@ pub(super) enum ConnectorCommand {
     },
 }
 
-pub(super) async fn run(command: ConnectorCommand, output: Output, bundle: Bundle) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(
+    command: ConnectorCommand,
+    output: Output,
+    bundle: Bundle,
+) -> anyhow::Result<ExitCode> {
     match command {
         ConnectorCommand::Inspect { connector } => {
             let runtime = local_runtime()?;
@@ -57,10 +61,20 @@ pub(super) async fn run(command: ConnectorCommand, output: Output, bundle: Bundl
         }
         ConnectorCommand::Upload { server, connector } => {
             let bytes = component(&connector, bundle)?.to_vec();
-            output::result(output, &Client::new(&server)?.component("/v1/connectors", bytes).await?);
+            output::result(
+                output,
+                &Client::new(&server)?
+                    .component("/v1/connectors", bytes)
+                    .await?,
+            );
         }
         ConnectorCommand::List { server } => {
-            output::result(output, &Client::new(&server)?.call("GET", "/v1/connectors", None).await?);
+            output::result(
+                output,
+                &Client::new(&server)?
+                    .call("GET", "/v1/connectors", None)
+                    .await?,
+            );
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -72,29 +86,36 @@ pub(super) fn component(name: &str, bundle: Bundle) -> anyhow::Result<Bytes> {
         return Ok(Bytes::from_static(bytes));
     }
     let bytes = std::fs::read(Path::new(name));
-    bytes.map(Bytes::from).with_context(|| format!("{name} is no bundled connector and no file that can be read"))
+    bytes
+        .map(Bytes::from)
+        .with_context(|| format!("{name} is no bundled connector and no file that can be read"))
 }
 
 /// An engine that keeps nothing on disk.
 fn local_runtime() -> anyhow::Result<ConnectorRuntime> {
-    let mut random = [0_u8; 32];
-    aws_lc_rs::rand::fill(&mut random).ok().context("no randomness")?;
-    let key = SealingKey::from_hex(&random.iter().map(|byte| format!("{byte:02x}")).collect::<String>())?;
-    let config = EngineConfig { pool_slots: 16, ..EngineConfig::default() };
-    Ok(ConnectorRuntime::new(&config, Arc::new(key))?)
+    let config = EngineConfig {
+        pool_slots: 16,
+        ..EngineConfig::default()
+    };
+    // Nothing is kept, so nothing needs a key that outlives the process.
+    Ok(ConnectorRuntime::new(
+        &config,
+        Arc::new(SealingKey::generate()?),
+    )?)
 }
 
 async fn run_cases(bytes: Bytes, compare: bool) -> anyhow::Result<ExitCode> {
     let runtime = local_runtime()?;
     runtime.inspect(bytes.clone()).await?;
-    let connector: Arc<LoadedConnector> = runtime.load(Digest::of(&bytes), bytes).await?;
+    let connector = runtime.load(Digest::of(&bytes), bytes).await?;
     let (mut cases, mut different) = (0_u32, 0_u32);
     for (number, line) in std::io::stdin().lock().lines().enumerate() {
         let line = line?;
         if line.trim().is_empty() {
             continue;
         }
-        let case: ReplayCase = serde_json::from_str(&line).with_context(|| format!("standard input, line {}", number + 1))?;
+        let case: ReplayCase = serde_json::from_str(&line)
+            .with_context(|| format!("standard input, line {}", number + 1))?;
         let result = replay(&runtime, &connector, &case).await;
         cases += 1;
         if !compare {
@@ -110,5 +131,9 @@ async fn run_cases(bytes: Bytes, compare: bool) -> anyhow::Result<ExitCode> {
     if compare {
         output::note(&format!("{cases} cases, {different} different"));
     }
-    Ok(if different == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if different == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

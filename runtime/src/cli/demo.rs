@@ -61,7 +61,7 @@ fn profile(args: &DemoArgs, folder: &Path) -> anyhow::Result<Config> {
     let mut config = Config::default();
     config.server.listen = args.listen;
     config.store.folder = folder.to_owned();
-    config.egress = crate::egress::EgressConfig::loopback()?;
+    config.egress = crate::egress::EgressConfig::loopback();
     Ok(config)
 }
 
@@ -73,10 +73,18 @@ async fn show(
     provider: &Provider,
 ) -> anyhow::Result<()> {
     let base = format!("http://{}", server.address);
-    let operator_key = std::fs::read_to_string(&server.operator_key_file)?.trim().to_owned();
-    let operator = Client::new(&ServerArgs { server: base.clone(), key: operator_key.clone() })?;
+    let operator_key = std::fs::read_to_string(&server.operator_key_file)?
+        .trim()
+        .to_owned();
+    let operator = Client::new(&ServerArgs {
+        server: base.clone(),
+        key: operator_key.clone(),
+    })?;
     output::line(&format!("server     {base}"));
-    output::line(&format!("provider   http://{} (a stand-in that prints what reaches it)", provider.address));
+    output::line(&format!(
+        "provider   http://{} (a stand-in that prints what reaches it)",
+        provider.address
+    ));
 
     let file = match &args.connector {
         Some(file) => file.clone(),
@@ -91,7 +99,10 @@ async fn show(
     for ((tenant, source), key) in TENANTS.into_iter().zip(&keys) {
         send(&base, tenant, source, key).await?;
         let seen = provider.last_source();
-        ensure!(seen.as_deref() == Some(source), "the provider saw {seen:?}, not {source}");
+        ensure!(
+            seen.as_deref() == Some(source),
+            "the provider saw {seen:?}, not {source}"
+        );
     }
     output::line("\nTry it yourself:\n");
     for ((tenant, _), key) in TENANTS.into_iter().zip(&keys) {
@@ -100,7 +111,9 @@ async fn show(
              -H 'Content-Type: application/json' -d '{PAYLOAD}'\n"
         ));
     }
-    output::line(&format!("operator's API: {base}/v1 with 'Authorization: Bearer {operator_key}'"));
+    output::line(&format!(
+        "operator's API: {base}/v1 with 'Authorization: Bearer {operator_key}'"
+    ));
     Ok(())
 }
 
@@ -134,9 +147,21 @@ async fn set_up(
     provider: &Provider,
 ) -> anyhow::Result<String> {
     let steps = [
-        ("PUT", format!("/v1/egress/sources/{tenant}-ip"), json!({ "address": source })),
-        ("PUT", format!("/v1/egress/pools/{tenant}"), json!({ "sources": [{ "source": format!("{tenant}-ip") }] })),
-        ("PUT", format!("/v1/tenants/{tenant}"), json!({ "title": tenant, "egress_pool": tenant })),
+        (
+            "PUT",
+            format!("/v1/egress/sources/{tenant}-ip"),
+            json!({ "address": source }),
+        ),
+        (
+            "PUT",
+            format!("/v1/egress/pools/{tenant}"),
+            json!({ "sources": [{ "source": format!("{tenant}-ip") }] }),
+        ),
+        (
+            "PUT",
+            format!("/v1/tenants/{tenant}"),
+            json!({ "title": tenant, "egress_pool": tenant }),
+        ),
         (
             "PUT",
             format!("/v1/tenants/{tenant}/integrations/mail"),
@@ -145,35 +170,83 @@ async fn set_up(
                 "settings": { "endpoint": format!("http://{}/{tenant}/send-email", provider.address) },
             }),
         ),
-        ("POST", format!("/v1/tenants/{tenant}/integrations/mail/activate"), Value::Null),
-        ("PUT", format!("/v1/tenants/{tenant}/routes/email"), json!({ "integrations": ["mail"] })),
+        (
+            "POST",
+            format!("/v1/tenants/{tenant}/integrations/mail/activate"),
+            Value::Null,
+        ),
+        (
+            "PUT",
+            format!("/v1/tenants/{tenant}/routes/email"),
+            json!({ "integrations": ["mail"] }),
+        ),
     ];
     for (method, path, body) in steps {
-        operator.call(method, &path, Some(&body).filter(|body| !body.is_null())).await.context(path)?;
+        operator
+            .call(method, &path, Some(&body).filter(|body| !body.is_null()))
+            .await
+            .context(path)?;
     }
-    let key = operator.call("POST", &format!("/v1/tenants/{tenant}/keys"), Some(&json!({ "title": "demo" }))).await?;
+    let key = operator
+        .call(
+            "POST",
+            &format!("/v1/tenants/{tenant}/keys"),
+            Some(&json!({ "title": "demo" })),
+        )
+        .await?;
     text(&key, "/key")
 }
 
 /// Posts Logto's own payload as Logto would, and prints the message's timeline.
 async fn send(base: &str, tenant: &str, source: &str, key: &str) -> anyhow::Result<()> {
-    let client = Client::new(&ServerArgs { server: base.to_owned(), key: key.to_owned() })?;
-    output::line(&format!("\nPOST /front-doors/logto/{tenant}/email  {}", provider::masked(PAYLOAD)));
+    let client = Client::new(&ServerArgs {
+        server: base.to_owned(),
+        key: key.to_owned(),
+    })?;
+    output::line(&format!(
+        "\nPOST /front-doors/logto/{tenant}/email  {}",
+        provider::masked(PAYLOAD)
+    ));
     let payload: Value = serde_json::from_str(PAYLOAD)?;
-    let answer = client.call("POST", &format!("/front-doors/logto/{tenant}/email"), Some(&payload)).await?;
-    let message = client.call("GET", &format!("/v1/messages/{}", text(&answer, "/id")?), None).await?;
+    let answer = client
+        .call(
+            "POST",
+            &format!("/front-doors/logto/{tenant}/email"),
+            Some(&payload),
+        )
+        .await?;
+    let message = client
+        .call(
+            "GET",
+            &format!("/v1/messages/{}", text(&answer, "/id")?),
+            None,
+        )
+        .await?;
     timeline(&message);
     let state = text(&message, "/state")?;
     ensure!(state == "sent", "{tenant}'s message is {state}, not sent");
     let left_from = text(&message, "/attempts/0/exchanges/0/source_ip")?;
-    ensure!(left_from == source, "{tenant}'s message left from {left_from}, not {source}");
+    ensure!(
+        left_from == source,
+        "{tenant}'s message left from {left_from}, not {source}"
+    );
     Ok(())
 }
 
 fn timeline(message: &Value) {
     let word = |pointer: &str| message.pointer(pointer).map(plain).unwrap_or_default();
-    output::line(&format!("  {}  accepted  {} to {}", word("/created_at"), word("/id"), word("/to")));
-    for attempt in message.get("attempts").and_then(Value::as_array).into_iter().flatten() {
+    output::line(&format!(
+        "  {}  accepted  {} to {}",
+        word("/created_at"),
+        word("/id"),
+        word("/recipient")
+    ));
+    for attempt in message
+        .get("attempts")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let word = |pointer: &str| attempt.pointer(pointer).map(plain).unwrap_or_default();
         output::line(&format!(
             "  {}  attempt {} through {} ({})",
@@ -182,11 +255,22 @@ fn timeline(message: &Value) {
             word("/integration"),
             word("/connector"),
         ));
-        for exchange in attempt.get("exchanges").and_then(Value::as_array).into_iter().flatten() {
+        for exchange in attempt
+            .get("exchanges")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             let word = |name: &str| exchange.get(name).map(plain).unwrap_or_default();
             output::line(&format!(
                 "  {:24}  {} {} from {}: {} {} in {} ms",
-                "", word("method"), word("authority"), word("source_ip"), word("progress"), word("status"), word("duration_ms"),
+                "",
+                word("method"),
+                word("authority"),
+                word("source_ip"),
+                word("progress"),
+                word("status"),
+                word("duration_ms"),
             ));
         }
     }
@@ -194,10 +278,14 @@ fn timeline(message: &Value) {
 }
 
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn text(value: &Value, pointer: &str) -> anyhow::Result<String> {
     let found = value.pointer(pointer).and_then(Value::as_str);
-    found.map(str::to_owned).with_context(|| format!("the server's answer has no {pointer}"))
+    found
+        .map(str::to_owned)
+        .with_context(|| format!("the server's answer has no {pointer}"))
 }

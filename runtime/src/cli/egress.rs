@@ -62,26 +62,56 @@ pub(super) enum EgressCommand {
 
 pub(super) async fn run(command: EgressCommand, output: Output) -> anyhow::Result<ExitCode> {
     let (server, method, path, body) = match command {
-        EgressCommand::PutSource { server, name, address, ehlo_name } => {
+        EgressCommand::PutSource {
+            server,
+            name,
+            address,
+            ehlo_name,
+        } => {
             let body = json!({ "address": address, "ehlo_name": ehlo_name });
-            (server, "PUT", format!("/v1/egress/sources/{name}"), Some(body))
+            (
+                server,
+                "PUT",
+                format!("/v1/egress/sources/{name}"),
+                Some(body),
+            )
         }
-        EgressCommand::PutPool { server, name, sources } => {
-            let sources = sources.iter().map(|text| member(text)).collect::<anyhow::Result<Vec<_>>>()?;
-            (server, "PUT", format!("/v1/egress/pools/{name}"), Some(json!({ "sources": sources })))
+        EgressCommand::PutPool {
+            server,
+            name,
+            sources,
+        } => {
+            let sources = sources
+                .iter()
+                .map(|text| member(text))
+                .collect::<anyhow::Result<Vec<_>>>()?;
+            (
+                server,
+                "PUT",
+                format!("/v1/egress/pools/{name}"),
+                Some(json!({ "sources": sources })),
+            )
         }
         EgressCommand::Sources { server } => (server, "GET", "/v1/egress/sources".to_owned(), None),
         EgressCommand::Pools { server } => (server, "GET", "/v1/egress/pools".to_owned(), None),
-        EgressCommand::DeleteSource { server, name } => (server, "DELETE", format!("/v1/egress/sources/{name}"), None),
-        EgressCommand::DeletePool { server, name } => (server, "DELETE", format!("/v1/egress/pools/{name}"), None),
+        EgressCommand::DeleteSource { server, name } => {
+            (server, "DELETE", format!("/v1/egress/sources/{name}"), None)
+        }
+        EgressCommand::DeletePool { server, name } => {
+            (server, "DELETE", format!("/v1/egress/pools/{name}"), None)
+        }
     };
-    let answer = Client::new(&server)?.call(method, &path, body.as_ref()).await?;
+    let answer = Client::new(&server)?
+        .call(method, &path, body.as_ref())
+        .await?;
     output::result(output, &answer);
     Ok(ExitCode::SUCCESS)
 }
 
 fn member(text: &str) -> anyhow::Result<Value> {
     let (name, weight) = text.split_once('=').unwrap_or((text, "1"));
-    let weight: u32 = weight.parse().context("--source must be NAME or NAME=WEIGHT")?;
+    let weight: u32 = weight
+        .parse()
+        .context("--source must be NAME or NAME=WEIGHT")?;
     Ok(json!({ "source": name, "weight": weight }))
 }

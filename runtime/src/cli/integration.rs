@@ -97,7 +97,14 @@ pub(super) enum IntegrationCommand {
 pub(super) async fn run(command: IntegrationCommand, output: Output) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     let (tenant, method, path, body) = match command {
-        IntegrationCommand::Put { tenant, name, connector, settings, digest, egress_pool } => {
+        IntegrationCommand::Put {
+            tenant,
+            name,
+            connector,
+            settings,
+            digest,
+            egress_pool,
+        } => {
             let mut body = json!({ "connector": connector, "settings": read(&settings)? });
             for (field, value) in [("digest", digest), ("egress_pool", egress_pool)] {
                 if let (Some(value), Some(fields)) = (value, body.as_object_mut()) {
@@ -107,19 +114,43 @@ pub(super) async fn run(command: IntegrationCommand, output: Output) -> anyhow::
             (tenant, "PUT", format!("integrations/{name}"), Some(body))
         }
         IntegrationCommand::List { tenant } => (tenant, "GET", "integrations".to_owned(), None),
-        IntegrationCommand::Test { tenant, name, to, usage_type } => {
+        IntegrationCommand::Test {
+            tenant,
+            name,
+            to,
+            usage_type,
+        } => {
             let body = json!({ "to": to, "type": usage_type });
-            (tenant, "POST", format!("integrations/{name}/test"), Some(body))
+            (
+                tenant,
+                "POST",
+                format!("integrations/{name}/test"),
+                Some(body),
+            )
         }
-        IntegrationCommand::Activate { tenant, name } => {
-            (tenant, "POST", format!("integrations/{name}/activate"), None)
+        IntegrationCommand::Activate { tenant, name } => (
+            tenant,
+            "POST",
+            format!("integrations/{name}/activate"),
+            None,
+        ),
+        IntegrationCommand::Delete { tenant, name } => {
+            (tenant, "DELETE", format!("integrations/{name}"), None)
         }
-        IntegrationCommand::Delete { tenant, name } => (tenant, "DELETE", format!("integrations/{name}"), None),
-        IntegrationCommand::Route { tenant, channel, integrations } => {
-            (tenant, "PUT", format!("routes/{channel}"), Some(json!({ "integrations": integrations })))
-        }
+        IntegrationCommand::Route {
+            tenant,
+            channel,
+            integrations,
+        } => (
+            tenant,
+            "PUT",
+            format!("routes/{channel}"),
+            Some(json!({ "integrations": integrations })),
+        ),
     };
-    let answer = Client::new(&tenant.server)?.call(method, &tenant.path(&path), body.as_ref()).await?;
+    let answer = Client::new(&tenant.server)?
+        .call(method, &tenant.path(&path), body.as_ref())
+        .await?;
     if answer.get("ok") == Some(&Value::Bool(false)) {
         code = ExitCode::FAILURE;
     }

@@ -38,8 +38,12 @@ fn plain(value: &Value, depth: usize) -> String {
             .iter()
             .filter(|(_, value)| !value.is_null())
             .map(|(name, value)| match value {
-                Value::Object(inner) if !inner.is_empty() => format!("{indent}{name}:\n{}", plain(value, depth + 1)),
-                Value::Array(items) if !items.is_empty() => format!("{indent}{name}:\n{}", plain(value, depth + 1)),
+                Value::Object(inner) if !inner.is_empty() => {
+                    format!("{indent}{name}:\n{}", plain(value, depth + 1))
+                }
+                Value::Array(items) if !items.is_empty() => {
+                    format!("{indent}{name}:\n{}", plain(value, depth + 1))
+                }
                 _ => format!("{indent}{name}: {}\n", plain(value, 0)),
             })
             .collect(),

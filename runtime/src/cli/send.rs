@@ -38,7 +38,8 @@ pub(super) struct SendArgs {
 
 /// Exits 0 when the message was sent, or is still on its way.
 pub(super) async fn run(args: SendArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let payload: Value = serde_json::from_str(&args.payload).context("--payload must be a JSON object")?;
+    let payload: Value =
+        serde_json::from_str(&args.payload).context("--payload must be a JSON object")?;
     let mut body = json!({
         "channel": args.channel, "to": args.to, "type": args.usage_type, "payload": payload,
     });
@@ -49,9 +50,18 @@ pub(super) async fn run(args: SendArgs, output: Output) -> anyhow::Result<ExitCo
         Some(tenant) => format!("/v1/tenants/{tenant}/messages?wait={}", args.wait),
         None => format!("/v1/messages?wait={}", args.wait),
     };
-    let message = Client::new(&args.server)?.call("POST", &path, Some(&body)).await?;
+    let message = Client::new(&args.server)?
+        .call("POST", &path, Some(&body))
+        .await?;
     output::result(output, &message);
-    let state = message.get("state").and_then(Value::as_str).unwrap_or_default();
+    let state = message
+        .get("state")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let lost = matches!(state, "failed" | "expired" | "cancelled" | "unknown");
-    Ok(if lost { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if lost {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }

@@ -38,13 +38,18 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
 /// Log lines on standard error; `SENDBOX_LOG` chooses them, such as `info,sendbox=debug`.
 pub(super) fn start_log(json: bool) {
     let filter = EnvFilter::try_from_env("SENDBOX_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     if json { log.json().init() } else { log.init() }
 }
 
 /// Until SIGTERM or SIGINT.
 pub(super) async fn ended() -> std::io::Result<()> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -31,7 +31,7 @@ pub(super) enum TenantCommand {
         #[command(flatten)]
         server: ServerArgs,
     },
-    /// Remove a tenant with all that it has.
+    /// Remove a tenant that has no integrations any more.
     Delete {
         #[command(flatten)]
         server: ServerArgs,
@@ -61,21 +61,45 @@ pub(super) enum TenantCommand {
 
 pub(super) async fn run(command: TenantCommand, output: Output) -> anyhow::Result<ExitCode> {
     let (server, method, path, body) = match command {
-        TenantCommand::Put { server, tenant, title, egress_pool, allowed_hosts } => {
+        TenantCommand::Put {
+            server,
+            tenant,
+            title,
+            egress_pool,
+            allowed_hosts,
+        } => {
             let allowed_hosts = (!allowed_hosts.is_empty()).then_some(allowed_hosts);
             let body = json!({ "title": title, "egress_pool": egress_pool, "allowed_hosts": allowed_hosts });
             (server, "PUT", format!("/v1/tenants/{tenant}"), Some(body))
         }
         TenantCommand::List { server } => (server, "GET", "/v1/tenants".to_owned(), None),
-        TenantCommand::Delete { server, tenant } => (server, "DELETE", format!("/v1/tenants/{tenant}"), None),
-        TenantCommand::Key { server, tenant, title } => {
-            (server, "POST", format!("/v1/tenants/{tenant}/keys"), Some(json!({ "title": title })))
+        TenantCommand::Delete { server, tenant } => {
+            (server, "DELETE", format!("/v1/tenants/{tenant}"), None)
         }
-        TenantCommand::RevokeKey { server, tenant, key } => {
-            (server, "DELETE", format!("/v1/tenants/{tenant}/keys/{key}"), None)
-        }
+        TenantCommand::Key {
+            server,
+            tenant,
+            title,
+        } => (
+            server,
+            "POST",
+            format!("/v1/tenants/{tenant}/keys"),
+            Some(json!({ "title": title })),
+        ),
+        TenantCommand::RevokeKey {
+            server,
+            tenant,
+            key,
+        } => (
+            server,
+            "DELETE",
+            format!("/v1/tenants/{tenant}/keys/{key}"),
+            None,
+        ),
     };
-    let answer = Client::new(&server)?.call(method, &path, body.as_ref()).await?;
+    let answer = Client::new(&server)?
+        .call(method, &path, body.as_ref())
+        .await?;
     output::result(output, &answer);
     Ok(ExitCode::SUCCESS)
 }

@@ -14,6 +14,7 @@ use crate::connector::{Call, CallReport, GuestClock};
 use crate::egress::{Arm, EgressScope, Transport};
 use crate::message::OutgoingMessage;
 use crate::outcome::{Failure, FailureKind, WireRecord};
+use crate::settings::Placeholders;
 use crate::source::EgressSource;
 use crate::store::{Claim, StoreError};
 
@@ -22,6 +23,14 @@ struct Plan {
     choice: Choice,
     ready: Arc<ReadyIntegration>,
     source: Option<EgressSource>,
+}
+
+/// One send's way out, with the settings whose secrets it fills in.
+pub(super) struct Exit {
+    settings: String,
+    placeholders: Placeholders,
+    scope: Arc<EgressScope>,
+    deadline: Instant,
 }
 
 /// How an attempt ended, for whoever waits for it.
@@ -39,7 +48,11 @@ impl Core {
     /// # Errors
     /// Those of the store: the message stays claimed and is found again when its lease lapses.
     pub(super) async fn attempt(&self, claim: Claim) -> Result<Ended, StoreError> {
-        if let Some(start) = claim.interrupted.as_ref().and_then(|interrupted| interrupted.start.clone()) {
+        if let Some(start) = claim
+            .interrupted
+            .as_ref()
+            .and_then(|interrupted| interrupted.start.clone())
+        {
             return self.conclude_interrupted(claim, start).await;
         }
         let plan = match self.plan(&claim).await {
@@ -48,23 +61,33 @@ impl Core {
             Err(error) => return self.conclude_unplanned(claim, &error).await,
         };
         let start = self.start(&claim, &plan);
-        let scope = self.scope(&claim, &plan, &start);
-        let report = self.call(&claim, &plan, scope).await;
+        let exit = self.exit(&claim, &plan, &start);
+        let message = claim.message.outgoing(start.started_at);
+        let report = self.run(&plan.ready, message, exit).await;
         let outcome = verdict(report.result, report.trapped, &report.wire);
         let now = self.clock.now();
-        let next = schedule(&self.retry, &Situation {
-            outcome: &outcome,
-            attempt: start.number,
-            channel: claim.message.channel,
-            possible_duplicate: start.possible_duplicate,
-            fallback: plan.choice.fallback,
-            tries: plan.choice.tries,
-            trapped: report.trapped,
-            now,
-            expires_at: claim.message.expires_at,
-            dice: dice(),
-        });
-        let attempt = Attempt { start, ended_at: now, outcome, exchanges: report.wire, log: report.log };
+        let next = schedule(
+            &self.retry,
+            &Situation {
+                outcome: &outcome,
+                attempt: start.number,
+                channel: claim.message.channel,
+                possible_duplicate: start.possible_duplicate,
+                fallback: plan.choice.fallback,
+                tries: plan.choice.tries,
+                trapped: report.trapped,
+                now,
+                expires_at: claim.message.expires_at,
+                dice: dice(),
+            },
+        );
+        let attempt = Attempt {
+            start,
+            ended_at: now,
+            outcome,
+            exchanges: report.wire,
+            log: report.log,
+        };
         self.record(claim, attempt, next).await
     }
 
@@ -76,12 +99,19 @@ impl Core {
             _ => self.store.attempts(message.id).await?,
         };
         let choice = choose(&route, &attempts).ok_or(RosterError::Missing)?;
-        let ready = self.roster.active(&message.tenant, &choice.integration).await?;
+        let ready = self
+            .roster
+            .active(&message.tenant, &choice.integration)
+            .await?;
         let source = match &ready.pool {
             Some(pool) => Some(self.roster.source(pool).await?),
             None => None,
         };
-        Ok(Plan { choice, ready, source })
+        Ok(Plan {
+            choice,
+            ready,
+            source,
+        })
     }
 
     fn start(&self, claim: &Claim, plan: &Plan) -> AttemptStart {
@@ -98,12 +128,14 @@ impl Core {
         }
     }
 
-    fn scope(&self, claim: &Claim, plan: &Plan, start: &AttemptStart) -> (String, Arc<EgressScope>) {
+    fn exit(&self, claim: &Claim, plan: &Plan, start: &AttemptStart) -> Exit {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let armed = (claim.clone(), start.clone());
         let arm: Arm = Arc::new(move || {
             let (store, now, (claim, start)) = (store.clone(), clock.now(), armed.clone());
-            Box::pin(async move { now < claim.message.expires_at && store.arm(&claim, &start, now).await.is_ok() })
+            Box::pin(async move {
+                now < claim.message.expires_at && store.arm(&claim, &start, now).await.is_ok()
+            })
         });
         self.open(&plan.ready, plan.source.clone(), Some(arm))
     }
@@ -114,8 +146,9 @@ impl Core {
         ready: &ReadyIntegration,
         source: Option<EgressSource>,
         arm: Option<Arm>,
-    ) -> (String, Arc<EgressScope>) {
+    ) -> Exit {
         let (settings, placeholders) = ready.settings.fill(uuid::Uuid::new_v4().into_bytes());
+        let deadline = Instant::now() + self.limits.wall();
         let scope = EgressScope::new(
             Transport::Live(self.egress.clone()),
             ready.integration.tenant.clone(),
@@ -123,47 +156,56 @@ impl Core {
             ready.integration.revision,
             source,
             ready.policy.clone(),
-            placeholders,
+            placeholders.clone(),
             self.limits.clone(),
-            Instant::now() + self.limits.wall(),
+            deadline,
             arm,
         );
-        (settings, Arc::new(scope))
-    }
-
-    async fn call(&self, claim: &Claim, plan: &Plan, (settings, scope): (String, Arc<EgressScope>)) -> CallReport {
-        let message = claim.message.outgoing(self.clock.now());
-        self.run(&plan.ready, settings, message, scope).await
+        Exit {
+            settings,
+            placeholders,
+            scope: Arc::new(scope),
+            deadline,
+        }
     }
 
     /// Runs a guest once.
     pub(super) async fn run(
         &self,
         ready: &ReadyIntegration,
-        settings: String,
         message: OutgoingMessage,
-        egress: Arc<EgressScope>,
+        exit: Exit,
     ) -> CallReport {
         let call = Call {
-            settings,
+            settings: exit.settings,
             message,
-            egress,
+            egress: exit.scope,
+            placeholders: exit.placeholders,
             limits: self.limits.clone(),
-            deadline: Instant::now() + self.limits.wall(),
+            deadline: exit.deadline,
             clock: GuestClock::System,
         };
         self.runtime.call(&ready.connector, call).await
     }
 
     /// A process ended after this attempt was armed: nobody can tell whether the provider accepted.
-    async fn conclude_interrupted(&self, claim: Claim, start: AttemptStart) -> Result<Ended, StoreError> {
-        let lost = "the server ended while the attempt was under way: the provider may have accepted";
+    async fn conclude_interrupted(
+        &self,
+        claim: Claim,
+        start: AttemptStart,
+    ) -> Result<Ended, StoreError> {
+        let lost =
+            "the server ended while the attempt was under way: the provider may have accepted";
         let outcome = Outcome::Failure(Failure::host(FailureKind::Unknown, "interrupted", lost));
         self.conclude(claim, start, outcome).await
     }
 
     /// No integration could be tried: the next look at the route may find one.
-    async fn conclude_unplanned(&self, claim: Claim, error: &RosterError) -> Result<Ended, StoreError> {
+    async fn conclude_unplanned(
+        &self,
+        claim: Claim,
+        error: &RosterError,
+    ) -> Result<Ended, StoreError> {
         let kind = match error {
             RosterError::NoSource(_) | RosterError::Connector(_) => FailureKind::Unavailable,
             _ => FailureKind::InvalidSettings,
@@ -179,32 +221,57 @@ impl Core {
         self.conclude(claim, start, outcome).await
     }
 
-    async fn conclude(&self, claim: Claim, start: AttemptStart, outcome: Outcome) -> Result<Ended, StoreError> {
+    async fn conclude(
+        &self,
+        claim: Claim,
+        start: AttemptStart,
+        outcome: Outcome,
+    ) -> Result<Ended, StoreError> {
         let now = self.clock.now();
-        let next = schedule(&self.retry, &Situation {
-            outcome: &outcome,
-            attempt: start.number,
-            channel: claim.message.channel,
-            possible_duplicate: start.possible_duplicate,
-            fallback: false,
-            tries: 1,
-            trapped: false,
-            now,
-            expires_at: claim.message.expires_at,
-            dice: dice(),
-        });
-        let attempt = Attempt { start, ended_at: now, outcome, exchanges: WireRecord::default(), log: Vec::new() };
+        let next = schedule(
+            &self.retry,
+            &Situation {
+                outcome: &outcome,
+                attempt: start.number,
+                channel: claim.message.channel,
+                possible_duplicate: start.possible_duplicate,
+                fallback: false,
+                tries: 1,
+                trapped: false,
+                now,
+                expires_at: claim.message.expires_at,
+                dice: dice(),
+            },
+        );
+        let attempt = Attempt {
+            start,
+            ended_at: now,
+            outcome,
+            exchanges: WireRecord::default(),
+            log: Vec::new(),
+        };
         self.record(claim, attempt, next).await
     }
 
-    async fn record(&self, claim: Claim, attempt: Attempt, next: Transition) -> Result<Ended, StoreError> {
+    async fn record(
+        &self,
+        claim: Claim,
+        attempt: Attempt,
+        next: Transition,
+    ) -> Result<Ended, StoreError> {
         self.store.record(&claim, &attempt, &next).await?;
         self.report(&claim, &attempt, &next);
-        Ok(Ended { outcome: attempt.outcome, next })
+        Ok(Ended {
+            outcome: attempt.outcome,
+            next,
+        })
     }
 }
 
 fn dice() -> u64 {
     let bytes = uuid::Uuid::new_v4().into_bytes();
-    bytes.iter().take(6).fold(0, |dice, byte| dice << 8 | u64::from(*byte))
+    bytes
+        .iter()
+        .take(6)
+        .fold(0, |dice, byte| dice << 8 | u64::from(*byte))
 }

@@ -51,7 +51,11 @@ pub(super) async fn run(core: &Arc<Core>, shutdown: &CancellationToken) {
 async fn step(core: &Arc<Core>, held: &mut VecDeque<Claim>) -> Result<Duration, StoreError> {
     start(core, held);
     let now = core.clock.now();
-    let longest = if held.is_empty() { SLEEP_MAX } else { RETRY_PAUSE };
+    let longest = if held.is_empty() {
+        SLEEP_MAX
+    } else {
+        RETRY_PAUSE
+    };
     let rest = now.until(Timestamp::from_millis(core.due.load(Ordering::SeqCst)));
     if !rest.is_zero() {
         return Ok(rest.min(longest));
@@ -60,7 +64,11 @@ async fn step(core: &Arc<Core>, held: &mut VecDeque<Claim>) -> Result<Duration, 
     if room == 0 {
         core.starved.store(true, Ordering::SeqCst);
         // A permit that came back in between saw no starvation to end.
-        return Ok(if core.permits.available_permits() == 0 { SLEEP_MAX } else { RETRY_PAUSE });
+        return Ok(if core.permits.available_permits() == 0 {
+            SLEEP_MAX
+        } else {
+            RETRY_PAUSE
+        });
     }
     // Taken before the query: what becomes due meanwhile lowers it again.
     core.due.store(i64::MAX, Ordering::SeqCst);
@@ -79,7 +87,11 @@ async fn step(core: &Arc<Core>, held: &mut VecDeque<Claim>) -> Result<Duration, 
         return Ok(Duration::ZERO);
     }
     core.due.fetch_min(next.as_millis(), Ordering::SeqCst);
-    Ok(core.clock.now().until(next).min(if held.is_empty() { SLEEP_MAX } else { RETRY_PAUSE }))
+    Ok(core.clock.now().until(next).min(if held.is_empty() {
+        SLEEP_MAX
+    } else {
+        RETRY_PAUSE
+    }))
 }
 
 /// What is due now for tenants with a free place, and when the outbox must be looked at again.
@@ -106,7 +118,9 @@ async fn claim(
 fn start(core: &Arc<Core>, held: &mut VecDeque<Claim>) {
     let now = core.clock.now();
     for _ in 0..held.len() {
-        let Some(claim) = held.pop_front() else { return };
+        let Some(claim) = held.pop_front() else {
+            return;
+        };
         if now >= claim.lease_until {
             continue;
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::connector::{ConnectorError, ConnectorRuntime, LoadedConnector};
-use crate::egress::{EgressPolicy, OperatorPolicy, PolicyError};
+use crate::egress::{Ceiling, EgressPolicy, PolicyError};
 use crate::id::{Digest, IntegrationId, PoolName, TenantId};
 use crate::message::Channel;
 use crate::settings::{PreparedSettings, join};
@@ -65,7 +65,7 @@ type Cached<K, V> = RwLock<HashMap<K, (u64, V)>>;
 pub struct Roster {
     store: Store,
     runtime: Arc<ConnectorRuntime>,
-    operator: OperatorPolicy,
+    ceiling: Arc<Ceiling>,
     routes: Cached<(TenantId, Channel), Arc<[IntegrationId]>>,
     ready: Cached<(TenantId, IntegrationId), Arc<ReadyIntegration>>,
     pools: Cached<PoolName, Arc<Vec<(EgressSource, u32)>>>,
@@ -73,13 +73,13 @@ pub struct Roster {
 }
 
 impl Roster {
-    /// A roster over a store. `operator` is the ceiling of every egress policy.
+    /// A roster over a store. No egress policy goes beyond `ceiling`.
     #[must_use]
-    pub fn new(store: Store, runtime: Arc<ConnectorRuntime>, operator: OperatorPolicy) -> Self {
+    pub fn new(store: Store, runtime: Arc<ConnectorRuntime>, ceiling: Arc<Ceiling>) -> Self {
         Self {
             store,
             runtime,
-            operator,
+            ceiling,
             routes: RwLock::default(),
             ready: RwLock::default(),
             pools: RwLock::default(),
@@ -91,13 +91,20 @@ impl Roster {
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn route(&self, tenant: &TenantId, channel: Channel) -> Result<Arc<[IntegrationId]>, RosterError> {
+    pub async fn route(
+        &self,
+        tenant: &TenantId,
+        channel: Channel,
+    ) -> Result<Arc<[IntegrationId]>, RosterError> {
         let (key, generation) = ((tenant.clone(), channel), self.store.generation());
         if let Some(hit) = lookup(&self.routes, &key, generation) {
             return Ok(hit);
         }
         let route = self.store.route(tenant, channel).await?;
-        let ids: Arc<[IntegrationId]> = route.map(|route| route.integrations).unwrap_or_default().into();
+        let ids: Arc<[IntegrationId]> = route
+            .map(|route| route.integrations)
+            .unwrap_or_default()
+            .into();
         keep(&self.routes, key, generation, ids.clone());
         Ok(ids)
     }
@@ -106,12 +113,20 @@ impl Roster {
     ///
     /// # Errors
     /// [`RosterError`] names what is missing.
-    pub async fn active(&self, tenant: &TenantId, id: &IntegrationId) -> Result<Arc<ReadyIntegration>, RosterError> {
+    pub async fn active(
+        &self,
+        tenant: &TenantId,
+        id: &IntegrationId,
+    ) -> Result<Arc<ReadyIntegration>, RosterError> {
         let (key, generation) = ((tenant.clone(), id.clone()), self.store.generation());
         if let Some(hit) = lookup(&self.ready, &key, generation) {
             return Ok(hit);
         }
-        let integration = self.store.integration(tenant, id).await?.ok_or(RosterError::Missing)?;
+        let integration = self
+            .store
+            .integration(tenant, id)
+            .await?
+            .ok_or(RosterError::Missing)?;
         if integration.state != IntegrationState::Active {
             return Err(RosterError::Draft);
         }
@@ -125,18 +140,34 @@ impl Roster {
     /// # Errors
     /// [`RosterError`] names what is missing.
     pub async fn prepare(&self, integration: Integration) -> Result<ReadyIntegration, RosterError> {
-        let tenant = self.store.tenant(&integration.tenant).await?.ok_or(RosterError::Missing)?;
+        let tenant = self
+            .store
+            .tenant(&integration.tenant)
+            .await?
+            .ok_or(RosterError::Missing)?;
         let connector = self.connector(integration.digest).await?;
         let whole = join(integration.settings.clone(), &integration.secrets);
         if let Some(problem) = connector.schema.problems(&whole).into_iter().next() {
-            return Err(RosterError::Settings { pointer: problem.pointer, message: problem.message });
+            return Err(RosterError::Settings {
+                pointer: problem.pointer,
+                message: problem.message,
+            });
         }
         let hosts = tenant.allowed_hosts.as_deref();
-        let policy = EgressPolicy::new(&self.operator, hosts, &connector.info.hosts, &whole)?;
-        let settings =
-            PreparedSettings::new(integration.settings.clone(), &integration.secrets, &connector.info.secret_grants);
+        let policy = EgressPolicy::new(&self.ceiling, hosts, &connector.info.hosts, &whole)?;
+        let settings = PreparedSettings::new(
+            integration.settings.clone(),
+            &integration.secrets,
+            &connector.info.secret_grants,
+        );
         let pool = integration.egress_pool.clone().or(tenant.egress_pool);
-        Ok(ReadyIntegration { integration, connector, settings, policy: Arc::new(policy), pool })
+        Ok(ReadyIntegration {
+            integration,
+            connector,
+            settings,
+            policy: Arc::new(policy),
+            pool,
+        })
     }
 
     /// A connector by its component's digest.
@@ -147,8 +178,12 @@ impl Roster {
         if let Some(loaded) = self.runtime.loaded(digest) {
             return Ok(loaded);
         }
-        let bytes = self.store.component(digest).await?.ok_or(RosterError::Missing)?;
-        Ok(self.runtime.load(digest, bytes).await?)
+        let bytes = self
+            .store
+            .component(digest)
+            .await?
+            .ok_or(RosterError::Missing)?;
+        Ok(self.runtime.load(digest, bytes.into()).await?)
     }
 
     /// The source that the next send of a pool leaves by: each takes its turn by weight.
@@ -166,12 +201,18 @@ impl Roster {
             }
         };
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        pick(&members, turn).cloned().ok_or_else(|| RosterError::NoSource(pool.clone()))
+        pick(&members, turn)
+            .cloned()
+            .ok_or_else(|| RosterError::NoSource(pool.clone()))
     }
 
     async fn members(&self, pool: &PoolName) -> Result<Vec<(EgressSource, u32)>, RosterError> {
         let mut members = Vec::new();
-        let pool = self.store.pool(pool).await?.ok_or_else(|| RosterError::NoSource(pool.clone()))?;
+        let pool = self
+            .store
+            .pool(pool)
+            .await?
+            .ok_or_else(|| RosterError::NoSource(pool.clone()))?;
         for member in pool.sources {
             if let Some(source) = self.store.source(&member.source).await? {
                 members.push((source, member.weight));
@@ -181,9 +222,16 @@ impl Roster {
     }
 }
 
-fn lookup<K: std::hash::Hash + Eq, V: Clone>(cache: &Cached<K, V>, key: &K, generation: u64) -> Option<V> {
+fn lookup<K: std::hash::Hash + Eq, V: Clone>(
+    cache: &Cached<K, V>,
+    key: &K,
+    generation: u64,
+) -> Option<V> {
     let cache = cache.read().unwrap_or_else(PoisonError::into_inner);
-    cache.get(key).filter(|(made, _)| *made == generation).map(|(_, value)| value.clone())
+    cache
+        .get(key)
+        .filter(|(made, _)| *made == generation)
+        .map(|(_, value)| value.clone())
 }
 
 fn keep<K: std::hash::Hash + Eq, V>(cache: &Cached<K, V>, key: K, generation: u64, value: V) {

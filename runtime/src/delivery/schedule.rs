@@ -38,7 +38,11 @@ pub struct RetryPolicy {
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { max_attempts: 10, unknown_email: OnUnknown::Repeat, unknown_sms: OnUnknown::Stop }
+        Self {
+            max_attempts: 10,
+            unknown_email: OnUnknown::Repeat,
+            unknown_sms: OnUnknown::Stop,
+        }
     }
 }
 
@@ -53,7 +57,7 @@ impl RetryPolicy {
 
 /// Everything that the next state depends on.
 #[derive(Clone, Copy, Debug)]
-pub struct Situation<'a> {
+pub(super) struct Situation<'a> {
     /// What came of the attempt.
     pub outcome: &'a Outcome,
     /// Its number, from 1.
@@ -78,16 +82,24 @@ pub struct Situation<'a> {
 
 /// The message's next state. A wait never ends after `expires_at`: what is due then has expired.
 #[must_use]
-pub fn schedule(policy: &RetryPolicy, s: &Situation<'_>) -> Transition {
+pub(super) fn schedule(policy: &RetryPolicy, s: &Situation<'_>) -> Transition {
     let failure = match s.outcome {
         Outcome::Receipt(_) => return Transition::Sent,
         Outcome::Failure(failure) => failure,
     };
     let unknown = failure.kind == FailureKind::Unknown;
     let possible_duplicate = s.possible_duplicate || unknown;
-    let give_up = if possible_duplicate { Transition::Unknown } else { Transition::Failed };
+    let give_up = if possible_duplicate {
+        Transition::Unknown
+    } else {
+        Transition::Failed
+    };
     if s.now >= s.expires_at {
-        return if possible_duplicate { Transition::Unknown } else { Transition::Expired };
+        return if possible_duplicate {
+            Transition::Unknown
+        } else {
+            Transition::Expired
+        };
     }
     let wait = |delay: Duration| Transition::Wait {
         until: s.now.after(delay).min(s.expires_at),
@@ -97,7 +109,9 @@ pub fn schedule(policy: &RetryPolicy, s: &Situation<'_>) -> Transition {
         return give_up;
     }
     match failure.kind {
-        FailureKind::Unknown if policy.on_unknown(s.channel) == OnUnknown::Stop => Transition::Unknown,
+        FailureKind::Unknown if policy.on_unknown(s.channel) == OnUnknown::Stop => {
+            Transition::Unknown
+        }
         FailureKind::Unknown => wait(backoff(s.attempt, s.dice)),
         FailureKind::Rejected => give_up,
         _ if s.fallback => wait(Duration::ZERO),
@@ -105,16 +119,19 @@ pub fn schedule(policy: &RetryPolicy, s: &Situation<'_>) -> Transition {
         FailureKind::Unauthorized if s.tries > 1 => give_up,
         FailureKind::Unauthorized => wait(UNAUTHORIZED_PAUSE),
         FailureKind::Throttled | FailureKind::Unavailable if s.trapped && s.tries > 1 => give_up,
-        FailureKind::Throttled | FailureKind::Unavailable => {
-            wait(failure.retry_after.map_or_else(|| backoff(s.attempt, s.dice), |asked| asked.max(Duration::from_secs(1))))
-        }
+        FailureKind::Throttled | FailureKind::Unavailable => wait(failure.retry_after.map_or_else(
+            || backoff(s.attempt, s.dice),
+            |asked| asked.max(Duration::from_secs(1)),
+        )),
     }
 }
 
 /// Exponential, with jitter over its upper half: callers that failed together come back apart, and
 /// none at once.
 fn backoff(attempt: u32, dice: u64) -> Duration {
-    let step = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX).min(BACKOFF.len() - 1);
+    let step = usize::try_from(attempt.saturating_sub(1))
+        .unwrap_or(usize::MAX)
+        .min(BACKOFF.len() - 1);
     let millis = BACKOFF.get(step).copied().unwrap_or(30) * 1_000;
     Duration::from_millis(millis / 2 + dice % (millis / 2 + 1))
 }
@@ -128,7 +145,12 @@ mod tests {
     const TTL: Duration = Duration::from_secs(600);
 
     fn failed(kind: FailureKind) -> Outcome {
-        Outcome::Failure(Failure { kind, code: None, message: String::new(), retry_after: None })
+        Outcome::Failure(Failure {
+            kind,
+            code: None,
+            message: String::new(),
+            retry_after: None,
+        })
     }
 
     fn situation(outcome: &Outcome) -> Situation<'_> {
@@ -147,7 +169,10 @@ mod tests {
     }
 
     fn wait(millis: u64, possible_duplicate: bool) -> Transition {
-        Transition::Wait { until: NOW.after(Duration::from_millis(millis)), possible_duplicate }
+        Transition::Wait {
+            until: NOW.after(Duration::from_millis(millis)),
+            possible_duplicate,
+        }
     }
 
     #[test]
@@ -160,7 +185,12 @@ mod tests {
             (K::Throttled, Channel::Sms, false, wait(1_000, false)),
             (K::Unauthorized, Channel::Email, false, wait(60_000, false)),
             (K::Unauthorized, Channel::Email, true, wait(0, false)),
-            (K::InvalidSettings, Channel::Email, false, Transition::Failed),
+            (
+                K::InvalidSettings,
+                Channel::Email,
+                false,
+                Transition::Failed,
+            ),
             (K::InvalidSettings, Channel::Email, true, wait(0, false)),
             (K::TemplateNotFound, Channel::Sms, false, Transition::Failed),
             (K::Rejected, Channel::Email, true, Transition::Failed),
@@ -169,11 +199,22 @@ mod tests {
         ];
         for (kind, channel, fallback, expected) in table {
             let outcome = failed(kind);
-            let s = Situation { channel, fallback, ..situation(&outcome) };
-            assert_eq!(schedule(&RetryPolicy::default(), &s), expected, "{kind:?} {channel:?} {fallback}");
+            let s = Situation {
+                channel,
+                fallback,
+                ..situation(&outcome)
+            };
+            assert_eq!(
+                schedule(&RetryPolicy::default(), &s),
+                expected,
+                "{kind:?} {channel:?} {fallback}"
+            );
         }
         let sent = Outcome::Receipt(Receipt::default());
-        assert_eq!(schedule(&RetryPolicy::default(), &situation(&sent)), Transition::Sent);
+        assert_eq!(
+            schedule(&RetryPolicy::default(), &situation(&sent)),
+            Transition::Sent
+        );
     }
 
     #[test]
@@ -182,7 +223,10 @@ mod tests {
             let mut failure = Failure::host(FailureKind::Throttled, "429", "slow down");
             failure.retry_after = Some(Duration::from_millis(asked));
             let outcome = Outcome::Failure(failure);
-            assert_eq!(schedule(&RetryPolicy::default(), &situation(&outcome)), wait(expected, false));
+            assert_eq!(
+                schedule(&RetryPolicy::default(), &situation(&outcome)),
+                wait(expected, false)
+            );
         }
     }
 
@@ -191,7 +235,10 @@ mod tests {
         for (attempt, seconds) in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 15), (6, 30), (60, 30)] {
             for dice in [0, 1, u64::MAX] {
                 let delay = backoff(attempt, dice).as_millis();
-                assert!((seconds * 500..=seconds * 1_000).contains(&delay), "{attempt} {dice}: {delay}");
+                assert!(
+                    (seconds * 500..=seconds * 1_000).contains(&delay),
+                    "{attempt} {dice}: {delay}"
+                );
             }
         }
     }
@@ -199,29 +246,69 @@ mod tests {
     #[test]
     fn attempts_end_at_the_limit_and_at_the_expiry() {
         let outcome = failed(FailureKind::Unavailable);
-        let last = Situation { attempt: 10, ..situation(&outcome) };
+        let last = Situation {
+            attempt: 10,
+            ..situation(&outcome)
+        };
         assert_eq!(schedule(&RetryPolicy::default(), &last), Transition::Failed);
-        let late = Situation { now: NOW.after(TTL), ..situation(&outcome) };
-        assert_eq!(schedule(&RetryPolicy::default(), &late), Transition::Expired);
+        let late = Situation {
+            now: NOW.after(TTL),
+            ..situation(&outcome)
+        };
+        assert_eq!(
+            schedule(&RetryPolicy::default(), &late),
+            Transition::Expired
+        );
     }
 
     #[test]
     fn a_message_that_may_have_been_sent_never_ends_as_merely_failed_or_expired() {
-        for kind in [FailureKind::Rejected, FailureKind::InvalidSettings, FailureKind::Unavailable] {
+        for kind in [
+            FailureKind::Rejected,
+            FailureKind::InvalidSettings,
+            FailureKind::Unavailable,
+        ] {
             let outcome = failed(kind);
-            let s = Situation { possible_duplicate: true, attempt: 10, ..situation(&outcome) };
-            assert_eq!(schedule(&RetryPolicy::default(), &s), Transition::Unknown, "{kind:?}");
-            let late = Situation { possible_duplicate: true, now: NOW.after(TTL), ..situation(&outcome) };
-            assert_eq!(schedule(&RetryPolicy::default(), &late), Transition::Unknown, "{kind:?}");
+            let s = Situation {
+                possible_duplicate: true,
+                attempt: 10,
+                ..situation(&outcome)
+            };
+            assert_eq!(
+                schedule(&RetryPolicy::default(), &s),
+                Transition::Unknown,
+                "{kind:?}"
+            );
+            let late = Situation {
+                possible_duplicate: true,
+                now: NOW.after(TTL),
+                ..situation(&outcome)
+            };
+            assert_eq!(
+                schedule(&RetryPolicy::default(), &late),
+                Transition::Unknown,
+                "{kind:?}"
+            );
         }
     }
 
     #[test]
     fn a_guest_that_was_ended_gets_one_more_try() {
         let outcome = failed(FailureKind::Unavailable);
-        let once = Situation { trapped: true, ..situation(&outcome) };
+        let once = Situation {
+            trapped: true,
+            ..situation(&outcome)
+        };
         assert_eq!(schedule(&RetryPolicy::default(), &once), wait(1_000, false));
-        let twice = Situation { trapped: true, tries: 2, attempt: 2, ..situation(&outcome) };
-        assert_eq!(schedule(&RetryPolicy::default(), &twice), Transition::Failed);
+        let twice = Situation {
+            trapped: true,
+            tries: 2,
+            attempt: 2,
+            ..situation(&outcome)
+        };
+        assert_eq!(
+            schedule(&RetryPolicy::default(), &twice),
+            Transition::Failed
+        );
     }
 }

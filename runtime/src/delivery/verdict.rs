@@ -7,7 +7,11 @@ use crate::outcome::{Failure, FailureKind, Receipt, WireRecord};
 ///
 /// `trapped` says that the guest was ended (trap, limit) and `result` is the host's word for it.
 #[must_use]
-pub fn verdict(result: Result<Receipt, Failure>, trapped: bool, wire: &WireRecord) -> Outcome {
+pub(super) fn verdict(
+    result: Result<Receipt, Failure>,
+    trapped: bool,
+    wire: &WireRecord,
+) -> Outcome {
     match result {
         Ok(receipt) if wire.accepted() => Outcome::Receipt(receipt),
         Ok(_) if wire.ambiguous() => Outcome::Failure(Failure::host(
@@ -50,11 +54,22 @@ mod tests {
             bytes_received: 0,
             duration_ms: 0,
         };
-        WireRecord { exchanges: exchanges.iter().map(exchange).collect() }
+        WireRecord {
+            exchanges: exchanges.iter().map(exchange).collect(),
+        }
     }
 
-    fn kind(result: Result<Receipt, FailureKind>, trapped: bool, wire: &WireRecord) -> Option<FailureKind> {
-        let result = result.map_err(|kind| Failure { kind, code: None, message: String::new(), retry_after: None });
+    fn kind(
+        result: Result<Receipt, FailureKind>,
+        trapped: bool,
+        wire: &WireRecord,
+    ) -> Option<FailureKind> {
+        let result = result.map_err(|kind| Failure {
+            kind,
+            code: None,
+            message: String::new(),
+            retry_after: None,
+        });
         match verdict(result, trapped, wire) {
             Outcome::Receipt(_) => None,
             Outcome::Failure(failure) => Some(failure.kind),
@@ -64,31 +79,58 @@ mod tests {
     #[test]
     fn success_needs_a_providers_yes_on_the_wire() {
         let ok = || Ok(Receipt::default());
-        assert_eq!(kind(ok(), false, &wire(&[(Progress::Answered, Some(202))])), None);
+        assert_eq!(
+            kind(ok(), false, &wire(&[(Progress::Answered, Some(202))])),
+            None
+        );
         assert_eq!(kind(ok(), false, &wire(&[])), Some(FailureKind::Rejected));
-        assert_eq!(kind(ok(), false, &wire(&[(Progress::Answered, Some(500))])), Some(FailureKind::Rejected));
-        assert_eq!(kind(ok(), false, &wire(&[(Progress::Complete, None)])), Some(FailureKind::Unknown));
+        assert_eq!(
+            kind(ok(), false, &wire(&[(Progress::Answered, Some(500))])),
+            Some(FailureKind::Rejected)
+        );
+        assert_eq!(
+            kind(ok(), false, &wire(&[(Progress::Complete, None)])),
+            Some(FailureKind::Unknown)
+        );
     }
 
     #[test]
     fn a_request_without_an_answer_makes_every_failure_unknown() {
         let wire = wire(&[(Progress::Answered, Some(200)), (Progress::Complete, None)]);
-        assert_eq!(kind(Err(FailureKind::Unavailable), false, &wire), Some(FailureKind::Unknown));
-        assert_eq!(kind(Err(FailureKind::Rejected), false, &wire), Some(FailureKind::Unknown));
+        assert_eq!(
+            kind(Err(FailureKind::Unavailable), false, &wire),
+            Some(FailureKind::Unknown)
+        );
+        assert_eq!(
+            kind(Err(FailureKind::Rejected), false, &wire),
+            Some(FailureKind::Unknown)
+        );
     }
 
     #[test]
     fn a_trap_after_a_yes_is_unknown_and_an_error_in_a_200_is_what_the_guest_says() {
         let wire = wire(&[(Progress::Answered, Some(200))]);
-        assert_eq!(kind(Err(FailureKind::Unavailable), true, &wire), Some(FailureKind::Unknown));
-        assert_eq!(kind(Err(FailureKind::Rejected), false, &wire), Some(FailureKind::Rejected));
+        assert_eq!(
+            kind(Err(FailureKind::Unavailable), true, &wire),
+            Some(FailureKind::Unknown)
+        );
+        assert_eq!(
+            kind(Err(FailureKind::Rejected), false, &wire),
+            Some(FailureKind::Rejected)
+        );
     }
 
     #[test]
     fn unknown_without_a_whole_request_on_the_wire_is_merely_unavailable() {
         let partial = wire(&[(Progress::Incomplete, None)]);
-        assert_eq!(kind(Err(FailureKind::Unknown), false, &partial), Some(FailureKind::Unavailable));
+        assert_eq!(
+            kind(Err(FailureKind::Unknown), false, &partial),
+            Some(FailureKind::Unavailable)
+        );
         let answered = wire(&[(Progress::Answered, Some(500))]);
-        assert_eq!(kind(Err(FailureKind::Unknown), false, &answered), Some(FailureKind::Unknown));
+        assert_eq!(
+            kind(Err(FailureKind::Unknown), false, &answered),
+            Some(FailureKind::Unknown)
+        );
     }
 }

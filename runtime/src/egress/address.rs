@@ -71,6 +71,23 @@ pub struct Cidr {
 pub struct CidrError(String);
 
 impl Cidr {
+    pub(super) const LOOPBACK_V4: Self = Self {
+        network: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)),
+        prefix: 8,
+    };
+    pub(super) const LOOPBACK_V6: Self = Self {
+        network: IpAddr::V6(Ipv6Addr::LOCALHOST),
+        prefix: 128,
+    };
+    pub(super) const ALL_V4: Self = Self {
+        network: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        prefix: 0,
+    };
+    pub(super) const ALL_V6: Self = Self {
+        network: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        prefix: 0,
+    };
+
     /// Whether `address` lies in the range. IPv4-mapped addresses count as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

@@ -63,6 +63,39 @@ impl Default for EgressConfig {
     }
 }
 
+impl EgressConfig {
+    /// The profile of the demo and of tests: loopback is open on every port, also in clear.
+    #[must_use]
+    pub fn loopback() -> Self {
+        Self::open(&[Cidr::LOOPBACK_V4, Cidr::LOOPBACK_V6])
+    }
+
+    /// The profile of the command line as a client: it reaches the one `host` that its user names,
+    /// a name without dots or an address of a private network included.
+    #[must_use]
+    pub fn client(host: &str) -> Self {
+        let name = host.parse::<IpAddr>().is_err().then(|| host.to_owned());
+        Self {
+            special_names: name.into_iter().collect(),
+            ..Self::open(&[Cidr::ALL_V4, Cidr::ALL_V6])
+        }
+    }
+
+    fn open(ranges: &[Cidr]) -> Self {
+        Self {
+            ports: vec![PortRange {
+                first: 1,
+                last: u16::MAX,
+            }],
+            plaintext_hosts: std::iter::once("*".to_owned())
+                .chain(ranges.iter().map(Cidr::to_string))
+                .collect(),
+            allow_addresses: ranges.to_vec(),
+            ..Self::default()
+        }
+    }
+}
+
 /// One port, or a range such as `"1024-65535"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "PortText", into = "PortText")]

@@ -41,11 +41,19 @@ pub(super) async fn post(
     }
 }
 
-async fn accept(app: &App, tenant: &str, channel: &str, request: Request) -> Result<(StatusCode, String), ApiError> {
+async fn accept(
+    app: &App,
+    tenant: &str,
+    channel: &str,
+    request: Request,
+) -> Result<(StatusCode, String), ApiError> {
     let (parts, body) = request.into_parts();
     let key = caller(&app.store, &parts).await?;
     let channel = Channel::parse(channel).ok_or(ApiError::NotFound("channel"))?;
-    let tenant = key.tenant.filter(|own| own.as_str() == tenant).ok_or(ApiError::NotFound("tenant"))?;
+    let tenant = key
+        .tenant
+        .filter(|own| own.as_str() == tenant)
+        .ok_or(ApiError::NotFound("tenant"))?;
     let bytes = read(Request::from_parts(parts, body), JSON_MAX).await?;
     let body: LogtoBody = parse(&bytes)?;
     let fields = Fields {
@@ -61,11 +69,13 @@ async fn accept(app: &App, tenant: &str, channel: &str, request: Request) -> Res
     let message = message(app, tenant, fields)?;
     let id = message.id;
     match app.delivery.submit(message, true).await? {
-        Submitted::Accepted(_, Some(first)) => match tokio::time::timeout(app.bounds.front_door_wait, first).await {
-            Ok(Ok(ended)) => Ok(answer(&id.to_string(), &ended)),
-            // The first attempt goes on, or another one will.
-            _ => Ok(accepted(&id.to_string())),
-        },
+        Submitted::Accepted(_, Some(first)) => {
+            match tokio::time::timeout(app.bounds.front_door_wait, first).await {
+                Ok(Ok(ended)) => Ok(answer(&id.to_string(), &ended)),
+                // The first attempt goes on, or another one will.
+                _ => Ok(accepted(&id.to_string())),
+            }
+        }
         _ => Ok(accepted(&id.to_string())),
     }
 }
@@ -80,10 +90,14 @@ fn answer(id: &str, ended: &Ended) -> (StatusCode, String) {
     match (&ended.next, &ended.outcome) {
         (Transition::Sent, _) => (StatusCode::OK, format!("{{\"id\":\"{id}\"}}\n")),
         (Transition::Wait { .. } | Transition::Unknown, _) => accepted(id),
-        (_, Outcome::Failure(failure)) if failure.kind == FailureKind::Rejected => {
-            (StatusCode::UNPROCESSABLE_ENTITY, "The message could not be sent to this recipient.\n".to_owned())
-        }
-        _ => (StatusCode::BAD_GATEWAY, "The message could not be sent. Please try again later.\n".to_owned()),
+        (_, Outcome::Failure(failure)) if failure.kind == FailureKind::Rejected => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "The message could not be sent to this recipient.\n".to_owned(),
+        ),
+        _ => (
+            StatusCode::BAD_GATEWAY,
+            "The message could not be sent. Please try again later.\n".to_owned(),
+        ),
     }
 }
 

@@ -9,8 +9,8 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::result::{ReplayResult, ReplayedOutcome, ReplayedRequest};
 use super::ReplayCase;
+use super::result::{ReplayResult, ReplayedOutcome, ReplayedRequest};
 use crate::outcome::FailureKind;
 
 /// Headers that every client sets for itself.
@@ -125,7 +125,11 @@ impl ExpectedRequest {
 
     fn compare_headers(&self, headers: &[(String, String)], out: &mut Vec<String>) {
         let lower = |name: &str| name.to_ascii_lowercase();
-        let expected: BTreeMap<_, _> = self.headers.iter().map(|(name, value)| (lower(name), value)).collect();
+        let expected: BTreeMap<_, _> = self
+            .headers
+            .iter()
+            .map(|(name, value)| (lower(name), value))
+            .collect();
         for (name, value) in &expected {
             let got: Vec<_> = headers
                 .iter()
@@ -214,12 +218,26 @@ mod tests {
     fn outcomes_counts_and_headers_are_named_where_they_differ() {
         let case = case(r#"{"kind":"empty","raw":""}"#);
         let mut other = result(FailureKind::Unavailable, "");
-        other.requests[0].headers.push(("x-extra".into(), "1".into()));
+        other.requests[0]
+            .headers
+            .push(("x-extra".into(), "1".into()));
         other.requests[0].headers[0].1 = "text/plain".into();
         let differences = check(&case, &other);
-        assert!(differences.iter().any(|text| text.contains("rejected, got unavailable")));
-        assert!(differences.iter().any(|text| text.starts_with("header x-extra")));
-        assert!(differences.iter().any(|text| text.starts_with("header content-type")));
+        assert!(
+            differences
+                .iter()
+                .any(|text| text.contains("rejected, got unavailable"))
+        );
+        assert!(
+            differences
+                .iter()
+                .any(|text| text.starts_with("header x-extra"))
+        );
+        assert!(
+            differences
+                .iter()
+                .any(|text| text.starts_with("header content-type"))
+        );
         let nothing = ReplayResult::new("a/b", Ok(Receipt::default()), vec![], Duration::ZERO);
         assert_eq!(check(&case, &nothing).len(), 3);
     }

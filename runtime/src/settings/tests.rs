@@ -1,3 +1,5 @@
+//! The schema of settings: what is refused, and how secrets are told from the rest.
+
 use serde_json::json;
 
 use super::*;

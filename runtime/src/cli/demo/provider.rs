@@ -30,12 +30,18 @@ impl Provider {
         let routes = Router::new().fallback(take).with_state(last_source.clone());
         let service = routes.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
-        Ok(Self { address, last_source })
+        Ok(Self {
+            address,
+            last_source,
+        })
     }
 
     /// The address that the last request came from.
     pub(super) fn last_source(&self) -> Option<String> {
-        self.last_source.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.last_source
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -50,7 +56,13 @@ async fn take(
     };
     let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
     *last_source.lock().unwrap_or_else(PoisonError::into_inner) = Some(peer.ip().to_string());
-    output::line(&format!("  provider got {} {} from {}: {}", parts.method, parts.uri, peer.ip(), masked(&text)));
+    output::line(&format!(
+        "  provider got {} {} from {}: {}",
+        parts.method,
+        parts.uri,
+        peer.ip(),
+        masked(&text)
+    ));
     (StatusCode::OK, r#"{"accepted":true}"#.to_owned())
 }
 
@@ -58,8 +70,13 @@ async fn take(
 pub(super) fn masked(text: &str) -> String {
     text.split('"')
         .map(|part| {
-            let code = (4..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
-            if code { "*".repeat(part.len()) } else { part.to_owned() }
+            let code =
+                (4..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+            if code {
+                "*".repeat(part.len())
+            } else {
+                part.to_owned()
+            }
         })
         .collect::<Vec<_>>()
         .join("\"")
@@ -71,6 +88,9 @@ mod tests {
 
     #[test]
     fn codes_are_masked_and_the_rest_is_kept() {
-        assert_eq!(masked(r#"{"code":"123456","ip":"192.168.1.1"}"#), r#"{"code":"******","ip":"192.168.1.1"}"#);
+        assert_eq!(
+            masked(r#"{"code":"123456","ip":"192.168.1.1"}"#),
+            r#"{"code":"******","ip":"192.168.1.1"}"#
+        );
     }
 }

@@ -1,0 +1,118 @@
+//! The store: the outbox and the records, in one SQLite file that one server has open.
+//!
+//! Every change goes through one writer that commits what waits together and answers after the commit
+//! (`writer`). Payloads, whole recipients and secrets are sealed; a message's leave the file's rows
+//! when its state is final.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use sqlx::SqlitePool;
+
+use crate::secret::SealingKey;
+
+mod accept;
+mod claim;
+mod connectors;
+mod error;
+mod history;
+mod integrations;
+mod open;
+mod pools;
+mod row;
+mod settle;
+mod tenants;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use accept::{Accepted, KEY_LIFE};
+pub use claim::{Claim, Interrupted, Lease};
+pub use error::StoreError;
+pub use history::{MessageFilter, Page, StoredMessage};
+pub use settle::Cancelled;
+
+use writer::Writer;
+
+/// The open store. Clones are handles to the same file.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    key: Arc<SealingKey>,
+    writer: Writer,
+    readers: SqlitePool,
+    /// The tenant that was served last: the next claim begins with its successor.
+    turn: Arc<Mutex<String>>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store(…)")
+    }
+}
+
+impl Store {
+    /// Opens the file at `path`, and makes it (mode 0600) where there is none. Leases of an earlier
+    /// process are over with this.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] while another server has it open, [`StoreError::NewerSchema`] and
+    /// [`StoreError::WrongKey`] before anything is written, and [`StoreError::Unavailable`].
+    pub async fn open(path: &Path, key: Arc<SealingKey>) -> Result<Self, StoreError> {
+        let opened = open::open(path, &key).await?;
+        let inner = Inner {
+            key,
+            writer: Writer::start(opened.db, opened.options, opened.lock),
+            readers: opened.readers,
+            turn: Arc::default(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Commits what waits and closes the file; later calls are answered with [`StoreError::Unavailable`].
+    pub async fn close(&self) {
+        self.inner.readers.close().await;
+        self.inner.writer.close().await;
+    }
+
+    /// A number that grows with each change of records: what was read at one generation may be kept
+    /// until the next.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.writer().generation()
+    }
+
+    /// Commits an empty change: messages can be accepted.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn check(&self) -> Result<(), StoreError> {
+        const SAME: &str = "UPDATE meta SET value = value WHERE name = 'revision'";
+        self.writer()
+            .write_or_shed(|db| {
+                Box::pin(async move {
+                    sqlx::query(SAME).execute(db).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    fn key(&self) -> &SealingKey {
+        &self.inner.key
+    }
+
+    fn writer(&self) -> &Writer {
+        &self.inner.writer
+    }
+
+    fn readers(&self) -> &SqlitePool {
+        &self.inner.readers
+    }
+}

@@ -1,0 +1,189 @@
+//! Accepting: idempotency key, message and first claim in one transaction.
+
+use std::time::Duration;
+
+use sqlx::{Row, SqliteConnection};
+
+use super::claim::{Claim, Lease};
+use super::{Store, StoreError, row};
+use crate::attempt::MessageState;
+use crate::id::MessageId;
+use crate::message::Message;
+use crate::time::Timestamp;
+
+/// How long an idempotency key is remembered.
+pub const KEY_LIFE: Duration = Duration::from_hours(24);
+
+/// What became of a message that was handed in.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made once for a message and taken apart at once"
+)]
+pub enum Accepted {
+    /// It is durable; claimed for the caller, if that was asked for.
+    New(Option<Claim>),
+    /// The same message came with the same key before: nothing was written.
+    Replayed(MessageId),
+    /// Another message came with the same key before: nothing was written.
+    Conflict,
+}
+
+/// A message ready to be inserted.
+struct NewRow {
+    tenant: String,
+    id: [u8; 16],
+    channel: &'static str,
+    masked: String,
+    usage_type: &'static str,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+    key: Option<Key>,
+    sealed: Vec<u8>,
+    lease_until: Option<Timestamp>,
+}
+
+struct Key {
+    name: Vec<u8>,
+    request: Vec<u8>,
+}
+
+enum Inserted {
+    New,
+    Replayed(MessageId),
+    Conflict,
+}
+
+impl Store {
+    /// Makes a message durable. With a lease, a new one is handed to the caller as claimed.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: the message was not accepted.
+    pub async fn accept(
+        &self,
+        message: &Message,
+        lease: Option<Lease>,
+    ) -> Result<Accepted, StoreError> {
+        // A message that is late already waits for `expire`.
+        let lease = lease.filter(|lease| lease.now < message.expires_at);
+        let row = self.new_row(message, lease)?;
+        let inserted = self
+            .writer()
+            .write_or_shed(move |db| Box::pin(insert(db, row)))
+            .await?;
+        Ok(match inserted {
+            Inserted::New => Accepted::New(lease.map(|lease| Claim {
+                message: message.clone(),
+                attempt: 1,
+                fence: 1,
+                lease_until: lease.until,
+                possible_duplicate: false,
+                interrupted: None,
+            })),
+            Inserted::Replayed(id) => Accepted::Replayed(id),
+            Inserted::Conflict => Accepted::Conflict,
+        })
+    }
+
+    fn new_row(&self, message: &Message, lease: Option<Lease>) -> Result<NewRow, StoreError> {
+        let key = message.idempotency_key.as_ref().map(|name| Key {
+            name: self
+                .key()
+                .mac(&[b"idempotency-key", name.as_bytes()])
+                .to_vec(),
+            request: self.request_mac(message),
+        });
+        Ok(NewRow {
+            tenant: message.tenant.as_str().to_owned(),
+            id: *message.id.as_bytes(),
+            channel: message.channel.as_str(),
+            masked: message.recipient.masked(),
+            usage_type: message.usage_type.as_str(),
+            created_at: message.created_at,
+            expires_at: message.expires_at,
+            key,
+            sealed: row::seal(self.key(), message)?,
+            lease_until: lease.map(|lease| lease.until),
+        })
+    }
+
+    /// Tells one request from another. Keyed, because a plain hash of a six-digit code can be guessed.
+    fn request_mac(&self, message: &Message) -> Vec<u8> {
+        let ip = message.client_ip.map(|ip| ip.to_string());
+        let parts = [
+            "request",
+            message.channel.as_str(),
+            message.recipient.expose(),
+            message.usage_type.as_str(),
+            message.payload.expose(),
+            message.locale.as_deref().unwrap_or_default(),
+            ip.as_deref().unwrap_or_default(),
+        ];
+        self.key().mac(&parts.map(str::as_bytes)).to_vec()
+    }
+}
+
+async fn insert(db: &mut SqliteConnection, row: NewRow) -> Result<Inserted, StoreError> {
+    if try_insert(db, &row).await? {
+        return Ok(Inserted::New);
+    }
+    let Some(key) = &row.key else {
+        return Err(StoreError::corrupt("two messages with one id"));
+    };
+    let earlier = sqlx::query(
+        "SELECT id, request_mac, created_at FROM message WHERE tenant = ? AND idempotency_key = ?",
+    )
+    .bind(&row.tenant)
+    .bind(&key.name)
+    .fetch_one(&mut *db)
+    .await?;
+    if row::time(&earlier, "created_at")?.after(KEY_LIFE) <= row.created_at {
+        sqlx::query("UPDATE message SET idempotency_key = NULL, request_mac = NULL WHERE tenant = ? AND idempotency_key = ?")
+            .bind(&row.tenant)
+            .bind(&key.name)
+            .execute(&mut *db)
+            .await?;
+        try_insert(db, &row).await?;
+        return Ok(Inserted::New);
+    }
+    let request: &[u8] = earlier.try_get("request_mac")?;
+    Ok(if request == key.request {
+        Inserted::Replayed(row::message_id(&earlier)?)
+    } else {
+        Inserted::Conflict
+    })
+}
+
+/// Whether the row is new: neither its id nor its key was there.
+async fn try_insert(db: &mut SqliteConnection, row: &NewRow) -> Result<bool, StoreError> {
+    let claimed = row.lease_until.is_some();
+    let state = if claimed {
+        MessageState::Sending
+    } else {
+        MessageState::Accepted
+    };
+    let due_at = row
+        .lease_until
+        .unwrap_or(row.created_at.min(row.expires_at));
+    let done = sqlx::query(
+        "INSERT INTO message (tenant, id, channel, recipient, usage_type, state, created_at, updated_at, \
+         expires_at, due_at, fence, idempotency_key, request_mac, sealed) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING",
+    )
+    .bind(row.tenant.clone())
+    .bind(row.id.to_vec())
+    .bind(row.channel)
+    .bind(row.masked.clone())
+    .bind(row.usage_type)
+    .bind(state.as_str())
+    .bind(row.created_at.as_millis())
+    .bind(row.expires_at.as_millis())
+    .bind(due_at.as_millis())
+    .bind(i64::from(claimed))
+    .bind(row.key.as_ref().map(|key| key.name.clone()))
+    .bind(row.key.as_ref().map(|key| key.request.clone()))
+    .bind(row.sealed.clone())
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}

@@ -1,0 +1,144 @@
+//! Records of connector versions, with their components.
+
+use sqlx::SqliteConnection;
+
+use super::pools::free;
+use super::{Store, StoreError, row};
+use crate::id::{ConnectorId, Digest};
+use crate::tenant::ConnectorVersion;
+
+impl Store {
+    /// Stores a version with its component. The same component again changes nothing. Answers whether
+    /// it was new.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn put_connector(
+        &self,
+        version: &ConnectorVersion,
+        component: &[u8],
+    ) -> Result<bool, StoreError> {
+        let record = serde_json::to_string(version)?;
+        let (id, digest) = (
+            version.info.id.to_string(),
+            version.digest.as_bytes().to_vec(),
+        );
+        let component = component.to_vec();
+        let uploaded_at = version.uploaded_at.as_millis();
+        self.writer()
+            .change(move |db| {
+                Box::pin(async move {
+                    let done = sqlx::query(
+                        "INSERT INTO connector_version (digest, id, uploaded_at, record) \
+                         VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                    )
+                    .bind(digest.clone())
+                    .bind(id)
+                    .bind(uploaded_at)
+                    .bind(record)
+                    .execute(&mut *db)
+                    .await?;
+                    if done.rows_affected() == 0 {
+                        return Ok(false);
+                    }
+                    sqlx::query("INSERT INTO component (digest, bytes) VALUES (?, ?)")
+                        .bind(digest)
+                        .bind(component)
+                        .execute(db)
+                        .await?;
+                    Ok(true)
+                })
+            })
+            .await
+    }
+
+    /// The version of a component.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn connector(&self, digest: Digest) -> Result<Option<ConnectorVersion>, StoreError> {
+        let row = sqlx::query("SELECT record FROM connector_version WHERE digest = ?")
+            .bind(digest.as_bytes().to_vec())
+            .fetch_optional(self.readers())
+            .await?;
+        row.map_or(Ok(None), |row| row::json(&row, "record"))
+    }
+
+    /// The bytes of a component.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where they are not what was uploaded.
+    pub async fn component(&self, digest: Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        let bytes: Option<Vec<u8>> =
+            sqlx::query_scalar("SELECT bytes FROM component WHERE digest = ?")
+                .bind(digest.as_bytes().to_vec())
+                .fetch_optional(self.readers())
+                .await?;
+        match bytes {
+            Some(bytes) if Digest::of(&bytes) != digest => {
+                Err(StoreError::corrupt(format!("component {digest}")))
+            }
+            bytes => Ok(bytes),
+        }
+    }
+
+    /// All versions of all connectors by name, the latest upload first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn connectors(&self) -> Result<Vec<ConnectorVersion>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT record FROM connector_version ORDER BY id, uploaded_at DESC, digest",
+        )
+        .fetch_all(self.readers())
+        .await?;
+        row::records(&rows)
+    }
+
+    /// All versions of a connector, the latest upload first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn connector_versions(
+        &self,
+        id: &ConnectorId,
+    ) -> Result<Vec<ConnectorVersion>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT record FROM connector_version WHERE id = ? ORDER BY uploaded_at DESC, digest",
+        )
+        .bind(id.to_string())
+        .fetch_all(self.readers())
+        .await?;
+        row::records(&rows)
+    }
+
+    /// Deletes a version with its component. Answers whether it was there.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] while an integration has it.
+    pub async fn delete_connector(&self, digest: Digest) -> Result<bool, StoreError> {
+        self.writer()
+            .change(move |db| Box::pin(delete(db, digest)))
+            .await
+    }
+}
+
+async fn delete(db: &mut SqliteConnection, digest: Digest) -> Result<bool, StoreError> {
+    let bytes = digest.as_bytes().to_vec();
+    let user: Option<String> = sqlx::query_scalar(
+        "SELECT 'integration ' || tenant || '/' || id FROM integration WHERE digest = ? LIMIT 1",
+    )
+    .bind(bytes.clone())
+    .fetch_optional(&mut *db)
+    .await?;
+    free("connector version", &digest.to_string(), user)?;
+    sqlx::query("DELETE FROM component WHERE digest = ?")
+        .bind(bytes.clone())
+        .execute(&mut *db)
+        .await?;
+    let done = sqlx::query("DELETE FROM connector_version WHERE digest = ?")
+        .bind(bytes)
+        .execute(db)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}

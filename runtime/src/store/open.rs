@@ -1,0 +1,130 @@
+//! Opening the file: one server at a time, one key, one schema.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::migrate::{Migrate, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, SqliteConnection};
+
+use super::StoreError;
+use crate::secret::SealingKey;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// How long a read waits for a connection.
+const READ_WAIT: Duration = Duration::from_secs(2);
+/// How long a statement waits for a lock, such as that of a backup.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+const READERS: u32 = 4;
+
+/// Held while the file is open. The operating system lets it go with the process.
+pub(super) struct FileLock {
+    _file: File,
+}
+
+/// A file that is ready: its write connection, the way to make another, its readers and its lock.
+pub(super) struct Opened {
+    pub(super) db: SqliteConnection,
+    pub(super) options: SqliteConnectOptions,
+    pub(super) readers: SqlitePool,
+    pub(super) lock: FileLock,
+}
+
+pub(super) async fn open(path: &Path, key: &SealingKey) -> Result<Opened, StoreError> {
+    let lock = lock(path)?;
+    // SQLite gives its log files the mode of the database.
+    private(path)?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(LOCK_WAIT)
+        .disable_statement_logging();
+    let mut db = options.connect().await?;
+    migrate(&mut db).await?;
+    check_key(&mut db, key).await?;
+    end_leases(&mut db).await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(READ_WAIT)
+        .connect_with(options.clone().read_only(true))
+        .await?;
+    Ok(Opened {
+        db,
+        options,
+        readers,
+        lock,
+    })
+}
+
+/// A file of its own beside the database: closing a second handle of the database itself would take
+/// away SQLite's own locks.
+fn lock(path: &Path) -> Result<FileLock, StoreError> {
+    let mut name = OsString::from(path);
+    name.push("-lock");
+    let file = private(&PathBuf::from(name))?;
+    match file.try_lock() {
+        Ok(()) => Ok(FileLock { _file: file }),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path.to_owned())),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+fn private(path: &Path) -> Result<File, StoreError> {
+    Ok(OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)?)
+}
+
+async fn migrate(db: &mut SqliteConnection) -> Result<(), StoreError> {
+    let known = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
+    db.ensure_migrations_table(&MIGRATIONS.table_name).await?;
+    let applied = db.list_applied_migrations(&MIGRATIONS.table_name).await?;
+    if let Some(found) = applied.iter().map(|m| m.version).max()
+        && found > known
+    {
+        return Err(StoreError::NewerSchema { found, known });
+    }
+    Ok(MIGRATIONS.run(db).await?)
+}
+
+/// Every sealed row of a file must open with the same key: find that out now, not at the first send.
+async fn check_key(db: &mut SqliteConnection, key: &SealingKey) -> Result<(), StoreError> {
+    const PLACE: &str = "store/key-check";
+    let stored: Option<Vec<u8>> = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'key'")
+        .fetch_optional(&mut *db)
+        .await?;
+    match stored {
+        Some(sealed) => key
+            .open(PLACE, &sealed)
+            .map(drop)
+            .map_err(|_| StoreError::WrongKey),
+        None => {
+            sqlx::query("INSERT INTO meta (name, value) VALUES ('key', ?)")
+                .bind(key.seal(PLACE, b"sendbox")?)
+                .execute(db)
+                .await?;
+            Ok(())
+        }
+    }
+}
+
+/// Whoever held a lease is gone: the lock says so.
+async fn end_leases(db: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE message SET due_at = created_at WHERE due_at IS NOT NULL AND state = 'sending'",
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

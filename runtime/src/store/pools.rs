@@ -1,0 +1,205 @@
+//! Records of egress sources and pools.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::{Store, StoreError, row};
+use crate::id::{PoolName, SourceName};
+use crate::source::{EgressPool, EgressSource};
+
+impl Store {
+    /// Makes or replaces an egress source.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn put_source(&self, source: &EgressSource) -> Result<(), StoreError> {
+        let (name, record) = (source.name.to_string(), serde_json::to_string(source)?);
+        self.writer()
+            .change(move |db| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "INSERT INTO egress_source (name, record) VALUES (?1, ?2) \
+                         ON CONFLICT (name) DO UPDATE SET record = ?2",
+                    )
+                    .bind(name)
+                    .bind(record)
+                    .execute(db)
+                    .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// An egress source.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn source(&self, name: &SourceName) -> Result<Option<EgressSource>, StoreError> {
+        let row = sqlx::query("SELECT record FROM egress_source WHERE name = ?")
+            .bind(name.to_string())
+            .fetch_optional(self.readers())
+            .await?;
+        row.map_or(Ok(None), |row| row::json(&row, "record"))
+    }
+
+    /// All egress sources by name.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn sources(&self) -> Result<Vec<EgressSource>, StoreError> {
+        let rows = sqlx::query("SELECT record FROM egress_source ORDER BY name")
+            .fetch_all(self.readers())
+            .await?;
+        row::records(&rows)
+    }
+
+    /// Deletes an egress source. Answers whether it was there.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] while a pool has it.
+    pub async fn delete_source(&self, name: &SourceName) -> Result<bool, StoreError> {
+        let name = name.to_string();
+        self.writer()
+            .change(move |db| {
+                Box::pin(async move {
+                    let user: Option<String> = sqlx::query_scalar(
+                        "SELECT 'egress pool ' || name FROM egress_pool, json_each(sources) \
+                         WHERE value ->> 'source' = ? LIMIT 1",
+                    )
+                    .bind(name.clone())
+                    .fetch_optional(&mut *db)
+                    .await?;
+                    free("egress source", &name, user)?;
+                    let done = sqlx::query("DELETE FROM egress_source WHERE name = ?")
+                        .bind(name)
+                        .execute(db)
+                        .await?;
+                    Ok(done.rows_affected() == 1)
+                })
+            })
+            .await
+    }
+
+    /// Makes or replaces an egress pool.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] where one of its sources does not exist.
+    pub async fn put_pool(&self, pool: &EgressPool) -> Result<(), StoreError> {
+        let (name, sources) = (pool.name.to_string(), serde_json::to_string(&pool.sources)?);
+        self.writer()
+            .change(move |db| {
+                Box::pin(async move {
+                    let missing: Option<String> = sqlx::query_scalar(
+                        "SELECT 'egress source ' || (value ->> 'source') FROM json_each(?) \
+                         WHERE value ->> 'source' NOT IN (SELECT name FROM egress_source) LIMIT 1",
+                    )
+                    .bind(sources.clone())
+                    .fetch_optional(&mut *db)
+                    .await?;
+                    if let Some(missing) = missing {
+                        return Err(StoreError::Missing(missing));
+                    }
+                    sqlx::query(
+                        "INSERT INTO egress_pool (name, sources) VALUES (?1, ?2) \
+                         ON CONFLICT (name) DO UPDATE SET sources = ?2",
+                    )
+                    .bind(name)
+                    .bind(sources)
+                    .execute(db)
+                    .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// An egress pool.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn pool(&self, name: &PoolName) -> Result<Option<EgressPool>, StoreError> {
+        sqlx::query("SELECT * FROM egress_pool WHERE name = ?")
+            .bind(name.to_string())
+            .fetch_optional(self.readers())
+            .await?
+            .map(|row| pool(&row))
+            .transpose()
+    }
+
+    /// All egress pools by name.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn pools(&self) -> Result<Vec<EgressPool>, StoreError> {
+        sqlx::query("SELECT * FROM egress_pool ORDER BY name")
+            .fetch_all(self.readers())
+            .await?
+            .iter()
+            .map(pool)
+            .collect()
+    }
+
+    /// Deletes an egress pool. Answers whether it was there.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] while a tenant or an integration has it.
+    pub async fn delete_pool(&self, name: &PoolName) -> Result<bool, StoreError> {
+        let name = name.to_string();
+        self.writer()
+            .change(move |db| {
+                Box::pin(async move {
+                    let user: Option<String> = sqlx::query_scalar(
+                        "SELECT 'tenant ' || id FROM tenant WHERE egress_pool = ?1 UNION ALL \
+                         SELECT 'integration ' || tenant || '/' || id FROM integration \
+                         WHERE egress_pool = ?1 LIMIT 1",
+                    )
+                    .bind(name.clone())
+                    .fetch_optional(&mut *db)
+                    .await?;
+                    free("egress pool", &name, user)?;
+                    let done = sqlx::query("DELETE FROM egress_pool WHERE name = ?")
+                        .bind(name)
+                        .execute(db)
+                        .await?;
+                    Ok(done.rows_affected() == 1)
+                })
+            })
+            .await
+    }
+}
+
+pub(super) async fn require_pool(
+    db: &mut SqliteConnection,
+    name: Option<&PoolName>,
+) -> Result<(), StoreError> {
+    let Some(name) = name else { return Ok(()) };
+    let found: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM egress_pool WHERE name = ?)")
+            .bind(name.to_string())
+            .fetch_one(db)
+            .await?;
+    if found {
+        Ok(())
+    } else {
+        Err(StoreError::Missing(format!("egress pool {name}")))
+    }
+}
+
+/// Refuses to delete what has a user.
+pub(super) fn free(kind: &str, name: &str, user: Option<String>) -> Result<(), StoreError> {
+    user.map_or(Ok(()), |by| {
+        Err(StoreError::InUse {
+            what: format!("{kind} {name}"),
+            by,
+        })
+    })
+}
+
+fn pool(row: &SqliteRow) -> Result<EgressPool, StoreError> {
+    let sources: &str = row.try_get("sources")?;
+    Ok(EgressPool {
+        name: row::parsed(row, "name")?,
+        sources: serde_json::from_str(sources)?,
+    })
+}

@@ -1,0 +1,339 @@
+//! What a claim's holder writes: armed, recorded, given back; and what time itself decides.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::claim::Claim;
+use super::{Store, StoreError, row};
+use crate::attempt::{Attempt, AttemptStart, MessageState, Outcome, Transition};
+use crate::id::{MessageId, TenantId};
+use crate::outcome::{Failure, FailureKind, WireRecord};
+use crate::time::Timestamp;
+
+/// Messages that one transaction lets expire.
+const EXPIRE_AT_ONCE: i64 = 500;
+
+/// What became of a wish to withdraw a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It will not be sent.
+    Done,
+    /// The tenant has no such message.
+    Missing,
+    /// It is being sent, or its state is final.
+    TooLate(MessageState),
+}
+
+/// Who may write: the message and the fence of the claim.
+struct Holder {
+    tenant: String,
+    id: Vec<u8>,
+    fence: i64,
+    expires_at: Timestamp,
+}
+
+impl Holder {
+    fn of(claim: &Claim) -> Self {
+        Self {
+            tenant: claim.message.tenant.as_str().to_owned(),
+            id: claim.message.id.as_bytes().to_vec(),
+            fence: claim.fence,
+            expires_at: claim.message.expires_at,
+        }
+    }
+}
+
+impl Store {
+    /// Makes durable that `start` may send from now on. To be awaited before the first byte that could
+    /// complete a request; again for the same attempt it changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when the lease is over or another claim holds the message,
+    /// [`StoreError::Expired`] when the message is past its time: then nothing may be sent.
+    pub async fn arm(
+        &self,
+        claim: &Claim,
+        start: &AttemptStart,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if now >= claim.message.expires_at {
+            return Err(StoreError::Expired);
+        }
+        let holder = Holder::of(claim);
+        let start = serde_json::to_string(start)?;
+        self.writer()
+            .write(move |db| {
+                Box::pin(async move {
+                    // An interrupted attempt that was armed is recorded first, never overwritten.
+                    let done = sqlx::query(
+                        "UPDATE message SET armed = ?1, interrupted = 0, updated_at = ?2 \
+                         WHERE tenant = ?3 AND id = ?4 AND fence = ?5 AND state = 'sending' \
+                         AND due_at > ?2 AND (interrupted = 0 OR armed IS NULL)",
+                    )
+                    .bind(start)
+                    .bind(now.as_millis())
+                    .bind(holder.tenant)
+                    .bind(holder.id)
+                    .bind(holder.fence)
+                    .execute(db)
+                    .await?;
+                    fenced(done.rows_affected())
+                })
+            })
+            .await
+    }
+
+    /// Records a finished attempt and what happens next. In a final state the payload goes.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when another claim holds the message: nothing was written.
+    pub async fn record(
+        &self,
+        claim: &Claim,
+        attempt: &Attempt,
+        next: &Transition,
+    ) -> Result<(), StoreError> {
+        let record = Record {
+            holder: Holder::of(claim),
+            now: attempt.ended_at,
+            number: attempt.start.number,
+            attempt: serde_json::to_string(attempt)?,
+            next: next.clone(),
+        };
+        self.writer()
+            .write(move |db| Box::pin(settle(db, record)))
+            .await
+    }
+
+    /// Gives back a claim that nothing was sent for: the message is due again at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when the attempt was armed or another claim holds the message.
+    pub async fn release(&self, claim: &Claim) -> Result<(), StoreError> {
+        let holder = Holder::of(claim);
+        self.writer()
+            .write(move |db| {
+                Box::pin(async move {
+                    let done = sqlx::query(
+                        "UPDATE message SET state = iif(attempts = 0, 'accepted', 'waiting'), \
+                         due_at = created_at, interrupted = 0 WHERE tenant = ? AND id = ? AND fence = ? \
+                         AND state = 'sending' AND armed IS NULL",
+                    )
+                    .bind(holder.tenant)
+                    .bind(holder.id)
+                    .bind(holder.fence)
+                    .execute(db)
+                    .await?;
+                    fenced(done.rows_affected())
+                })
+            })
+            .await
+    }
+
+    /// Ends what is past its time and nobody works on: `expired`, or `unknown` where an armed attempt
+    /// was interrupted. Answers how many messages it ended.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn expire(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut ended = 0;
+        loop {
+            // Most often there is nothing to do: find that out without the writer.
+            let some: bool = sqlx::query_scalar(
+                "SELECT EXISTS (SELECT 1 FROM message INDEXED BY message_due \
+                 WHERE due_at <= ?1 AND expires_at <= ?1)",
+            )
+            .bind(now.as_millis())
+            .fetch_one(self.readers())
+            .await?;
+            if !some {
+                return Ok(ended);
+            }
+            ended += self
+                .writer()
+                .write(move |db| Box::pin(expire_some(db, now)))
+                .await?;
+        }
+    }
+
+    /// Withdraws a message that is not being sent.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn cancel(
+        &self,
+        tenant: &TenantId,
+        id: MessageId,
+        now: Timestamp,
+    ) -> Result<Cancelled, StoreError> {
+        let (tenant, id) = (tenant.to_string(), id.as_bytes().to_vec());
+        self.writer()
+            .write(move |db| Box::pin(cancel(db, tenant, id, now)))
+            .await
+    }
+
+    /// Ends a claimed message whose row cannot be read.
+    pub(super) async fn give_up(&self, row: &SqliteRow, now: Timestamp) -> Result<(), StoreError> {
+        let recorded: u32 = row.try_get("attempts")?;
+        let attempt = Attempt {
+            start: AttemptStart {
+                number: recorded.saturating_add(1),
+                via: None,
+                source: None,
+                started_at: now,
+                possible_duplicate: row.try_get("possible_duplicate")?,
+            },
+            ended_at: now,
+            outcome: Outcome::Failure(Failure::host(
+                FailureKind::Rejected,
+                "store.corrupt",
+                "the stored message cannot be read",
+            )),
+            exchanges: WireRecord::default(),
+            log: Vec::new(),
+        };
+        let record = Record {
+            holder: Holder {
+                tenant: row.try_get("tenant")?,
+                id: row.try_get("id")?,
+                fence: row.try_get("fence")?,
+                expires_at: now,
+            },
+            now,
+            number: attempt.start.number,
+            attempt: serde_json::to_string(&attempt)?,
+            next: Transition::Failed,
+        };
+        self.writer()
+            .write(move |db| Box::pin(settle(db, record)))
+            .await
+    }
+}
+
+async fn cancel(
+    db: &mut SqliteConnection,
+    tenant: String,
+    id: Vec<u8>,
+    now: Timestamp,
+) -> Result<Cancelled, StoreError> {
+    let done = sqlx::query(
+        "UPDATE message SET state = 'cancelled', due_at = NULL, sealed = NULL, updated_at = ? \
+         WHERE tenant = ? AND id = ? AND state IN ('accepted', 'waiting')",
+    )
+    .bind(now.as_millis())
+    .bind(tenant.clone())
+    .bind(id.clone())
+    .execute(&mut *db)
+    .await?;
+    if done.rows_affected() == 1 {
+        return Ok(Cancelled::Done);
+    }
+    let row = sqlx::query("SELECT state FROM message WHERE tenant = ? AND id = ?")
+        .bind(tenant)
+        .bind(id)
+        .fetch_optional(db)
+        .await?;
+    row.map_or(Ok(Cancelled::Missing), |row| {
+        Ok(Cancelled::TooLate(row::state(&row)?))
+    })
+}
+
+fn fenced(rows: u64) -> Result<(), StoreError> {
+    if rows == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::Fenced)
+    }
+}
+
+/// The end of a claim.
+struct Record {
+    holder: Holder,
+    now: Timestamp,
+    number: u32,
+    attempt: String,
+    next: Transition,
+}
+
+async fn settle(db: &mut SqliteConnection, record: Record) -> Result<(), StoreError> {
+    let holder = record.holder;
+    let (state, due_at, possible_duplicate) = match record.next {
+        Transition::Sent => (MessageState::Sent, None, false),
+        Transition::Failed => (MessageState::Failed, None, false),
+        Transition::Expired => (MessageState::Expired, None, false),
+        Transition::Unknown => (MessageState::Unknown, None, false),
+        Transition::Wait {
+            until,
+            possible_duplicate,
+        } => (
+            MessageState::Waiting,
+            Some(until.min(holder.expires_at).as_millis()),
+            possible_duplicate,
+        ),
+    };
+    let done = sqlx::query(
+        "UPDATE message SET state = ?1, due_at = ?2, possible_duplicate = max(possible_duplicate, ?3), \
+         updated_at = ?4, attempts = ?5, armed = NULL, interrupted = 0, \
+         sealed = iif(?2 IS NULL, NULL, sealed) \
+         WHERE tenant = ?6 AND id = ?7 AND fence = ?8 AND state = 'sending'",
+    )
+    .bind(state.as_str())
+    .bind(due_at)
+    .bind(possible_duplicate)
+    .bind(record.now.as_millis())
+    .bind(record.number)
+    .bind(holder.tenant)
+    .bind(holder.id.clone())
+    .bind(holder.fence)
+    .execute(&mut *db)
+    .await?;
+    fenced(done.rows_affected())?;
+    add_attempt(db, holder.id, record.number, record.attempt).await
+}
+
+async fn add_attempt(
+    db: &mut SqliteConnection,
+    message: Vec<u8>,
+    number: u32,
+    attempt: String,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT OR REPLACE INTO attempt (message, number, record) VALUES (?, ?, ?)")
+        .bind(message)
+        .bind(number)
+        .bind(attempt)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+async fn expire_some(db: &mut SqliteConnection, now: Timestamp) -> Result<u64, StoreError> {
+    let rows = sqlx::query(
+        "UPDATE message SET state = iif(armed IS NULL, 'expired', 'unknown'), due_at = NULL, sealed = NULL, \
+         interrupted = 0, updated_at = ?1, fence = fence + 1, attempts = attempts + (armed IS NOT NULL) \
+         WHERE (tenant, id) IN (SELECT tenant, id FROM message INDEXED BY message_due \
+           WHERE due_at <= ?1 AND expires_at <= ?1 LIMIT ?2) \
+         RETURNING id, armed",
+    )
+    .bind(now.as_millis())
+    .bind(EXPIRE_AT_ONCE)
+    .fetch_all(&mut *db)
+    .await?;
+    for row in &rows {
+        let start: Option<AttemptStart> = row::json(row, "armed")?;
+        let Some(start) = start else { continue };
+        let number = start.number;
+        let attempt = serde_json::to_string(&Attempt {
+            start,
+            ended_at: now,
+            outcome: Outcome::Failure(Failure::host(
+                FailureKind::Unknown,
+                "host.interrupted",
+                "the host ended during the attempt",
+            )),
+            exchanges: WireRecord::default(),
+            log: Vec::new(),
+        })?;
+        add_attempt(db, row.try_get("id")?, number, attempt).await?;
+    }
+    Ok(rows.len() as u64)
+}

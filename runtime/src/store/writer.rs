@@ -1,0 +1,250 @@
+//! The one writer: takes all that waits, commits it in one transaction, and answers only after that.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+
+use super::StoreError;
+use super::open::FileLock;
+
+/// Changes that may wait.
+const QUEUE: usize = 4096;
+/// Places in the queue that new messages may not take: those that are under way end first.
+const RESERVED: usize = 1024;
+/// Changes in one transaction.
+const BATCH: usize = 512;
+
+/// A change at work on the write connection.
+pub(super) type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'c>>;
+
+/// How a change is kept apart from the others of its transaction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Apart {
+    /// It writes nothing before it can fail.
+    ByItself,
+    /// A savepoint takes back what it wrote before it failed.
+    BySavepoint,
+}
+
+/// Gives changes to the writer task.
+pub(super) struct Writer {
+    queue: mpsc::Sender<Entry>,
+    generation: Arc<AtomicU64>,
+}
+
+enum Entry {
+    Change(Box<dyn Change>),
+    Close(oneshot::Sender<()>),
+}
+
+impl Writer {
+    /// Starts the writer on its connection. The lock is let go after the connection is closed.
+    pub(super) fn start(
+        db: SqliteConnection,
+        options: SqliteConnectOptions,
+        lock: FileLock,
+    ) -> Self {
+        let (queue, entries) = mpsc::channel(QUEUE);
+        tokio::spawn(run(db, options, entries, lock));
+        Self {
+            queue,
+            generation: Arc::default(),
+        }
+    }
+
+    /// A change that is one statement, or that fails only before its first.
+    pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send + 'static,
+    {
+        self.submit(work, Apart::ByItself).await
+    }
+
+    /// As [`Writer::write`], but refused at once while the queue is nearly full.
+    pub(super) async fn write_or_shed<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send + 'static,
+    {
+        if self.queue.capacity() < RESERVED && !self.queue.is_closed() {
+            return Err(StoreError::unavailable("too many writes wait"));
+        }
+        self.submit(work, Apart::ByItself).await
+    }
+
+    /// A change of records, which may fail between its statements. The generation grows with it.
+    pub(super) async fn change<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send + 'static,
+    {
+        self.submit(work, Apart::BySavepoint).await
+    }
+
+    async fn submit<T, F>(&self, work: F, apart: Apart) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let task = Task {
+            work: Some(work),
+            apart,
+            generation: self.generation.clone(),
+            result: Err(closed()),
+            reply,
+        };
+        self.queue
+            .send(Entry::Change(Box::new(task)))
+            .await
+            .map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// Grows with each change of records, before who asked for the change is answered.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+
+    /// Ends the writer after everything that waits is committed.
+    pub(super) async fn close(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.queue.send(Entry::Close(reply)).await.is_ok() {
+            answer.await.ok();
+        }
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::unavailable("closed")
+}
+
+/// A change whose result type the writer need not know.
+trait Change: Send {
+    /// Works inside the transaction. An error here is the end of the whole transaction.
+    fn work<'c>(&'c mut self, db: &'c mut SqliteConnection) -> Work<'c, ()>;
+    /// Answers who waits, once the transaction has ended.
+    fn answer(self: Box<Self>, commit: &Result<(), StoreError>);
+}
+
+struct Task<F, T> {
+    work: Option<F>,
+    apart: Apart,
+    generation: Arc<AtomicU64>,
+    result: Result<T, StoreError>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<F, T> Change for Task<F, T>
+where
+    T: Send + 'static,
+    F: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send + 'static,
+{
+    fn work<'c>(&'c mut self, db: &'c mut SqliteConnection) -> Work<'c, ()> {
+        Box::pin(async move {
+            let Some(work) = self.work.take() else {
+                return Ok(());
+            };
+            if self.apart == Apart::BySavepoint {
+                execute(db, "SAVEPOINT change").await?;
+            }
+            self.result = work(db).await;
+            match &self.result {
+                Err(error @ StoreError::Unavailable(_)) => return Err(error.clone()),
+                Err(_) if self.apart == Apart::BySavepoint => {
+                    execute(db, "ROLLBACK TO change").await?;
+                }
+                _ => {}
+            }
+            if self.apart == Apart::BySavepoint {
+                execute(db, "RELEASE change").await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn answer(self: Box<Self>, commit: &Result<(), StoreError>) {
+        if self.apart == Apart::BySavepoint {
+            self.generation.fetch_add(1, Ordering::SeqCst);
+        }
+        // Who asked may have gone; the change stands all the same.
+        let _ = self.reply.send(commit.clone().and(self.result));
+    }
+}
+
+async fn run(
+    mut db: SqliteConnection,
+    options: SqliteConnectOptions,
+    mut entries: mpsc::Receiver<Entry>,
+    lock: FileLock,
+) {
+    let mut waiting = Vec::with_capacity(BATCH);
+    let mut closing = Vec::new();
+    while entries.recv_many(&mut waiting, BATCH).await > 0 {
+        let mut batch = Vec::with_capacity(waiting.len());
+        for entry in waiting.drain(..) {
+            match entry {
+                Entry::Change(change) => batch.push(change),
+                Entry::Close(reply) => {
+                    entries.close();
+                    closing.push(reply);
+                }
+            }
+        }
+        if batch.is_empty() {
+            continue;
+        }
+        let commit = commit(&mut db, &options, &mut batch).await;
+        if let Err(error) = &commit {
+            tracing::error!(%error, changes = batch.len(), "store: nothing of a batch was written");
+        }
+        for change in batch {
+            change.answer(&commit);
+        }
+    }
+    if let Err(error) = db.close().await {
+        tracing::warn!(%error, "store: the write connection did not close cleanly");
+    }
+    drop(lock);
+    for reply in closing {
+        let _ = reply.send(());
+    }
+}
+
+/// One transaction for all of `batch`: after an error nothing of it was written.
+async fn commit(
+    db: &mut SqliteConnection,
+    options: &SqliteConnectOptions,
+    batch: &mut [Box<dyn Change>],
+) -> Result<(), StoreError> {
+    if execute(db, "BEGIN IMMEDIATE").await.is_err() {
+        // The last transaction left the connection in a bad way: take a new one.
+        *db = options.connect().await?;
+        execute(db, "BEGIN IMMEDIATE").await?;
+    }
+    let mut result = Ok(());
+    for change in batch {
+        result = change.work(db).await;
+        if result.is_err() {
+            break;
+        }
+    }
+    if result.is_ok() {
+        result = execute(db, "COMMIT").await;
+    }
+    if result.is_err() {
+        // SQLite may have rolled back by itself, and then this fails.
+        execute(db, "ROLLBACK").await.ok();
+    }
+    result
+}
+
+async fn execute(db: &mut SqliteConnection, statement: &'static str) -> Result<(), StoreError> {
+    sqlx::query(statement).execute(db).await?;
+    Ok(())
+}

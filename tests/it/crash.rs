@@ -1,0 +1,187 @@
+//! SIGKILL, again and again, under load: what was accepted is neither lost nor silently repeated.
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use axum::http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, watch};
+
+use crate::harness::{Answer, Arrival, House, Provider, call};
+
+const MESSAGES: usize = 10_000;
+const KILLS: usize = 20;
+const CLIENTS: usize = 32;
+
+/// The server as a process of its own, on data that outlives it.
+struct Process {
+    child: Child,
+}
+
+impl Process {
+    async fn start(data: &Path, address: SocketAddr) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_sendbox"))
+            .args(["serve", "--listen", &address.to_string(), "--data"])
+            .arg(data)
+            .env("SENDBOX__EGRESS__ALLOW_ADDRESSES", "[\"127.0.0.0/8\"]")
+            .env("SENDBOX__EGRESS__PLAINTEXT_HOSTS", "[\"127.0.0.0/8\"]")
+            .env("SENDBOX__EGRESS__PORTS", "[\"1-65535\"]")
+            .env("SENDBOX__ENGINE__POOL_SLOTS", "64")
+            .env("SENDBOX_LOG", "error")
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        while call(address, "GET", "/readyz", &[], "").await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        Self { child }
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Posts until the server has said yes: through refusals and through its deaths.
+async fn accepted(address: SocketAddr, key: &str, number: usize) -> Answer {
+    let authorization = format!("Bearer {key}");
+    let idempotency = format!("message-{number}");
+    let headers = [("authorization", authorization.as_str()), ("idempotency-key", idempotency.as_str())];
+    // Every tenth lives for a second only: the provider must never see it later.
+    let seconds = if number % 10 == 0 { 1 } else { 600 };
+    let body = json!({
+        "channel": "email", "to": "a@example.com", "type": "SignIn",
+        "payload": { "code": number.to_string() }, "expires_in_seconds": seconds,
+    })
+    .to_string();
+    loop {
+        match call(address, "POST", "/v1/messages", &headers, body.clone()).await {
+            Ok(answer) if answer.status == 202 => return answer,
+            Ok(answer) if answer.status != 503 => panic!("{answer:?}"),
+            _ => tokio::task::yield_now().await,
+        }
+    }
+}
+
+/// Every message of the tenant with its attempts, once all are in a final state.
+async fn finished(address: SocketAddr, key: &str, ids: &HashMap<usize, String>) -> HashMap<usize, Value> {
+    let authorization = format!("Bearer {key}");
+    let headers = [("authorization", authorization.as_str())];
+    for state in ["accepted", "sending", "waiting"] {
+        loop {
+            let path = format!("/v1/messages?limit=1&state={state}");
+            let page = call(address, "GET", &path, &headers, "").await.unwrap().expect(200).json();
+            if page["data"].as_array().unwrap().is_empty() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    let mut messages = HashMap::new();
+    for (number, id) in ids {
+        let message = call(address, "GET", &format!("/v1/messages/{id}"), &headers, "").await.unwrap().expect(200);
+        messages.insert(*number, message.json());
+    }
+    messages
+}
+
+fn arrivals_by_number(arrivals: &[Arrival]) -> HashMap<usize, Vec<SystemTime>> {
+    let mut by_number: HashMap<usize, Vec<SystemTime>> = HashMap::new();
+    for arrival in arrivals {
+        let number = arrival.json()["payload"]["code"].as_str().unwrap().parse().unwrap();
+        by_number.entry(number).or_default().push(arrival.at);
+    }
+    by_number
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_kills_lose_nothing_send_nothing_late_and_mark_every_repeat() {
+    let provider = Provider::start(|_| (StatusCode::OK, HeaderMap::new(), "{}".into())).await;
+    // Set up in this process, then handed over to the one that is killed.
+    let house = House::start().await;
+    let key = house.tenant("acme", &format!("http://{}/", provider.address), None).await;
+    let folder = house.stop().await;
+    let data = folder.path().join("data");
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+
+    let mut process = Process::start(&data, address).await;
+    let (next, ids) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(HashMap::new())));
+    let (done, mut progress) = watch::channel(0_usize);
+    let done = Arc::new(done);
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let (next, ids, done, key) = (next.clone(), ids.clone(), done.clone(), key.clone());
+            tokio::spawn(async move {
+                loop {
+                    let number = next.fetch_add(1, Ordering::SeqCst);
+                    if number >= MESSAGES {
+                        return;
+                    }
+                    let id = accepted(address, &key, number).await.text_at("/id");
+                    ids.lock().await.insert(number, id);
+                    done.send_modify(|count| *count += 1);
+                }
+            })
+        })
+        .collect();
+    for kill in 1..=KILLS {
+        let at = MESSAGES / (KILLS + 1) * kill;
+        progress.wait_for(|count| *count >= at).await.unwrap();
+        process.kill();
+        process = Process::start(&data, address).await;
+    }
+    for client in clients {
+        client.await.unwrap();
+    }
+    let ids = ids.lock().await.clone();
+    let messages = finished(address, &key, &ids).await;
+    let arrivals = arrivals_by_number(&provider.arrivals());
+    judge(&ids, &messages, &arrivals);
+    process.kill();
+}
+
+fn judge(
+    ids: &HashMap<usize, String>,
+    messages: &HashMap<usize, Value>,
+    arrivals: &HashMap<usize, Vec<SystemTime>>,
+) {
+    assert_eq!(ids.len(), MESSAGES, "every post was accepted in the end");
+    assert_eq!(ids.values().collect::<HashSet<_>>().len(), MESSAGES, "one message for each idempotency key");
+    let mut repeats = 0;
+    for (number, message) in messages {
+        let seen = arrivals.get(number).map_or(0, Vec::len);
+        let state = message["state"].as_str().unwrap();
+        let short = number % 10 == 0;
+        match state {
+            "sent" => assert!(seen >= 1, "{number} is sent, but never arrived: {message}"),
+            "expired" => assert!(short && seen == 0, "{number} expired, but arrived {seen} times: {message}"),
+            // The repeat of a message that may have been sent ran out of time: declared, not silent.
+            "unknown" => assert!(short, "{number}: {message}"),
+            _ => panic!("{number} is {state}: {message}"),
+        }
+        let marked = message["attempts"].as_array().unwrap().iter().filter(|a| a["possible_duplicate"] == true).count();
+        assert!(seen <= 1 + marked, "{number} arrived {seen} times with {marked} repeats marked: {message}");
+        repeats += seen.saturating_sub(1);
+        let expires = humantime::parse_rfc3339(message["expires_at"].as_str().unwrap()).unwrap();
+        for at in arrivals.get(number).into_iter().flatten() {
+            // What left in time may be read by the provider a moment later.
+            assert!(*at <= expires + Duration::from_millis(500), "{number} arrived after its expiry: {message}");
+        }
+    }
+    println!("{MESSAGES} messages, {KILLS} kills, {repeats} marked repeats");
+}
