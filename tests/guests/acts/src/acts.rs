@@ -1,6 +1,7 @@
 //! The acts, good and bad.
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sendbox_guest::wasm::guest::{ConnectorInfo, Failure, Receipt};
@@ -118,14 +119,18 @@ fn memory_bomb() -> ! {
     }
 }
 
-#[expect(unconditional_recursion, reason = "the act")]
+/// Keeps nothing in linear memory, so that the engine's stack ends first.
 fn recurse(depth: u64) -> u64 {
-    let frame = black_box([depth; 32]);
-    recurse(depth + 1) + frame.iter().sum::<u64>()
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    let calls = CALLS.fetch_add(1, Ordering::Relaxed);
+    if calls == u64::MAX {
+        return depth;
+    }
+    recurse(depth + 1).wrapping_mul(3) ^ calls
 }
 
 fn log_flood() -> Result<Receipt, Failure> {
-    let line = "x".repeat(100 << 10);
+    let line = "x".repeat(10 << 10);
     for _ in 0..100 {
         log(Level::Info, &line);
         eprintln!("{line}");
