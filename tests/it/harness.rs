@@ -93,8 +93,7 @@ async fn take(
     request: Request,
 ) -> (StatusCode, HeaderMap, String) {
     let at = std::time::SystemTime::now();
-    let (parts, body) = request.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
+    let body = request.into_body().collect().await.unwrap().to_bytes();
     let arrival = Arrival {
         source: peer.ip().to_string(),
         body: String::from_utf8_lossy(&body).into_owned(),
@@ -169,6 +168,7 @@ pub async fn call(
     let text = String::from_utf8_lossy(&body).into_owned();
     Ok(Answer {
         status: parts.status.as_u16(),
+        headers: parts.headers,
         text,
     })
 }
