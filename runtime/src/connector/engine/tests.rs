@@ -1,3 +1,5 @@
+//! Whether the engine is set up as the sandbox needs it.
+
 use wasmtime::Module;
 use wasmtime::component::Component;
 
