@@ -13,6 +13,7 @@
 mod api;
 mod crash;
 mod deliver;
+mod egress_connections;
 mod egress_corpus;
 mod egress_http;
 mod egress_kit;
