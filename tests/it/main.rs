@@ -13,9 +13,14 @@
 mod api;
 mod crash;
 mod deliver;
+mod docs;
 mod egress_connections;
 mod egress_corpus;
 mod egress_http;
 mod egress_kit;
 mod egress_limits;
 mod harness;
+mod hostile;
+mod sandbox;
+mod tidy;
+mod uploads;

@@ -1,4 +1,5 @@
-//! What tests need around the runtime: a DNS server, peers and certificates on loopback, and the shared cases.
+//! What tests need around the runtime: a DNS server, peers and certificates on loopback, hostile
+//! guests, and the shared cases.
 #![expect(
     clippy::expect_used,
     clippy::missing_panics_doc,
@@ -9,4 +10,5 @@
 pub mod cases;
 pub mod certificates;
 pub mod dns;
+pub mod guests;
 pub mod peer;

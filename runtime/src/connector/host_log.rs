@@ -44,6 +44,9 @@ impl Log {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for line in text.lines() {
             inner.add(label, line);
+            if inner.cut {
+                return;
+            }
         }
     }
 
@@ -59,7 +62,9 @@ impl Inner {
         if self.cut {
             return;
         }
-        let redacted = self.placeholders.redact(line.as_bytes());
+        // A margin beyond the cut: a secret that the cut goes through must be found.
+        let margin = self.limits.log_line_bytes.saturating_add(LINE_MAX);
+        let redacted = self.placeholders.redact(head(line, margin).as_bytes());
         let text = String::from_utf8_lossy(&redacted);
         let text = head(&text, self.limits.log_line_bytes);
         let line: String = format!("{label}: {text}")

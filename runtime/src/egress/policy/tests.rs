@@ -1,3 +1,5 @@
+//! The name layer's lists, settings in patterns, and what only the operator opens.
+
 use serde_json::json;
 
 use super::*;

@@ -1,0 +1,46 @@
+//! A request the way other languages' clients make it: by wasi:http.
+
+use wasip2::http::outgoing_handler::handle;
+use wasip2::http::types::{Fields, Method, OutgoingBody, OutgoingRequest, Scheme};
+
+/// Posts `hello` and returns status and body.
+pub(crate) fn post(url: &str) -> Result<String, String> {
+    request(url, None)
+}
+
+/// Announces more bytes than it sends.
+pub(crate) fn post_wrong_length(url: &str) -> Result<String, String> {
+    request(url, Some("50"))
+}
+
+fn request(url: &str, length: Option<&str>) -> Result<String, String> {
+    let headers = Fields::new();
+    if let Some(length) = length {
+        let set = headers.append("content-length", length.as_bytes());
+        set.map_err(|error| format!("{error:?}"))?;
+    }
+    let authority = url.trim_start_matches("https://").trim_end_matches('/');
+    let request = OutgoingRequest::new(headers);
+    let _ = request.set_method(&Method::Post);
+    let _ = request.set_scheme(Some(&Scheme::Https));
+    let _ = request.set_authority(Some(authority));
+    let _ = request.set_path_with_query(Some("/"));
+    let body = request.body().map_err(|()| "no body")?;
+    let answer = handle(request, None).map_err(|error| format!("{error:?}"))?;
+    let stream = body.write().map_err(|()| "no stream")?;
+    let written = stream.blocking_write_and_flush(b"hello");
+    drop(stream);
+    let finished = OutgoingBody::finish(body, None);
+    let ready = answer.subscribe();
+    ready.block();
+    let response = answer.get().ok_or("not ready")?.map_err(|()| "taken")?;
+    let response = response.map_err(|error| format!("{error:?} {written:?} {finished:?}"))?;
+    let status = response.status();
+    let body = response.consume().map_err(|()| "no body")?;
+    let stream = body.stream().map_err(|()| "no stream")?;
+    let mut bytes = Vec::new();
+    while let Ok(chunk) = stream.blocking_read(4 << 10) {
+        bytes.extend(chunk);
+    }
+    Ok(format!("{status} {}", String::from_utf8_lossy(&bytes)))
+}

@@ -1,0 +1,199 @@
+//! Guests that do their worst, and neighbours that must not notice.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use sendbox::connector::{GuestClock, UploadError};
+use sendbox::id::Digest;
+use sendbox::limits::Limits;
+use sendbox::outcome::{FailureKind, Progress};
+use sendbox_tests::guests;
+
+use crate::sandbox::{SECRET, Sandbox};
+use crate::uploads::component;
+
+#[tokio::test]
+async fn each_hostile_act_ends_in_its_typed_failure() {
+    let sandbox = Sandbox::with_slots(8).await;
+    let hurried = || Limits {
+        wall_ms: 300,
+        ..Limits::default()
+    };
+    for (act, limits, code) in [
+        ("endless-loop", Limits::default(), "limit.cpu"),
+        ("memory-bomb", Limits::default(), "limit.memory"),
+        ("deep-recursion", Limits::default(), "limit.stack"),
+        ("huge-result", Limits::default(), "limit.hostcall-bytes"),
+        ("large-result", Limits::default(), "limit.result"),
+        ("sleep", hurried(), "limit.wall"),
+        ("panic", Limits::default(), "connector.trap"),
+        ("exit", Limits::default(), "connector.exit"),
+    ] {
+        let ended = sandbox.perform_under(act, limits).await;
+        assert_eq!(ended.failure().0, code, "{act}: {}", ended.failure().1);
+        assert!(ended.report.trapped, "{act}");
+        let after = sandbox.perform("echo").await;
+        assert!(after.report.result.is_ok(), "the send after {act}");
+    }
+}
+
+#[tokio::test]
+async fn a_guest_that_grows_its_table_is_ended() {
+    let sandbox = Sandbox::with_slots(2).await;
+    let bytes = Bytes::from(component(guests::TABLE_GROWTH));
+    let guest = sandbox.runtime.load(Digest::of(&bytes), bytes).await.unwrap();
+    let ended = sandbox
+        .perform_at(&guest, "", Limits::default(), GuestClock::System)
+        .await;
+    assert_eq!(ended.failure().0, "limit.table-elements");
+}
+
+#[tokio::test]
+async fn a_guest_that_loops_in_describe_is_refused() {
+    let sandbox = Sandbox::with_slots(2).await;
+    let looping = guests::TABLE_GROWTH.replace("(i32.const 64))", "(loop (br 0)) (unreachable))");
+    let refused = sandbox.runtime.inspect(component(&looping).into()).await;
+    assert!(
+        matches!(&refused, Err(UploadError::Describe { code: "limit.cpu" | "limit.wall", .. })),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn neighbours_send_on_while_guests_loop() {
+    let sandbox = std::sync::Arc::new(Sandbox::with_slots(32).await);
+    let mut loops = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let sandbox = sandbox.clone();
+        loops.spawn(async move { sandbox.perform("endless-loop").await });
+    }
+    let mut answered = 0;
+    while !loops.is_empty() {
+        assert!(sandbox.perform("echo").await.report.result.is_ok());
+        answered += 1;
+        while let Some(ended) = loops.try_join_next() {
+            assert_eq!(ended.unwrap().failure().0, "limit.cpu");
+        }
+    }
+    assert!(answered > 8, "{answered} sends while eight guests looped");
+}
+
+#[tokio::test]
+async fn sends_beyond_the_slots_wait_for_their_turn() {
+    let sandbox = std::sync::Arc::new(Sandbox::with_slots(2).await);
+    let mut sends = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let sandbox = sandbox.clone();
+        sends.spawn(async move { sandbox.perform("echo").await });
+    }
+    while let Some(sent) = sends.join_next().await {
+        assert!(sent.unwrap().report.result.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_send_that_gets_no_slot_in_time_says_so() {
+    let sandbox = std::sync::Arc::new(Sandbox::with_slots(1).await);
+    let wall = |wall_ms| Limits {
+        wall_ms,
+        ..Limits::default()
+    };
+    let sleeper = {
+        let sandbox = sandbox.clone();
+        tokio::spawn(async move { sandbox.perform_under("sleep", wall(1_000)).await })
+    };
+    // The sleeper takes the slot at its first poll.
+    tokio::task::yield_now().await;
+    let late = sandbox.perform_under("echo", wall(50)).await;
+    assert_eq!(late.failure().0, "limit.concurrency");
+    assert_eq!(sleeper.await.unwrap().failure().0, "limit.wall");
+}
+
+#[tokio::test]
+async fn a_flood_of_words_is_cut_and_the_send_goes_on() {
+    let sandbox = Sandbox::with_slots(1).await;
+    let flood = sandbox.perform("log-flood").await;
+    assert_eq!(flood.detail(), "said it all");
+    let log = &flood.report.log;
+    assert!(log.iter().map(String::len).sum::<usize>() <= (64 << 10) + 64);
+    assert!(log.last().unwrap().contains("cut"));
+}
+
+#[tokio::test]
+async fn a_guest_reaches_only_hosts_that_it_declared() {
+    let sandbox = Sandbox::with_slots(1).await;
+    for act in ["dial-private", "dial-undeclared"] {
+        let denied = sandbox.perform(act).await;
+        assert!(denied.failure().1.contains("Denied"), "{act}: {}", denied.failure().1);
+        assert!(denied.requests.is_empty());
+        assert_eq!(denied.report.wire.exchanges[0].progress, Progress::Refused);
+    }
+    let flood = sandbox.perform("request-flood").await;
+    assert_eq!(flood.requests.len(), 16);
+    assert!(flood.failure().1.contains("limit.requests"), "{}", flood.failure().1);
+}
+
+#[tokio::test]
+async fn wasi_http_goes_the_same_way() {
+    let sandbox = Sandbox::with_slots(1).await;
+    let sent = sandbox.perform("wasi-http").await;
+    assert!(sent.detail().starts_with("200 pong"), "{}", sent.detail());
+    let request = &sent.requests[0];
+    assert_eq!((request.method.as_str(), request.url.as_str()), ("POST", "https://echo.example.com/"));
+    assert_eq!(request.body, "hello");
+    for (act, words) in [
+        ("wasi-http-undeclared", "HttpRequestDenied"),
+        ("wasi-http-wrong-length", ""),
+    ] {
+        let refused = sandbox.perform(act).await;
+        assert!(refused.failure().1.contains(words), "{act}: {}", refused.failure().1);
+        assert!(refused.requests.is_empty(), "{act}");
+    }
+}
+
+#[tokio::test]
+async fn a_guest_finds_nothing_of_its_host() {
+    let sandbox = Sandbox::with_slots(1).await;
+    let seen = sandbox.perform("look-around").await;
+    assert_eq!(seen.detail(), "0 0 false false false");
+}
+
+#[tokio::test]
+async fn a_reflected_secret_reaches_neither_log_nor_failure() {
+    let sandbox = Sandbox::with_slots(1).await;
+    let leak = sandbox.perform("leak").await;
+    assert_eq!(leak.report.log.len(), 2);
+    let seen = format!("{:?} {:?}", leak.report.log, leak.failure());
+    assert!(seen.contains("pong") && !seen.contains(SECRET), "{seen}");
+}
+
+#[tokio::test]
+async fn a_frozen_clock_gives_the_same_time_and_the_recorded_bytes() {
+    let sandbox = Sandbox::with_slots(1).await;
+    let clock = || GuestClock::Frozen {
+        now_ms: 1_767_323_045_678,
+        random: Bytes::from_static(&[0xab; 16]),
+    };
+    let seen = sandbox
+        .perform_at(&sandbox.acts, "clock", Limits::default(), clock())
+        .await;
+    assert_eq!(seen.detail(), format!("1767323045678 {}", "ab".repeat(16)));
+    let system = sandbox.perform("clock").await;
+    assert_ne!(system.detail(), seen.detail());
+}
+
+#[tokio::test]
+async fn a_trap_before_any_request_is_no_risk_and_one_after_it_is() {
+    let sandbox = Sandbox::with_slots(1).await;
+    let before = sandbox.perform("panic").await;
+    assert_eq!(before.report.result.unwrap_err().kind, FailureKind::Unavailable);
+    assert!(before.report.log.iter().any(|line| line.contains("as told")));
+    let after = sandbox
+        .perform_under("request-flood", Limits {
+            requests: 1,
+            ..Limits::default()
+        })
+        .await;
+    assert!(after.report.wire.completed());
+    assert!(after.report.duration < Duration::from_secs(15));
+}

@@ -1,0 +1,142 @@
+//! A sandbox to act in: the engine, the `acts` guest, and a provider that answers `pong`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sendbox::connector::{
+    Call, CallReport, ConnectorRuntime, EngineConfig, GuestClock, LoadedConnector,
+};
+use sendbox::egress::{
+    Answer, Capture, CapturedRequest, Ceiling, EgressConfig, EgressPolicy, EgressScope, Transport,
+};
+use sendbox::id::Digest;
+use sendbox::limits::Limits;
+use sendbox::message::OutgoingMessage;
+use sendbox::secret::SealingKey;
+use sendbox::settings::PreparedSettings;
+use sendbox_tests::guests;
+use serde_json::json;
+use tokio::time::Instant;
+
+/// The secret of every act's settings.
+pub(crate) const SECRET: &str = "hunter2-hunter2";
+
+/// An engine with few slots, and the `acts` guest in it.
+pub(crate) struct Sandbox {
+    pub(crate) runtime: ConnectorRuntime,
+    pub(crate) acts: Arc<LoadedConnector>,
+}
+
+/// What came of an act, and what would have left.
+pub(crate) struct Performed {
+    pub(crate) report: CallReport,
+    pub(crate) requests: Vec<CapturedRequest>,
+}
+
+impl Performed {
+    /// The receipt's detail.
+    pub(crate) fn detail(&self) -> &str {
+        let receipt = self.report.result.as_ref().expect("a receipt");
+        receipt.detail.as_deref().unwrap_or_default()
+    }
+
+    /// The failure's code and words.
+    pub(crate) fn failure(&self) -> (&str, &str) {
+        let failure = self.report.result.as_ref().expect_err("a failure");
+        (failure.code.as_deref().unwrap_or_default(), &failure.message)
+    }
+}
+
+pub(crate) fn key() -> Arc<SealingKey> {
+    Arc::new(SealingKey::from_hex(&"5a".repeat(32)).unwrap())
+}
+
+pub(crate) fn runtime(config: EngineConfig) -> ConnectorRuntime {
+    ConnectorRuntime::new(&config, key()).unwrap()
+}
+
+impl Sandbox {
+    pub(crate) async fn with_slots(pool_slots: u32) -> Self {
+        let runtime = runtime(EngineConfig {
+            pool_slots,
+            ..EngineConfig::default()
+        });
+        let bytes = Bytes::from_static(guests::ACTS);
+        let acts = runtime.load(Digest::of(&bytes), bytes).await.unwrap();
+        Self { runtime, acts }
+    }
+
+    pub(crate) async fn perform(&self, act: &str) -> Performed {
+        self.perform_under(act, Limits::default()).await
+    }
+
+    pub(crate) async fn perform_under(&self, act: &str, limits: Limits) -> Performed {
+        self.perform_at(&self.acts, act, limits, GuestClock::System).await
+    }
+
+    pub(crate) async fn perform_at(
+        &self,
+        guest: &Arc<LoadedConnector>,
+        act: &str,
+        limits: Limits,
+        clock: GuestClock,
+    ) -> Performed {
+        let settings = json!({ "act": act, "secret": SECRET });
+        let (settings, secrets) = guest.schema.split(settings);
+        let prepared = PreparedSettings::new(settings.clone(), &secrets, &[]);
+        let (text, placeholders) = prepared.fill([7; 16]);
+        let capture = Arc::new(Capture::new(vec![pong(); 32]));
+        let ceiling = Arc::new(Ceiling::new(&EgressConfig::default()).unwrap());
+        let policy = EgressPolicy::new(&ceiling, None, &guest.info.hosts, &settings).unwrap();
+        let limits = Arc::new(limits);
+        let deadline = Instant::now() + limits.wall();
+        let egress = EgressScope::new(
+            Transport::Capture(capture.clone()),
+            "tests".parse().unwrap(),
+            "acts".parse().unwrap(),
+            1,
+            None,
+            Arc::new(policy),
+            placeholders.clone(),
+            limits.clone(),
+            deadline,
+            None,
+        );
+        let call = Call {
+            settings: text,
+            message: message(),
+            egress: Arc::new(egress),
+            placeholders,
+            limits,
+            deadline,
+            clock,
+        };
+        let report = self.runtime.call(guest, call).await;
+        Performed {
+            report,
+            requests: capture.requests(),
+        }
+    }
+}
+
+/// An answer that reflects the secret, as a provider's error page may.
+fn pong() -> Answer {
+    Answer::Response {
+        status: 200,
+        headers: vec![],
+        body: Bytes::from(format!("pong {SECRET}")),
+    }
+}
+
+fn message() -> OutgoingMessage {
+    OutgoingMessage {
+        recipient: "14155552671".into(),
+        usage_type: "SignIn".into(),
+        payload: r#"{"code":"123456"}"#.into(),
+        locale: None,
+        client_ip: None,
+        content: None,
+        idempotency_key: "msg_1".into(),
+        expires_in: std::time::Duration::from_secs(600),
+    }
+}
