@@ -15,5 +15,6 @@ mod crash;
 mod deliver;
 mod harness;
 mod hostile;
+mod replays;
 mod sandbox;
 mod uploads;
