@@ -12,6 +12,7 @@
 //! | [`journal`] | what the host saw on the wire |
 //! | [`live`] [`capture`] [`scope`] | the real way out, a recorded one, and one send's use of either |
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ pub use policy::{Ceiling, EgressPolicy, PolicyError};
 pub use scope::{EgressScope, Transport};
 
 /// One HTTP exchange that a guest asks for. Every text may hold placeholders.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct HttpRequest {
     /// As the guest wrote it.
     pub method: String,
@@ -62,8 +63,18 @@ pub struct HttpRequest {
     pub timeout: Option<Duration>,
 }
 
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // URL, headers and body may name a recipient or hold a code.
+        f.debug_struct("HttpRequest")
+            .field("method", &self.method)
+            .field("body", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
 /// A credential that the host encodes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub enum Credential {
     /// None.
     #[default]
@@ -77,7 +88,7 @@ pub enum Credential {
 }
 
 /// What a provider answered, with every secret in it replaced by its placeholder.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct HttpResponse {
     /// Status code.
     pub status: u16,
@@ -85,6 +96,15 @@ pub struct HttpResponse {
     pub headers: Vec<(String, String)>,
     /// The whole body.
     pub body: Bytes,
+}
+
+impl fmt::Debug for HttpResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpResponse")
+            .field("status", &self.status)
+            .field("body", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why an exchange did not end with a response.

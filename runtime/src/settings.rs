@@ -11,6 +11,7 @@ use crate::about::SecretGrant;
 use crate::secret::Secret;
 
 mod placeholder;
+mod redact;
 
 pub use placeholder::{Place, PlaceError, Placeholders, PreparedSettings};
 

@@ -1,4 +1,4 @@
-//! The store: the outbox and the records, in one SQLite file that one server has open.
+//! The store: the outbox and the records, in one `SQLite` file that one server has open.
 //!
 //! Every change goes through one writer that commits what waits together and answers after the commit
 //! (`writer`). Payloads, whole recipients and secrets are sealed; a message's leave the file's rows

@@ -1,6 +1,7 @@
 //! SIGKILL, again and again, under load: what was accepted is neither lost nor silently repeated.
 
 use std::collections::{HashMap, HashSet};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -17,29 +18,42 @@ use crate::harness::{Answer, Arrival, House, Provider, call};
 const MESSAGES: usize = 10_000;
 const KILLS: usize = 20;
 const CLIENTS: usize = 32;
+/// How long to wait for a sign before looking again.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The server as a process of its own, on data that outlives it.
 struct Process {
     child: Child,
+    /// Counts the starts: whoever meets a dead server waits for the next.
+    starts: watch::Sender<usize>,
 }
 
 impl Process {
-    async fn start(data: &Path, address: SocketAddr) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_sendbox"))
+    fn start(data: &Path, address: SocketAddr, starts: watch::Sender<usize>) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sendbox"))
             .args(["serve", "--listen", &address.to_string(), "--data"])
             .arg(data)
             .env("SENDBOX__EGRESS__ALLOW_ADDRESSES", "[\"127.0.0.0/8\"]")
             .env("SENDBOX__EGRESS__PLAINTEXT_HOSTS", "[\"127.0.0.0/8\"]")
             .env("SENDBOX__EGRESS__PORTS", "[\"1-65535\"]")
             .env("SENDBOX__ENGINE__POOL_SLOTS", "64")
-            .env("SENDBOX_LOG", "error")
+            .env("SENDBOX_LOG", "sendbox::cli=info,error")
             .stdin(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        while call(address, "GET", "/readyz", &[], "").await.is_err() {
-            tokio::task::yield_now().await;
-        }
-        Self { child }
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let mut lines = log
+            .lines()
+            .map_while(Result::ok)
+            .inspect(|line| eprintln!("{line}"));
+        assert!(
+            lines.any(|line| line.contains("listening")),
+            "the server did not start"
+        );
+        std::thread::spawn(move || lines.count());
+        starts.send_modify(|count| *count += 1);
+        Self { child, starts }
     }
 
     fn kill(&mut self) {
@@ -56,10 +70,18 @@ impl Drop for Process {
 }
 
 /// Posts until the server has said yes: through refusals and through its deaths.
-async fn accepted(address: SocketAddr, key: &str, number: usize) -> Answer {
+async fn accepted(
+    address: SocketAddr,
+    key: &str,
+    number: usize,
+    mut starts: watch::Receiver<usize>,
+) -> Answer {
     let authorization = format!("Bearer {key}");
     let idempotency = format!("message-{number}");
-    let headers = [("authorization", authorization.as_str()), ("idempotency-key", idempotency.as_str())];
+    let headers = [
+        ("authorization", authorization.as_str()),
+        ("idempotency-key", idempotency.as_str()),
+    ];
     // Every tenth lives for a second only: the provider must never see it later.
     let seconds = if number % 10 == 0 { 1 } else { 600 };
     let body = json!({
@@ -68,31 +90,46 @@ async fn accepted(address: SocketAddr, key: &str, number: usize) -> Answer {
     })
     .to_string();
     loop {
+        starts.mark_unchanged();
         match call(address, "POST", "/v1/messages", &headers, body.clone()).await {
             Ok(answer) if answer.status == 202 => return answer,
-            Ok(answer) if answer.status != 503 => panic!("{answer:?}"),
-            _ => tokio::task::yield_now().await,
+            Ok(answer) => assert_eq!(answer.status, 503, "{answer:?}"),
+            // Killed before it answered; the new one may be up already.
+            Err(_) => drop(tokio::time::timeout(PATIENCE, starts.changed()).await),
         }
     }
 }
 
 /// Every message of the tenant with its attempts, once all are in a final state.
-async fn finished(address: SocketAddr, key: &str, ids: &HashMap<usize, String>) -> HashMap<usize, Value> {
+async fn finished(
+    address: SocketAddr,
+    key: &str,
+    ids: &HashMap<usize, String>,
+    provider: &Provider,
+) -> HashMap<usize, Value> {
     let authorization = format!("Bearer {key}");
     let headers = [("authorization", authorization.as_str())];
     for state in ["accepted", "sending", "waiting"] {
         loop {
             let path = format!("/v1/messages?limit=1&state={state}");
-            let page = call(address, "GET", &path, &headers, "").await.unwrap().expect(200).json();
+            let page = call(address, "GET", &path, &headers, "")
+                .await
+                .unwrap()
+                .expect(200)
+                .json();
             if page["data"].as_array().unwrap().is_empty() {
                 break;
             }
-            tokio::task::yield_now().await;
+            let more = provider.wait_for(provider.count() + 1);
+            let _ = tokio::time::timeout(PATIENCE, more).await;
         }
     }
     let mut messages = HashMap::new();
     for (number, id) in ids {
-        let message = call(address, "GET", &format!("/v1/messages/{id}"), &headers, "").await.unwrap().expect(200);
+        let message = call(address, "GET", &format!("/v1/messages/{id}"), &headers, "")
+            .await
+            .unwrap()
+            .expect(200);
         messages.insert(*number, message.json());
     }
     messages
@@ -101,7 +138,11 @@ async fn finished(address: SocketAddr, key: &str, ids: &HashMap<usize, String>) 
 fn arrivals_by_number(arrivals: &[Arrival]) -> HashMap<usize, Vec<SystemTime>> {
     let mut by_number: HashMap<usize, Vec<SystemTime>> = HashMap::new();
     for arrival in arrivals {
-        let number = arrival.json()["payload"]["code"].as_str().unwrap().parse().unwrap();
+        let number = arrival.json()["payload"]["code"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap();
         by_number.entry(number).or_default().push(arrival.at);
     }
     by_number
@@ -112,27 +153,36 @@ async fn twenty_kills_lose_nothing_send_nothing_late_and_mark_every_repeat() {
     let provider = Provider::start(|_| (StatusCode::OK, HeaderMap::new(), "{}".into())).await;
     // Set up in this process, then handed over to the one that is killed.
     let house = House::start().await;
-    let key = house.tenant("acme", &format!("http://{}/", provider.address), None).await;
+    let key = house
+        .tenant("acme", &format!("http://{}/", provider.address), None)
+        .await;
     let folder = house.stop().await;
     let data = folder.path().join("data");
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
 
-    let mut process = Process::start(&data, address).await;
-    let (next, ids) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(HashMap::new())));
+    let (starts, started) = watch::channel(0);
+    let mut process = Process::start(&data, address, starts);
+    let (next, ids) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(Mutex::new(HashMap::new())),
+    );
     let (done, mut progress) = watch::channel(0_usize);
     let done = Arc::new(done);
     let clients: Vec<_> = (0..CLIENTS)
         .map(|_| {
             let (next, ids, done, key) = (next.clone(), ids.clone(), done.clone(), key.clone());
+            let started = started.clone();
             tokio::spawn(async move {
                 loop {
                     let number = next.fetch_add(1, Ordering::SeqCst);
                     if number >= MESSAGES {
                         return;
                     }
-                    let id = accepted(address, &key, number).await.text_at("/id");
+                    let id = accepted(address, &key, number, started.clone())
+                        .await
+                        .text_at("/id");
                     ids.lock().await.insert(number, id);
                     done.send_modify(|count| *count += 1);
                 }
@@ -143,13 +193,13 @@ async fn twenty_kills_lose_nothing_send_nothing_late_and_mark_every_repeat() {
         let at = MESSAGES / (KILLS + 1) * kill;
         progress.wait_for(|count| *count >= at).await.unwrap();
         process.kill();
-        process = Process::start(&data, address).await;
+        process = Process::start(&data, address, process.starts.clone());
     }
     for client in clients {
         client.await.unwrap();
     }
     let ids = ids.lock().await.clone();
-    let messages = finished(address, &key, &ids).await;
+    let messages = finished(address, &key, &ids, &provider).await;
     let arrivals = arrivals_by_number(&provider.arrivals());
     judge(&ids, &messages, &arrivals);
     process.kill();
@@ -161,7 +211,11 @@ fn judge(
     arrivals: &HashMap<usize, Vec<SystemTime>>,
 ) {
     assert_eq!(ids.len(), MESSAGES, "every post was accepted in the end");
-    assert_eq!(ids.values().collect::<HashSet<_>>().len(), MESSAGES, "one message for each idempotency key");
+    assert_eq!(
+        ids.values().collect::<HashSet<_>>().len(),
+        MESSAGES,
+        "one message for each idempotency key"
+    );
     let mut repeats = 0;
     for (number, message) in messages {
         let seen = arrivals.get(number).map_or(0, Vec::len);
@@ -169,18 +223,32 @@ fn judge(
         let short = number % 10 == 0;
         match state {
             "sent" => assert!(seen >= 1, "{number} is sent, but never arrived: {message}"),
-            "expired" => assert!(short && seen == 0, "{number} expired, but arrived {seen} times: {message}"),
+            "expired" => assert!(
+                short && seen == 0,
+                "{number} expired, but arrived {seen} times: {message}"
+            ),
             // The repeat of a message that may have been sent ran out of time: declared, not silent.
             "unknown" => assert!(short, "{number}: {message}"),
             _ => panic!("{number} is {state}: {message}"),
         }
-        let marked = message["attempts"].as_array().unwrap().iter().filter(|a| a["possible_duplicate"] == true).count();
-        assert!(seen <= 1 + marked, "{number} arrived {seen} times with {marked} repeats marked: {message}");
+        let marked = message["attempts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|a| a["possible_duplicate"] == true)
+            .count();
+        assert!(
+            seen <= 1 + marked,
+            "{number} arrived {seen} times with {marked} repeats marked: {message}"
+        );
         repeats += seen.saturating_sub(1);
         let expires = humantime::parse_rfc3339(message["expires_at"].as_str().unwrap()).unwrap();
         for at in arrivals.get(number).into_iter().flatten() {
             // What left in time may be read by the provider a moment later.
-            assert!(*at <= expires + Duration::from_millis(500), "{number} arrived after its expiry: {message}");
+            assert!(
+                *at <= expires + Duration::from_millis(500),
+                "{number} arrived after its expiry: {message}"
+            );
         }
     }
     println!("{MESSAGES} messages, {KILLS} kills, {repeats} marked repeats");

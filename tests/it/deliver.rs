@@ -12,7 +12,15 @@ async fn logto(house: &House, tenant: &str, key: &str, body: &str) -> crate::har
     let path = format!("/front-doors/logto/{tenant}/email");
     // Logto sends the value of its setting as it is, without a scheme of its own.
     let headers = [("authorization", key), ("content-type", "application/json")];
-    call(house.server.address, "POST", &path, &headers, body.to_owned()).await.unwrap()
+    call(
+        house.server.address,
+        "POST",
+        &path,
+        &headers,
+        body.to_owned(),
+    )
+    .await
+    .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -24,13 +32,26 @@ async fn logtos_payload_reaches_the_provider_unchanged_from_the_tenants_address(
         let answer = logto(&house, tenant, &key, LOGTO).await.expect(200);
         let arrival = provider.arrivals().pop().unwrap();
         assert_eq!(arrival.source, source);
-        assert_eq!(arrival.json(), serde_json::from_str::<Value>(LOGTO).unwrap());
+        assert_eq!(
+            arrival.json(),
+            serde_json::from_str::<Value>(LOGTO).unwrap()
+        );
         let path = format!("/v1/messages/{}", answer.text_at("/id"));
-        let message = house.call(&key, "GET", &path, &Value::Null).await.expect(200);
+        let message = house
+            .call(&key, "GET", &path, &Value::Null)
+            .await
+            .expect(200);
         assert_eq!(message.text_at("/state"), "sent");
         assert_eq!(message.text_at("/attempts/0/exchanges/0/source_ip"), source);
-        assert_eq!(message.text_at("/attempts/0/exchanges/0/progress"), "answered");
-        assert!(!message.text.contains("foo@logto.io") && !message.text.contains("123456"), "{}", message.text);
+        assert_eq!(
+            message.text_at("/attempts/0/exchanges/0/progress"),
+            "answered"
+        );
+        assert!(
+            !message.text.contains("foo@logto.io") && !message.text.contains("123456"),
+            "{}",
+            message.text
+        );
     }
     house.stop().await;
 }
@@ -38,17 +59,39 @@ async fn logtos_payload_reaches_the_provider_unchanged_from_the_tenants_address(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_primary_is_followed_by_the_next_integration_and_the_timeline_shows_both() {
     let house = House::start().await;
-    let down = Provider::start(|_| (StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), "busy".into())).await;
+    let down = Provider::start(|_| {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            HeaderMap::new(),
+            "busy".into(),
+        )
+    })
+    .await;
     let up = Provider::accepting().await;
-    let key = house.tenant("acme", &format!("http://{}/", down.address), None).await;
-    house.integrate("acme", "second", "http-email", json!({ "endpoint": format!("http://{}/", up.address) })).await;
+    let key = house
+        .tenant("acme", &format!("http://{}/", down.address), None)
+        .await;
+    house
+        .integrate(
+            "acme",
+            "second",
+            "http-email",
+            json!({ "endpoint": format!("http://{}/", up.address) }),
+        )
+        .await;
     let route = json!({ "integrations": ["mail", "second"] });
-    house.operate("PUT", "/v1/tenants/acme/routes/email", route).await.expect(200);
+    house
+        .operate("PUT", "/v1/tenants/acme/routes/email", route)
+        .await
+        .expect(200);
     let answer = logto(&house, "acme", &key, LOGTO).await.expect(202);
     let message = house.finished(&key, &answer.text_at("/id")).await;
     assert_eq!(message["state"], "sent");
     assert_eq!(message["attempts"][0]["integration"], "mail");
-    assert_eq!(message["attempts"][0]["outcome"]["failure"]["kind"], "unavailable");
+    assert_eq!(
+        message["attempts"][0]["outcome"]["failure"]["kind"],
+        "unavailable"
+    );
     assert_eq!(message["attempts"][1]["integration"], "second");
     assert_eq!(message["attempts"][1]["possible_duplicate"], false);
     assert_eq!((down.arrivals().len(), up.arrivals().len()), (1, 1));
@@ -61,20 +104,44 @@ async fn an_sms_whose_end_nobody_knows_stops_and_an_email_is_repeated_and_marked
     let broken = std::sync::atomic::AtomicUsize::new(0);
     let provider = Provider::start(move |_| {
         let first = broken.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 2;
-        let status = if first { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
+        let status = if first {
+            StatusCode::INTERNAL_SERVER_ERROR
+        } else {
+            StatusCode::OK
+        };
         (status, HeaderMap::new(), "{}".into())
     })
     .await;
     let endpoint = format!("http://{}/", provider.address);
     let key = house.tenant("acme", &endpoint, None).await;
-    house.upload(connector_bundle::component("http-sms").unwrap()).await.expect(201);
-    house.integrate("acme", "text", "http-sms", json!({ "endpoint": endpoint })).await;
-    house.operate("PUT", "/v1/tenants/acme/routes/sms", json!({ "integrations": ["text"] })).await.expect(200);
+    house
+        .upload(connector_bundle::component("http-sms").unwrap())
+        .await
+        .expect(201);
+    house
+        .integrate("acme", "text", "http-sms", json!({ "endpoint": endpoint }))
+        .await;
+    house
+        .operate(
+            "PUT",
+            "/v1/tenants/acme/routes/sms",
+            json!({ "integrations": ["text"] }),
+        )
+        .await
+        .expect(200);
     let sms = json!({ "channel": "sms", "to": "14155552671", "type": "SignIn", "payload": { "code": "1" } });
-    let id = house.call(&key, "POST", "/v1/messages", &sms).await.expect(202).text_at("/id");
+    let id = house
+        .call(&key, "POST", "/v1/messages", &sms)
+        .await
+        .expect(202)
+        .text_at("/id");
     assert_eq!(house.finished(&key, &id).await["state"], "unknown");
     let email = json!({ "channel": "email", "to": "a@example.com", "type": "SignIn", "payload": { "code": "2" } });
-    let id = house.call(&key, "POST", "/v1/messages", &email).await.expect(202).text_at("/id");
+    let id = house
+        .call(&key, "POST", "/v1/messages", &email)
+        .await
+        .expect(202)
+        .text_at("/id");
     let message = house.finished(&key, &id).await;
     assert_eq!(message["state"], "sent");
     assert_eq!(message["attempts"][0]["possible_duplicate"], false);
@@ -85,27 +152,55 @@ async fn an_sms_whose_end_nobody_knows_stops_and_an_email_is_repeated_and_marked
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rejected_recipient_is_not_tried_again_and_the_person_sees_one_plain_sentence() {
     let house = House::start().await;
-    let provider = Provider::start(|_| (StatusCode::BAD_REQUEST, HeaderMap::new(), "provider's secret words".into())).await;
-    let key = house.tenant("acme", &format!("http://{}/", provider.address), None).await;
+    let provider = Provider::start(|_| {
+        (
+            StatusCode::BAD_REQUEST,
+            HeaderMap::new(),
+            "provider's secret words".into(),
+        )
+    })
+    .await;
+    let key = house
+        .tenant("acme", &format!("http://{}/", provider.address), None)
+        .await;
     let answer = logto(&house, "acme", &key, LOGTO).await.expect(422);
-    assert_eq!(answer.text, "The message could not be sent to this recipient.\n");
+    assert_eq!(
+        answer.text,
+        "The message could not be sent to this recipient.\n"
+    );
     assert_eq!(provider.arrivals().len(), 1);
     house.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_destination_outside_the_policy_is_refused_before_a_byte_leaves_and_shown_in_the_timeline() {
-    let (house, provider) = (House::start_with(sendbox::time::Clock::System, |config| {
-        config.egress = sendbox::egress::EgressConfig::default();
-    })
-    .await, Provider::accepting().await);
+async fn a_destination_outside_the_policy_is_refused_before_a_byte_leaves_and_shown_in_the_timeline()
+ {
+    let (house, provider) = (
+        House::start_with(sendbox::time::Clock::System, |config| {
+            config.egress = sendbox::egress::EgressConfig::default();
+        })
+        .await,
+        Provider::accepting().await,
+    );
     // A production profile: loopback is an address like any other private one.
-    let key = house.tenant("acme", &format!("https://{}/", provider.address), None).await;
+    let key = house
+        .tenant("acme", &format!("https://{}/", provider.address), None)
+        .await;
     let answer = logto(&house, "acme", &key, LOGTO).await;
-    let list = house.call(&key, "GET", "/v1/messages", &Value::Null).await.expect(200);
+    let list = house
+        .call(&key, "GET", "/v1/messages", &Value::Null)
+        .await
+        .expect(200);
     let id = list.text_at("/data/0/id");
-    let message = house.call(&key, "GET", &format!("/v1/messages/{id}"), &Value::Null).await.json();
-    assert_eq!(message["attempts"][0]["exchanges"][0]["progress"], "refused", "{} {message}", answer.text);
+    let message = house
+        .call(&key, "GET", &format!("/v1/messages/{id}"), &Value::Null)
+        .await
+        .json();
+    assert_eq!(
+        message["attempts"][0]["exchanges"][0]["progress"], "refused",
+        "{} {message}",
+        answer.text
+    );
     assert!(provider.arrivals().is_empty());
     house.stop().await;
 }
@@ -113,14 +208,27 @@ async fn a_destination_outside_the_policy_is_refused_before_a_byte_leaves_and_sh
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pool_whose_address_is_not_on_this_machine_fails_closed() {
     let (house, provider) = (House::start().await, Provider::accepting().await);
-    let key = house.tenant("acme", &format!("http://{}/", provider.address), Some("203.0.113.9")).await;
+    let key = house
+        .tenant(
+            "acme",
+            &format!("http://{}/", provider.address),
+            Some("203.0.113.9"),
+        )
+        .await;
     let email = json!({
         "channel": "email", "to": "a@example.com", "type": "SignIn", "payload": {}, "expires_in_seconds": 1,
     });
-    let id = house.call(&key, "POST", "/v1/messages", &email).await.expect(202).text_at("/id");
+    let id = house
+        .call(&key, "POST", "/v1/messages", &email)
+        .await
+        .expect(202)
+        .text_at("/id");
     let message = house.finished(&key, &id).await;
     assert_eq!(message["state"], "expired", "{message}");
-    assert_eq!(message["attempts"][0]["exchanges"][0]["progress"], "not-connected");
+    assert_eq!(
+        message["attempts"][0]["exchanges"][0]["progress"],
+        "not-connected"
+    );
     assert!(provider.arrivals().is_empty());
     house.stop().await;
 }

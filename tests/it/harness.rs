@@ -20,9 +20,7 @@ use tokio::sync::watch;
 /// What reached the provider.
 #[derive(Clone, Debug)]
 pub struct Arrival {
-    pub path: String,
     pub source: String,
-    pub headers: HeaderMap,
     pub body: String,
     pub at: std::time::SystemTime,
 }
@@ -49,7 +47,9 @@ pub struct Provider {
 }
 
 impl Provider {
-    pub async fn start(answers: impl Fn(&Arrival) -> (StatusCode, HeaderMap, String) + Send + Sync + 'static) -> Self {
+    pub async fn start(
+        answers: impl Fn(&Arrival) -> (StatusCode, HeaderMap, String) + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let behaviour = Arc::new(Behaviour {
@@ -71,9 +71,19 @@ impl Provider {
         self.behaviour.arrivals.lock().unwrap().clone()
     }
 
+    /// How many requests have come.
+    pub fn count(&self) -> usize {
+        *self.behaviour.count.borrow()
+    }
+
     /// Until so many requests have come.
     pub async fn wait_for(&self, count: usize) {
-        self.behaviour.count.subscribe().wait_for(|seen| *seen >= count).await.unwrap();
+        self.behaviour
+            .count
+            .subscribe()
+            .wait_for(|seen| *seen >= count)
+            .await
+            .unwrap();
     }
 }
 
@@ -83,12 +93,9 @@ async fn take(
     request: Request,
 ) -> (StatusCode, HeaderMap, String) {
     let at = std::time::SystemTime::now();
-    let (parts, body) = request.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
+    let body = request.into_body().collect().await.unwrap().to_bytes();
     let arrival = Arrival {
-        path: parts.uri.to_string(),
         source: peer.ip().to_string(),
-        headers: parts.headers,
         body: String::from_utf8_lossy(&body).into_owned(),
         at,
     };
@@ -112,7 +119,11 @@ impl Answer {
     }
 
     pub fn text_at(&self, pointer: &str) -> String {
-        self.json().pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer} in {}", self.text)).to_owned()
+        self.json()
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_else(|| panic!("{pointer} in {}", self.text))
+            .to_owned()
     }
 
     /// The answer, which must have this status.
@@ -131,19 +142,35 @@ pub async fn call(
     body: impl Into<Bytes>,
 ) -> std::io::Result<Answer> {
     let stream = TcpStream::connect(address).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(std::io::Error::other)?;
     let connection = tokio::spawn(connection);
-    let mut request = hyper::Request::builder().method(method).uri(path).header("host", "sendbox.test");
+    let mut request = hyper::Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "sendbox.test");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let request = request.body(Full::new(body.into())).unwrap();
-    let response = sender.send_request(request).await.map_err(std::io::Error::other)?;
+    let response = sender
+        .send_request(request)
+        .await
+        .map_err(std::io::Error::other)?;
     let (parts, body) = response.into_parts();
-    let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
+    let body = body
+        .collect()
+        .await
+        .map_err(std::io::Error::other)?
+        .to_bytes();
     connection.abort();
     let text = String::from_utf8_lossy(&body).into_owned();
-    Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, text })
+    Ok(Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        text,
+    })
 }
 
 /// A server with an operator's key.
@@ -164,7 +191,11 @@ impl House {
     }
 
     /// On data that may be there already.
-    pub async fn start_in(folder: tempfile::TempDir, clock: Clock, adapt: impl FnOnce(&mut Config)) -> Self {
+    pub async fn start_in(
+        folder: tempfile::TempDir,
+        clock: Clock,
+        adapt: impl FnOnce(&mut Config),
+    ) -> Self {
         let mut config = Config::default();
         config.server.listen = ([127, 0, 0, 1], 0).into();
         config.store.folder = folder.path().join("data");
@@ -172,8 +203,15 @@ impl House {
         config.engine.pool_slots = 64;
         adapt(&mut config);
         let server = Server::start(&config, clock).await.unwrap();
-        let operator = std::fs::read_to_string(&server.operator_key_file).unwrap().trim().to_owned();
-        Self { server, operator, folder }
+        let operator = std::fs::read_to_string(&server.operator_key_file)
+            .unwrap()
+            .trim()
+            .to_owned();
+        Self {
+            server,
+            operator,
+            folder,
+        }
     }
 
     /// Ends the server and keeps its data.
@@ -184,9 +222,18 @@ impl House {
 
     pub async fn call(&self, key: &str, method: &str, path: &str, body: &Value) -> Answer {
         let authorization = format!("Bearer {key}");
-        let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        call(self.server.address, method, path, &headers, body).await.unwrap()
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/json"),
+        ];
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        call(self.server.address, method, path, &headers, body)
+            .await
+            .unwrap()
     }
 
     pub async fn operate(&self, method: &str, path: &str, body: Value) -> Answer {
@@ -195,8 +242,19 @@ impl House {
 
     pub async fn upload(&self, component: &[u8]) -> Answer {
         let authorization = format!("Bearer {}", self.operator);
-        let headers = [("authorization", authorization.as_str()), ("content-type", "application/wasm")];
-        call(self.server.address, "POST", "/v1/connectors", &headers, component.to_vec()).await.unwrap()
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/wasm"),
+        ];
+        call(
+            self.server.address,
+            "POST",
+            "/v1/connectors",
+            &headers,
+            component.to_vec(),
+        )
+        .await
+        .unwrap()
     }
 
     /// A tenant that sends e-mail by `http-email` to `endpoint`, from `source` where one is given. Returns its key.
@@ -204,31 +262,72 @@ impl House {
         let component = connector_bundle::component("http-email").unwrap();
         self.upload(component).await;
         if let Some(source) = source {
-            self.operate("PUT", &format!("/v1/egress/sources/{tenant}"), json!({ "address": source })).await.expect(200);
+            self.operate(
+                "PUT",
+                &format!("/v1/egress/sources/{tenant}"),
+                json!({ "address": source }),
+            )
+            .await
+            .expect(200);
             let pool = json!({ "sources": [{ "source": tenant }] });
-            self.operate("PUT", &format!("/v1/egress/pools/{tenant}"), pool).await.expect(200);
+            self.operate("PUT", &format!("/v1/egress/pools/{tenant}"), pool)
+                .await
+                .expect(200);
         }
-        self.operate("PUT", &format!("/v1/tenants/{tenant}"), json!({ "egress_pool": source.map(|_| tenant) })).await.expect(201);
-        self.integrate(tenant, "mail", "http-email", json!({ "endpoint": endpoint })).await;
-        self.operate("PUT", &format!("/v1/tenants/{tenant}/routes/email"), json!({ "integrations": ["mail"] })).await.expect(200);
+        self.operate(
+            "PUT",
+            &format!("/v1/tenants/{tenant}"),
+            json!({ "egress_pool": source.map(|_| tenant) }),
+        )
+        .await
+        .expect(201);
+        self.integrate(
+            tenant,
+            "mail",
+            "http-email",
+            json!({ "endpoint": endpoint }),
+        )
+        .await;
+        self.operate(
+            "PUT",
+            &format!("/v1/tenants/{tenant}/routes/email"),
+            json!({ "integrations": ["mail"] }),
+        )
+        .await
+        .expect(200);
         self.key(tenant).await
     }
 
     /// An active integration.
     pub async fn integrate(&self, tenant: &str, name: &str, connector: &str, settings: Value) {
         let path = format!("/v1/tenants/{tenant}/integrations/{name}");
-        self.operate("PUT", &path, json!({ "connector": connector, "settings": settings })).await.expect(201);
-        self.operate("POST", &format!("{path}/activate"), Value::Null).await.expect(200);
+        self.operate(
+            "PUT",
+            &path,
+            json!({ "connector": connector, "settings": settings }),
+        )
+        .await
+        .expect(201);
+        self.operate("POST", &format!("{path}/activate"), Value::Null)
+            .await
+            .expect(200);
     }
 
     pub async fn key(&self, tenant: &str) -> String {
-        self.operate("POST", &format!("/v1/tenants/{tenant}/keys"), json!({})).await.expect(201).text_at("/key")
+        self.operate("POST", &format!("/v1/tenants/{tenant}/keys"), json!({}))
+            .await
+            .expect(201)
+            .text_at("/key")
     }
 
     /// Until the message is in a final state.
     pub async fn finished(&self, key: &str, id: &str) -> Value {
         loop {
-            let message = self.call(key, "GET", &format!("/v1/messages/{id}"), &Value::Null).await.expect(200).json();
+            let message = self
+                .call(key, "GET", &format!("/v1/messages/{id}"), &Value::Null)
+                .await
+                .expect(200)
+                .json();
             let state = message["state"].as_str().unwrap();
             if !["accepted", "sending", "waiting"].contains(&state) {
                 return message;

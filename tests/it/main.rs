@@ -13,8 +13,14 @@
 mod api;
 mod crash;
 mod deliver;
+mod docs;
+mod egress_corpus;
+mod egress_http;
+mod egress_kit;
+mod egress_limits;
 mod harness;
 mod hostile;
 mod replays;
 mod sandbox;
+mod tidy;
 mod uploads;

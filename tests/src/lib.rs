@@ -1,3 +1,14 @@
-//! What the integration tests share.
+//! What tests need around the runtime: a DNS server, peers and certificates on loopback, hostile
+//! guests, and the shared cases.
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::indexing_slicing,
+    reason = "a helper that fails ends its test"
+)]
 
+pub mod cases;
+pub mod certificates;
+pub mod dns;
 pub mod guests;
+pub mod peer;

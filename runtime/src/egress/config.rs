@@ -67,7 +67,16 @@ impl EgressConfig {
     /// The profile of the demo and of tests: loopback is open on every port, also in clear.
     #[must_use]
     pub fn loopback() -> Self {
-        Self::open(&[Cidr::LOOPBACK_V4, Cidr::LOOPBACK_V6])
+        let ranges = [Cidr::LOOPBACK_V4, Cidr::LOOPBACK_V6];
+        let localhost = "localhost".to_owned();
+        let plaintext = ranges.iter().map(Cidr::to_string);
+        Self {
+            ports: vec![PortRange::ANY],
+            plaintext_hosts: plaintext.chain([localhost.clone()]).collect(),
+            special_names: vec![localhost],
+            allow_addresses: ranges.to_vec(),
+            ..Self::default()
+        }
     }
 
     /// The profile of the command line as a client: it reaches the one `host` that its user names,
@@ -76,21 +85,10 @@ impl EgressConfig {
     pub fn client(host: &str) -> Self {
         let name = host.parse::<IpAddr>().is_err().then(|| host.to_owned());
         Self {
+            ports: vec![PortRange::ANY],
+            plaintext_hosts: vec!["*".to_owned()],
             special_names: name.into_iter().collect(),
-            ..Self::open(&[Cidr::ALL_V4, Cidr::ALL_V6])
-        }
-    }
-
-    fn open(ranges: &[Cidr]) -> Self {
-        Self {
-            ports: vec![PortRange {
-                first: 1,
-                last: u16::MAX,
-            }],
-            plaintext_hosts: std::iter::once("*".to_owned())
-                .chain(ranges.iter().map(Cidr::to_string))
-                .collect(),
-            allow_addresses: ranges.to_vec(),
+            allow_addresses: vec![Cidr::ALL_V4, Cidr::ALL_V6],
             ..Self::default()
         }
     }
@@ -105,6 +103,11 @@ pub struct PortRange {
 }
 
 impl PortRange {
+    const ANY: Self = Self {
+        first: 1,
+        last: u16::MAX,
+    };
+
     /// The range of one port.
     #[must_use]
     pub const fn one(port: u16) -> Self {

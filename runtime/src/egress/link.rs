@@ -178,6 +178,9 @@ impl Link {
         let mut waits_for_head = false;
         poll_fn(|cx| {
             let ended = self.drive(cx).is_ready();
+            if interim.load(Relaxed) > INTERIM_MAX {
+                return Poll::Ready(Err(EgressError::Interrupted.into()));
+            }
             if let Poll::Ready(result) = response.as_mut().poll(cx) {
                 return Poll::Ready(result.map_err(|mut error| {
                     let unsent = error.take_message().filter(|_| self.meter.written() == 0);
@@ -187,7 +190,7 @@ impl Link {
                     }
                 }));
             }
-            if ended || interim.load(Relaxed) > INTERIM_MAX {
+            if ended {
                 return Poll::Ready(Err(EgressError::Interrupted.into()));
             }
             if !waits_for_head && self.meter.complete() {

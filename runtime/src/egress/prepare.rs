@@ -113,7 +113,7 @@ impl<'p> Filler<'p> {
         if request.body.len() > limits.request_body {
             return Err(over_body(limits));
         }
-        let mut headers = HeaderMap::with_capacity(request.headers.len() + 5);
+        let mut headers = HeaderMap::new();
         headers.insert(HOST, headers::value(&HOST, &target.host_header())?);
         let mut tally = headers::Tally::default();
         for (name, value) in &request.headers {
@@ -122,7 +122,9 @@ impl<'p> Filler<'p> {
             let value = self.fill(value, Place::Header, str::to_owned)?;
             if name != ACCEPT_ENCODING {
                 let value = headers::value(&name, &value)?;
-                headers.append(name, value);
+                headers
+                    .try_append(name, value)
+                    .map_err(|_| EgressError::Invalid("too many headers".to_owned()))?;
             }
         }
         if let Some((name, value)) = self.credential(&request.credential)? {

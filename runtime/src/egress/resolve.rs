@@ -1,7 +1,7 @@
 //! From a name to addresses, every one of them judged. Absolute names only; no search list, no hosts file.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
@@ -23,6 +23,8 @@ use super::target::{Host, parse_host};
 const TTL_MAX: Duration = Duration::from_secs(60);
 /// Failures are kept at most this long.
 const NEGATIVE_TTL_MAX: Duration = Duration::from_secs(5);
+/// Until a query is repeated.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The addresses of a name, or the rule that refused one of them.
 pub(super) enum Resolved {
@@ -37,38 +39,24 @@ pub(super) enum Resolved {
 
 /// Looks names up and judges the answers.
 pub(super) struct Resolve {
-    resolver: TokioResolver,
+    /// None where the system names no servers: then only static names and literals resolve.
+    resolver: Option<TokioResolver>,
     hosts: BTreeMap<String, Vec<IpAddr>>,
     addresses: AddressPolicy,
 }
 
 impl Resolve {
     pub(super) fn new(config: &EgressConfig) -> Result<Self, EgressSetupError> {
-        let failed =
-            |error: hickory_resolver::net::NetError| EgressSetupError::Resolver(error.to_string());
-        let mut options = ResolverOpts::default();
-        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-        options.use_hosts_file = ResolveHosts::Never;
-        options.positive_max_ttl = Some(TTL_MAX);
-        options.negative_max_ttl = Some(NEGATIVE_TTL_MAX);
-        options.timeout = Duration::from_secs(2);
         let servers = if config.name_servers.is_empty() {
-            let (system, _) = read_system_conf().map_err(failed)?;
-            system.name_servers().to_vec()
+            system_servers()
         } else {
-            config
-                .name_servers
-                .iter()
-                .map(|server| name_server(*server))
-                .collect()
+            let servers = config.name_servers.iter();
+            servers.map(|server| name_server(*server)).collect()
         };
-        let resolver = TokioResolver::builder_with_config(
-            ResolverConfig::from_name_servers(servers),
-            TokioRuntimeProvider::default(),
-        )
-        .with_options(options)
-        .build()
-        .map_err(failed)?;
+        let resolver = match servers.is_empty() {
+            true => None,
+            false => Some(resolver(servers)?),
+        };
         Ok(Self {
             resolver,
             hosts: static_hosts(config)?,
@@ -90,6 +78,9 @@ impl Resolve {
             Host::Address(address) => vec![*address],
             Host::Name(name) => match self.hosts.get(name) {
                 Some(addresses) => addresses.clone(),
+                None if is_localhost(name) => {
+                    vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+                }
                 None => self.look_up(name, deadline).await?,
             },
         };
@@ -97,9 +88,10 @@ impl Resolve {
     }
 
     async fn look_up(&self, name: &str, deadline: Instant) -> Result<Vec<IpAddr>, EgressError> {
+        let resolver = self.resolver.as_ref().ok_or(EgressError::Dns)?;
         let mut absolute = Name::from_ascii(name).map_err(|_| EgressError::Dns)?;
         absolute.set_fqdn(true);
-        let answer = tokio::time::timeout_at(deadline, self.resolver.lookup_ip(absolute))
+        let answer = tokio::time::timeout_at(deadline, resolver.lookup_ip(absolute))
             .await
             .map_err(|_| EgressError::Dns)?
             .map_err(|error| {
@@ -126,6 +118,35 @@ fn judge(policy: &AddressPolicy, found: Vec<IpAddr>) -> Resolved {
         }
     }
     Resolved::Addresses(addresses)
+}
+
+/// Never asked of a server (RFC 6761, 6.3).
+fn is_localhost(name: &str) -> bool {
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+fn system_servers() -> Vec<NameServerConfig> {
+    match read_system_conf() {
+        Ok((system, _)) => system.name_servers().to_vec(),
+        Err(error) => {
+            tracing::warn!(%error, "the system names no DNS servers: no host name will resolve");
+            Vec::new()
+        }
+    }
+}
+
+fn resolver(servers: Vec<NameServerConfig>) -> Result<TokioResolver, EgressSetupError> {
+    let mut options = ResolverOpts::default();
+    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    options.use_hosts_file = ResolveHosts::Never;
+    options.positive_max_ttl = Some(TTL_MAX);
+    options.negative_max_ttl = Some(NEGATIVE_TTL_MAX);
+    options.timeout = QUERY_TIMEOUT;
+    let config = ResolverConfig::from_name_servers(servers);
+    TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        .with_options(options)
+        .build()
+        .map_err(|error| EgressSetupError::Resolver(error.to_string()))
 }
 
 fn name_server(address: SocketAddr) -> NameServerConfig {

@@ -3,15 +3,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::grant_for;
+use super::redact::Needles;
 use crate::about::SecretGrant;
 use crate::secret::Secret;
-
-/// Secrets shorter than this are not looked for in responses: they would match by chance.
-const REDACT_MIN: usize = 6;
 
 /// Where a placeholder stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +41,14 @@ pub struct PlaceError {
 pub struct PreparedSettings {
     /// The JSON text, cut where a placeholder goes; one longer than `secrets`.
     parts: Vec<String>,
-    secrets: Vec<(Secret, SecretGrant)>,
+    secrets: Arc<[Held]>,
+}
+
+/// A secret, where it may go, and what gives it away.
+struct Held {
+    secret: Secret,
+    grant: SecretGrant,
+    needles: Needles,
 }
 
 impl fmt::Debug for PreparedSettings {
@@ -82,13 +88,18 @@ impl PreparedSettings {
         let (mut parts, mut kept, mut from) = (Vec::new(), Vec::new(), 0);
         for (at, length, secret, grant) in places {
             parts.push(text.get(from..at).unwrap_or_default().to_owned());
-            kept.push((secret, grant));
+            let needles = Needles::of(&secret);
+            kept.push(Held {
+                secret,
+                grant,
+                needles,
+            });
             from = at + length;
         }
         parts.push(text.get(from..).unwrap_or_default().to_owned());
         Self {
             parts,
-            secrets: kept,
+            secrets: kept.into(),
         }
     }
 
@@ -114,7 +125,7 @@ impl PreparedSettings {
             text,
             Placeholders {
                 prefix,
-                secrets: self.secrets.clone(),
+                secrets: Arc::clone(&self.secrets),
             },
         )
     }
@@ -125,7 +136,7 @@ impl PreparedSettings {
 #[derive(Clone)]
 pub struct Placeholders {
     prefix: String,
-    secrets: Vec<(Secret, SecretGrant)>,
+    secrets: Arc<[Held]>,
 }
 
 impl fmt::Debug for Placeholders {
@@ -142,7 +153,7 @@ impl Placeholders {
     pub fn none() -> Self {
         Self {
             prefix: "sbx-none-".to_owned(),
-            secrets: Vec::new(),
+            secrets: Arc::from([]),
         }
     }
 
@@ -169,13 +180,13 @@ impl Placeholders {
                 .get(..2)
                 .and_then(|digits| digits.parse::<usize>().ok());
             match index.and_then(|index| self.secrets.get(index)) {
-                Some((secret, grant)) => {
-                    if !allows(grant, place) {
+                Some(held) => {
+                    if !allows(&held.grant, place) {
                         return Err(PlaceError {
-                            setting: grant.setting.clone(),
+                            setting: held.grant.setting.clone(),
                         });
                     }
-                    out.push_str(&escape(secret.expose()));
+                    out.push_str(&escape(held.secret.expose()));
                     rest = after.get(2..).unwrap_or_default();
                 }
                 None => {
@@ -188,15 +199,17 @@ impl Placeholders {
         Ok(Cow::Owned(out))
     }
 
-    /// `bytes` with every secret replaced by its placeholder: what a guest or a log may see.
+    /// `bytes` with every secret replaced by its placeholder, also where it stands percent-encoded,
+    /// JSON-escaped or in base64: what a guest or a log may see.
     #[must_use]
     pub fn redact<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
         let mut out = Cow::Borrowed(bytes);
-        for (index, (secret, _)) in self.secrets.iter().enumerate() {
-            let needle = secret.expose().as_bytes();
-            if needle.len() >= REDACT_MIN && find(&out, needle).is_some() {
-                let placeholder = format!("{}{index:02}", self.prefix);
-                out = Cow::Owned(replace(&out, needle, placeholder.as_bytes()));
+        for (index, held) in self.secrets.iter().enumerate() {
+            if let Some(redacted) = held
+                .needles
+                .replace(&out, || format!("{}{index:02}", self.prefix))
+            {
+                out = Cow::Owned(redacted);
             }
         }
         out
@@ -211,23 +224,4 @@ fn allows(grant: &SecretGrant, place: Place) -> bool {
         Place::Signing => grant.signing,
         Place::Elsewhere => false,
     }
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack
-        .windows(needle.len())
-        .position(|window| window == needle)
-}
-
-fn replace(haystack: &[u8], needle: &[u8], with: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(haystack.len());
-    let mut rest = haystack;
-    while let Some(at) = find(rest, needle) {
-        let (before, found) = rest.split_at(at);
-        out.extend_from_slice(before);
-        out.extend_from_slice(with);
-        rest = found.get(needle.len()..).unwrap_or_default();
-    }
-    out.extend_from_slice(rest);
-    out
 }

@@ -65,7 +65,7 @@ pub(super) async fn open(path: &Path, key: &SealingKey) -> Result<Opened, StoreE
 }
 
 /// A file of its own beside the database: closing a second handle of the database itself would take
-/// away SQLite's own locks.
+/// away the locks that `SQLite` has on it.
 fn lock(path: &Path) -> Result<FileLock, StoreError> {
     let mut name = OsString::from(path);
     name.push("-lock");

@@ -39,7 +39,7 @@ pub(super) fn seal(key: &SealingKey, message: &Message) -> Result<Vec<u8>, Store
     Ok(key.seal(&place(message.tenant.as_str(), message.id), &plain)?)
 }
 
-/// The message of a row with the columns tenant, id, channel, usage_type, created_at, expires_at, sealed.
+/// The message of a row that a claim answers.
 pub(super) fn message(key: &SealingKey, row: &SqliteRow) -> Result<Message, StoreError> {
     let tenant: TenantId = parsed(row, "tenant")?;
     let id = message_id(row)?;

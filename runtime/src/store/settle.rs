@@ -130,8 +130,8 @@ impl Store {
             .await
     }
 
-    /// Ends what is past its time and nobody works on: `expired`, or `unknown` where an armed attempt
-    /// was interrupted. Answers how many messages it ended.
+    /// Ends what is past its time and nobody works on: `expired`, or `unknown` where an attempt
+    /// may have been accepted. Answers how many messages it ended.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -271,8 +271,11 @@ async fn settle(db: &mut SqliteConnection, record: Record) -> Result<(), StoreEr
             possible_duplicate,
         ),
     };
+    // Two statements in one call: one way to the connection's thread and back.
     let done = sqlx::query(
-        "UPDATE message SET state = ?1, due_at = ?2, possible_duplicate = max(possible_duplicate, ?3), \
+        "INSERT OR REPLACE INTO attempt (message, number, record) SELECT id, ?5, ?9 FROM message \
+         WHERE tenant = ?6 AND id = ?7 AND fence = ?8 AND state = 'sending'; \
+         UPDATE message SET state = ?1, due_at = ?2, possible_duplicate = max(possible_duplicate, ?3), \
          updated_at = ?4, attempts = ?5, armed = NULL, interrupted = 0, \
          sealed = iif(?2 IS NULL, NULL, sealed) \
          WHERE tenant = ?6 AND id = ?7 AND fence = ?8 AND state = 'sending'",
@@ -283,32 +286,18 @@ async fn settle(db: &mut SqliteConnection, record: Record) -> Result<(), StoreEr
     .bind(record.now.as_millis())
     .bind(record.number)
     .bind(holder.tenant)
-    .bind(holder.id.clone())
+    .bind(holder.id)
     .bind(holder.fence)
-    .execute(&mut *db)
+    .bind(record.attempt)
+    .execute(db)
     .await?;
-    fenced(done.rows_affected())?;
-    add_attempt(db, holder.id, record.number, record.attempt).await
-}
-
-async fn add_attempt(
-    db: &mut SqliteConnection,
-    message: Vec<u8>,
-    number: u32,
-    attempt: String,
-) -> Result<(), StoreError> {
-    sqlx::query("INSERT OR REPLACE INTO attempt (message, number, record) VALUES (?, ?, ?)")
-        .bind(message)
-        .bind(number)
-        .bind(attempt)
-        .execute(db)
-        .await?;
-    Ok(())
+    // The attempt and the message, or nothing.
+    fenced(done.rows_affected() / 2)
 }
 
 async fn expire_some(db: &mut SqliteConnection, now: Timestamp) -> Result<u64, StoreError> {
     let rows = sqlx::query(
-        "UPDATE message SET state = iif(armed IS NULL, 'expired', 'unknown'), due_at = NULL, sealed = NULL, \
+        "UPDATE message SET state = iif(armed IS NULL AND NOT possible_duplicate, 'expired', 'unknown'), due_at = NULL, sealed = NULL, \
          interrupted = 0, updated_at = ?1, fence = fence + 1, attempts = attempts + (armed IS NOT NULL) \
          WHERE (tenant, id) IN (SELECT tenant, id FROM message INDEXED BY message_due \
            WHERE due_at <= ?1 AND expires_at <= ?1 LIMIT ?2) \
@@ -327,13 +316,18 @@ async fn expire_some(db: &mut SqliteConnection, now: Timestamp) -> Result<u64, S
             ended_at: now,
             outcome: Outcome::Failure(Failure::host(
                 FailureKind::Unknown,
-                "host.interrupted",
-                "the host ended during the attempt",
+                "interrupted",
+                "the server ended while the attempt was under way: the provider may have accepted",
             )),
             exchanges: WireRecord::default(),
             log: Vec::new(),
         })?;
-        add_attempt(db, row.try_get("id")?, number, attempt).await?;
+        sqlx::query("INSERT OR REPLACE INTO attempt (message, number, record) VALUES (?, ?, ?)")
+            .bind(row.try_get::<Vec<u8>, _>("id")?)
+            .bind(number)
+            .bind(attempt)
+            .execute(&mut *db)
+            .await?;
     }
     Ok(rows.len() as u64)
 }

@@ -15,6 +15,9 @@ use crate::outcome::{Receipt, WireRecord};
 use crate::secret::SealingKey;
 use crate::time::Timestamp;
 
+mod durability;
+mod outbox;
+mod records;
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const CODE: &str = "271828";
 
