@@ -26,6 +26,7 @@ async fn each_hostile_act_ends_in_its_typed_failure() {
         ("huge-result", Limits::default(), "limit.hostcall-bytes"),
         ("large-result", Limits::default(), "limit.result"),
         ("sleep", hurried(), "limit.wall"),
+        ("wasi-http-unsent", hurried(), "limit.wall"),
         ("panic", Limits::default(), "connector.trap"),
         ("exit", Limits::default(), "connector.exit"),
     ] {
@@ -41,7 +42,11 @@ async fn each_hostile_act_ends_in_its_typed_failure() {
 async fn a_guest_that_grows_its_table_is_ended() {
     let sandbox = Sandbox::with_slots(2).await;
     let bytes = Bytes::from(component(guests::TABLE_GROWTH));
-    let guest = sandbox.runtime.load(Digest::of(&bytes), bytes).await.unwrap();
+    let guest = sandbox
+        .runtime
+        .load(Digest::of(&bytes), bytes)
+        .await
+        .unwrap();
     let ended = sandbox
         .perform_at(&guest, "", Limits::default(), GuestClock::System)
         .await;
@@ -54,7 +59,13 @@ async fn a_guest_that_loops_in_describe_is_refused() {
     let looping = guests::TABLE_GROWTH.replace("(i32.const 64))", "(loop (br 0)) (unreachable))");
     let refused = sandbox.runtime.inspect(component(&looping).into()).await;
     assert!(
-        matches!(&refused, Err(UploadError::Describe { code: "limit.cpu" | "limit.wall", .. })),
+        matches!(
+            &refused,
+            Err(UploadError::Describe {
+                code: "limit.cpu" | "limit.wall",
+                ..
+            })
+        ),
         "{refused:?}"
     );
 }
@@ -124,13 +135,21 @@ async fn a_guest_reaches_only_hosts_that_it_declared() {
     let sandbox = Sandbox::with_slots(1).await;
     for act in ["dial-private", "dial-undeclared"] {
         let denied = sandbox.perform(act).await;
-        assert!(denied.failure().1.contains("Denied"), "{act}: {}", denied.failure().1);
+        assert!(
+            denied.failure().1.contains("Denied"),
+            "{act}: {}",
+            denied.failure().1
+        );
         assert!(denied.requests.is_empty());
         assert_eq!(denied.report.wire.exchanges[0].progress, Progress::Refused);
     }
     let flood = sandbox.perform("request-flood").await;
     assert_eq!(flood.requests.len(), 16);
-    assert!(flood.failure().1.contains("limit.requests"), "{}", flood.failure().1);
+    assert!(
+        flood.failure().1.contains("limit.requests"),
+        "{}",
+        flood.failure().1
+    );
 }
 
 #[tokio::test]
@@ -139,16 +158,32 @@ async fn wasi_http_goes_the_same_way() {
     let sent = sandbox.perform("wasi-http").await;
     assert!(sent.detail().starts_with("200 pong"), "{}", sent.detail());
     let request = &sent.requests[0];
-    assert_eq!((request.method.as_str(), request.url.as_str()), ("POST", "https://echo.example.com/"));
+    assert_eq!(
+        (request.method.as_str(), request.url.as_str()),
+        ("POST", "https://echo.example.com/")
+    );
     assert_eq!(request.body, "hello");
     for (act, words) in [
         ("wasi-http-undeclared", "HttpRequestDenied"),
         ("wasi-http-wrong-length", ""),
     ] {
         let refused = sandbox.perform(act).await;
-        assert!(refused.failure().1.contains(words), "{act}: {}", refused.failure().1);
+        assert!(
+            refused.failure().1.contains(words),
+            "{act}: {}",
+            refused.failure().1
+        );
         assert!(refused.requests.is_empty(), "{act}");
     }
+}
+
+#[tokio::test]
+async fn a_request_that_its_guest_forgot_is_on_the_wire_record_or_never_left() {
+    let sandbox = Sandbox::with_slots(1).await;
+    let forgotten = sandbox.perform("wasi-http-forgotten").await;
+    assert_eq!(forgotten.detail(), "left");
+    let wire = &forgotten.report.wire;
+    assert_eq!(forgotten.requests.is_empty(), !wire.completed(), "{wire:?}");
 }
 
 #[tokio::test]
@@ -186,13 +221,25 @@ async fn a_frozen_clock_gives_the_same_time_and_the_recorded_bytes() {
 async fn a_trap_before_any_request_is_no_risk_and_one_after_it_is() {
     let sandbox = Sandbox::with_slots(1).await;
     let before = sandbox.perform("panic").await;
-    assert_eq!(before.report.result.unwrap_err().kind, FailureKind::Unavailable);
-    assert!(before.report.log.iter().any(|line| line.contains("as told")));
+    assert_eq!(
+        before.report.result.unwrap_err().kind,
+        FailureKind::Unavailable
+    );
+    assert!(
+        before
+            .report
+            .log
+            .iter()
+            .any(|line| line.contains("as told"))
+    );
     let after = sandbox
-        .perform_under("request-flood", Limits {
-            requests: 1,
-            ..Limits::default()
-        })
+        .perform_under(
+            "request-flood",
+            Limits {
+                requests: 1,
+                ..Limits::default()
+            },
+        )
         .await;
     assert!(after.report.wire.completed());
     assert!(after.report.duration < Duration::from_secs(15));

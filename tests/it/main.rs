@@ -21,6 +21,7 @@ mod egress_kit;
 mod egress_limits;
 mod harness;
 mod hostile;
+mod replays;
 mod sandbox;
 mod tidy;
 mod uploads;

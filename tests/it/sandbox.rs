@@ -43,7 +43,10 @@ impl Performed {
     /// The failure's code and words.
     pub(crate) fn failure(&self) -> (&str, &str) {
         let failure = self.report.result.as_ref().expect_err("a failure");
-        (failure.code.as_deref().unwrap_or_default(), &failure.message)
+        (
+            failure.code.as_deref().unwrap_or_default(),
+            &failure.message,
+        )
     }
 }
 
@@ -71,7 +74,8 @@ impl Sandbox {
     }
 
     pub(crate) async fn perform_under(&self, act: &str, limits: Limits) -> Performed {
-        self.perform_at(&self.acts, act, limits, GuestClock::System).await
+        self.perform_at(&self.acts, act, limits, GuestClock::System)
+            .await
     }
 
     pub(crate) async fn perform_at(

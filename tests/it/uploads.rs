@@ -16,7 +16,9 @@ use crate::sandbox::{key, runtime};
 pub(crate) fn component(core: &str) -> Vec<u8> {
     let mut module = wat::parse_str(core).unwrap();
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit")).unwrap();
+    let (package, _) = resolve
+        .push_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit"))
+        .unwrap();
     let world = resolve.select_world(&[package], Some("connector")).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     ComponentEncoder::default()
@@ -37,11 +39,18 @@ async fn refusal_of_text(runtime: &ConnectorRuntime, text: &str) -> UploadError 
 #[tokio::test]
 async fn a_connector_is_inspected() {
     let runtime = runtime(EngineConfig::default());
-    let seen = runtime.inspect(Bytes::from_static(guests::ACTS)).await.unwrap();
+    let seen = runtime
+        .inspect(Bytes::from_static(guests::ACTS))
+        .await
+        .unwrap();
     assert_eq!(seen.info.id.as_str(), "acts");
     assert_eq!(seen.digest, Digest::of(guests::ACTS));
     assert_eq!(seen.memories, 1);
-    assert!(seen.imports.iter().any(|name| name == "sendbox:connector/http@0.1.0"));
+    assert!(
+        seen.imports
+            .iter()
+            .any(|name| name == "sendbox:connector/http@0.1.0")
+    );
     assert!(runtime.loaded(seen.digest).is_some());
 }
 
@@ -50,11 +59,17 @@ async fn what_is_no_component_is_refused() {
     let runtime = runtime(EngineConfig::default());
     assert_eq!(refusal(&runtime, "#!/bin/sh").await, UploadError::NotWasm);
     assert_eq!(refusal(&runtime, "").await, UploadError::NotWasm);
-    assert_eq!(refusal_of_text(&runtime, "(module)").await, UploadError::CoreModule);
+    assert_eq!(
+        refusal_of_text(&runtime, "(module)").await,
+        UploadError::CoreModule
+    );
     for part in [8, 100, guests::ACTS.len() / 2, guests::ACTS.len() - 1] {
         let refused = refusal(&runtime, Bytes::from_static(&guests::ACTS[..part])).await;
         assert!(
-            matches!(refused, UploadError::Malformed { .. } | UploadError::MissingExport { .. }),
+            matches!(
+                refused,
+                UploadError::Malformed { .. } | UploadError::MissingExport { .. }
+            ),
             "{part} bytes: {refused}"
         );
     }
@@ -65,10 +80,19 @@ async fn what_does_not_keep_to_the_contract_is_refused_by_name() {
     let runtime = runtime(EngineConfig::default());
     let foreign = r#"(component (import "acme:vault/door@1.0.0" (instance)))"#;
     let refused = refusal_of_text(&runtime, foreign).await;
-    assert!(refused.to_string().contains("acme:vault/door@1.0.0"), "{refused}");
+    assert!(
+        refused.to_string().contains("acme:vault/door@1.0.0"),
+        "{refused}"
+    );
     let preview3 = r#"(component (import "wasi:cli/environment@0.3.0" (instance)))"#;
-    assert_eq!(refusal_of_text(&runtime, preview3).await.code(), "upload.foreign-import");
-    assert_eq!(refusal_of_text(&runtime, "(component)").await.code(), "upload.missing-export");
+    assert_eq!(
+        refusal_of_text(&runtime, preview3).await.code(),
+        "upload.foreign-import"
+    );
+    assert_eq!(
+        refusal_of_text(&runtime, "(component)").await.code(),
+        "upload.missing-export"
+    );
     let other = r#"(component (instance $i) (export "sendbox:connector/send-message@0.2.0" (instance $i)))"#;
     assert_eq!(
         refusal_of_text(&runtime, other).await,
@@ -78,7 +102,10 @@ async fn what_does_not_keep_to_the_contract_is_refused_by_name() {
         }
     );
     let empty = r#"(component (instance $i) (export "sendbox:connector/send-message@0.1.0" (instance $i)))"#;
-    assert_eq!(refusal_of_text(&runtime, empty).await.code(), "upload.compile");
+    assert_eq!(
+        refusal_of_text(&runtime, empty).await.code(),
+        "upload.compile"
+    );
 }
 
 #[tokio::test]
@@ -94,13 +121,22 @@ async fn what_costs_too_much_is_refused_before_it_is_compiled() {
     let runtime = runtime(EngineConfig::default());
     let module = |inner: &str| format!("(component (core module {inner}))");
     let locals = module(&format!("(func (local {}))", "i32 ".repeat(5_001)));
-    let targets = module(&format!("(func i32.const 0 br_table {})", "0 ".repeat(4_098)));
+    let targets = module(&format!(
+        "(func i32.const 0 br_table {})",
+        "0 ".repeat(4_098)
+    ));
     let functions = module(&"(func)".repeat(50_001));
     for bomb in [locals, targets, functions] {
-        assert_eq!(refusal_of_text(&runtime, &bomb).await.code(), "upload.too-complex");
+        assert_eq!(
+            refusal_of_text(&runtime, &bomb).await.code(),
+            "upload.too-complex"
+        );
     }
     let nested = format!("{}{}", "(component ".repeat(9), ")".repeat(9));
-    assert_eq!(refusal_of_text(&runtime, &nested).await.code(), "upload.too-complex");
+    assert_eq!(
+        refusal_of_text(&runtime, &nested).await.code(),
+        "upload.too-complex"
+    );
     for (needs, limit) in [
         ("(memory 1025)", Limit::Memory),
         ("(table 20001 funcref)", Limit::TableElements),
@@ -115,7 +151,10 @@ async fn a_wrong_description_is_refused_by_field() {
     let runtime = runtime(EngineConfig::default());
     let named = guests::TABLE_GROWTH.replace("\"table-growth\"", "\"Table-Growth\"");
     let refused = refusal(&runtime, component(&named)).await;
-    assert!(matches!(refused, UploadError::BadInfo { field: "id", .. }), "{refused}");
+    assert!(
+        matches!(refused, UploadError::BadInfo { field: "id", .. }),
+        "{refused}"
+    );
     let schema = guests::TABLE_GROWTH.replace("object", "string");
     let refused = refusal(&runtime, component(&schema)).await;
     assert!(matches!(refused, UploadError::Schema(_)), "{refused}");
@@ -145,7 +184,8 @@ async fn an_artifact_that_was_tampered_with_is_compiled_again() {
     };
     compile_ms().await;
     let (code, mac) = (artifact("cwasm"), artifact("mac"));
-    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(code.parent().unwrap()), 0o700);
     assert_eq!(mode(&code), 0o600);
     let sound = std::fs::read(&code).unwrap();
@@ -163,6 +203,10 @@ async fn an_artifact_that_was_tampered_with_is_compiled_again() {
             _ => std::fs::write(&mac, [0; 32]).unwrap(),
         }
         compile_ms().await;
-        assert_eq!(std::fs::read(&code).unwrap(), sound, "compiled again after: {tamper}");
+        assert_eq!(
+            std::fs::read(&code).unwrap(),
+            sound,
+            "compiled again after: {tamper}"
+        );
     }
 }

@@ -134,9 +134,10 @@ impl ExpectedRequest {
             let got: Vec<_> = headers
                 .iter()
                 .filter(|(other, _)| lower(other) == *name)
-                .map(|(_, value)| value)
+                .map(|(_, value)| value.trim())
                 .collect();
-            if got != [*value] {
+            // Blanks around a value are no part of it (RFC 9110, section 5.5).
+            if got != [value.trim()] {
                 out.push(format!("header {name}: expected {value:?}, got {got:?}"));
             }
         }

@@ -31,11 +31,19 @@ pub(crate) fn perform(settings: &str) -> Result<Receipt, Failure> {
         () if is("echo") => fetch(DECLARED),
         () if is("clock") => Ok(clock()),
         () if is("wasi-http") => crate::fetch::post(DECLARED).map(told).map_err(failed),
-        () if is("wasi-http-undeclared") => {
-            crate::fetch::post("https://other.example.net/").map(told).map_err(failed)
+        () if is("wasi-http-undeclared") => crate::fetch::post("https://other.example.net/")
+            .map(told)
+            .map_err(failed),
+        () if is("wasi-http-wrong-length") => crate::fetch::post_wrong_length(DECLARED)
+            .map(told)
+            .map_err(failed),
+        () if is("wasi-http-forgotten") => {
+            crate::fetch::forget(DECLARED);
+            Ok(told("left".into()))
         }
-        () if is("wasi-http-wrong-length") => {
-            crate::fetch::post_wrong_length(DECLARED).map(told).map_err(failed)
+        () if is("wasi-http-unsent") => {
+            crate::fetch::write_unsent(DECLARED);
+            Ok(told("wrote".into()))
         }
         () if is("leak") => Err(leak(settings)),
         () if is("endless-loop") => endless_loop(),
@@ -87,11 +95,15 @@ fn get(url: &str) -> Result<String, HttpError> {
 }
 
 fn fetch(url: &str) -> Result<Receipt, Failure> {
-    get(url).map(told).map_err(|error| failed(format!("{error:?}")))
+    get(url)
+        .map(told)
+        .map_err(|error| failed(format!("{error:?}")))
 }
 
 fn clock() -> Receipt {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let random = wasip2::random::random::get_random_bytes(16);
     let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     told(format!("{} {random}", now.as_millis()))

@@ -13,18 +13,38 @@ pub(crate) fn post_wrong_length(url: &str) -> Result<String, String> {
     request(url, Some("50"))
 }
 
-fn request(url: &str, length: Option<&str>) -> Result<String, String> {
-    let headers = Fields::new();
-    if let Some(length) = length {
-        let set = headers.append("content-length", length.as_bytes());
-        set.map_err(|error| format!("{error:?}"))?;
+/// Sends a request and leaves before its answer.
+pub(crate) fn forget(url: &str) {
+    let _ = handle(outgoing(url, Fields::new()), None);
+}
+
+/// Writes a body that nobody reads, because its request is never sent.
+pub(crate) fn write_unsent(url: &str) {
+    let request = outgoing(url, Fields::new());
+    if let Ok(body) = request.body()
+        && let Ok(stream) = body.write()
+    {
+        while stream.blocking_write_and_flush(b"more").is_ok() {}
     }
+}
+
+fn outgoing(url: &str, headers: Fields) -> OutgoingRequest {
     let authority = url.trim_start_matches("https://").trim_end_matches('/');
     let request = OutgoingRequest::new(headers);
     let _ = request.set_method(&Method::Post);
     let _ = request.set_scheme(Some(&Scheme::Https));
     let _ = request.set_authority(Some(authority));
     let _ = request.set_path_with_query(Some("/"));
+    request
+}
+
+fn request(url: &str, length: Option<&str>) -> Result<String, String> {
+    let headers = Fields::new();
+    if let Some(length) = length {
+        let set = headers.append("content-length", length.as_bytes());
+        set.map_err(|error| format!("{error:?}"))?;
+    }
+    let request = outgoing(url, headers);
     let body = request.body().map_err(|()| "no body")?;
     let answer = handle(request, None).map_err(|error| format!("{error:?}"))?;
     let stream = body.write().map_err(|()| "no stream")?;
