@@ -1,12 +1,12 @@
 //! From an accepted message to its end: claims, attempts, and who waits for them.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,6 +21,7 @@ use crate::time::{Clock, Timestamp};
 
 mod attempt;
 mod dispatcher;
+mod places;
 mod roster;
 mod route;
 mod schedule;
@@ -29,6 +30,8 @@ mod verdict;
 pub use attempt::Ended;
 pub use roster::{ReadyIntegration, Roster, RosterError};
 pub use schedule::{OnUnknown, RetryPolicy};
+
+use places::{Place, Places};
 
 /// How long a claim outlives the wall clock of its send.
 const LEASE_MARGIN: Duration = Duration::from_secs(10);
@@ -97,52 +100,12 @@ struct Core {
     clock: Clock,
     roster: Roster,
     retry: RetryPolicy,
-    /// One permit a send under way.
-    permits: Arc<Semaphore>,
-    tenant_concurrency: usize,
-    tenants: Mutex<HashMap<TenantId, usize>>,
-    /// Wakes the dispatcher: something is due, or there is room again.
-    wake: Notify,
+    places: Arc<Places>,
     /// Milliseconds since the Unix epoch: nothing in the outbox is due before.
     due: AtomicI64,
-    /// The dispatcher has work for which it found no room.
-    starved: AtomicBool,
-    /// Free permits that are worth a claim: each costs a transaction.
-    batch: usize,
     waiters: Mutex<HashMap<MessageId, oneshot::Sender<Ended>>>,
     tasks: TaskTracker,
     stopping: CancellationToken,
-}
-
-/// The right to one send: a place among all sends and among its tenant's. Given back on drop.
-struct Permit {
-    core: Arc<Core>,
-    tenant: TenantId,
-    _global: OwnedSemaphorePermit,
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let mut tenants = self
-            .core
-            .tenants
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = tenants.get_mut(&self.tenant) {
-            *count -= 1;
-            if *count == 0 {
-                tenants.remove(&self.tenant);
-            }
-        }
-        drop(tenants);
-        // The dispatcher found no room: it looks again once a batch fits.
-        if self.core.starved.load(Ordering::SeqCst)
-            && self.core.permits.available_permits() >= self.core.batch
-        {
-            self.core.starved.store(false, Ordering::SeqCst);
-            self.core.wake.notify_one();
-        }
-    }
 }
 
 impl Delivery {
@@ -166,13 +129,8 @@ impl Delivery {
                 clock,
                 roster,
                 retry: config.retry.clone(),
-                permits: Arc::new(Semaphore::new(config.concurrency)),
-                tenant_concurrency: config.tenant_concurrency,
-                tenants: Mutex::default(),
-                wake: Notify::new(),
+                places: Places::new(config.concurrency, config.tenant_concurrency),
                 due: AtomicI64::new(0),
-                starved: AtomicBool::new(false),
-                batch: (config.concurrency / 8).max(1),
                 waiters: Mutex::default(),
                 tasks: TaskTracker::new(),
                 stopping: CancellationToken::new(),
@@ -249,16 +207,16 @@ impl Core {
     ) -> Result<Submitted, StoreError> {
         let (id, now) = (message.id, message.created_at);
         let waiter = wait.then(|| self.wait_for(id));
-        let permit = self.try_permit(&message.tenant);
-        let lease = permit.is_some().then(|| self.lease(now));
+        let place = self.place(&message.tenant);
+        let lease = place.is_some().then(|| self.lease(now));
         let accepted = self.store.accept(&message, lease).await;
         if !matches!(accepted, Ok(Accepted::New(_))) {
             self.forget(id);
         }
         Ok(match accepted? {
             Accepted::New(claim) => {
-                match (claim, permit) {
-                    (Some(claim), Some(permit)) => self.spawn(claim, permit),
+                match (claim, place) {
+                    (Some(claim), Some(place)) => self.spawn(claim, place),
                     _ => self.due_at(now),
                 }
                 Submitted::Accepted(id, waiter)
@@ -269,7 +227,7 @@ impl Core {
     }
 
     /// Makes an attempt in a task of its own.
-    fn spawn(self: &Arc<Self>, claim: Claim, permit: Permit) {
+    fn spawn(self: &Arc<Self>, claim: Claim, place: Place) {
         let core = self.clone();
         self.tasks.spawn(async move {
             let id = claim.message.id;
@@ -286,43 +244,22 @@ impl Core {
                     core.forget(id);
                 }
             }
-            drop(permit);
+            drop(place);
         });
     }
 
-    /// A place for one more send of a tenant, if there is one now.
-    fn try_permit(self: &Arc<Self>, tenant: &TenantId) -> Option<Permit> {
+    /// A place for one more send of a tenant, if there is one now; none while the process ends.
+    fn place(&self, tenant: &TenantId) -> Option<Place> {
         if self.stopping.is_cancelled() {
             return None;
         }
-        let global = self.permits.clone().try_acquire_owned().ok()?;
-        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = tenants.entry(tenant.clone()).or_insert(0);
-        if *count >= self.tenant_concurrency {
-            return None;
-        }
-        *count += 1;
-        Some(Permit {
-            core: self.clone(),
-            tenant: tenant.clone(),
-            _global: global,
-        })
+        self.places.take(tenant)
     }
 
     /// Something in the outbox is due at `time`.
     fn due_at(&self, time: Timestamp) {
         self.due.fetch_min(time.as_millis(), Ordering::SeqCst);
-        self.wake.notify_one();
-    }
-
-    /// Tenants that have no free place.
-    fn full_tenants(&self) -> Vec<TenantId> {
-        let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        tenants
-            .iter()
-            .filter(|(_, count)| **count >= self.tenant_concurrency)
-            .map(|(id, _)| id.clone())
-            .collect()
+        self.places.wake.notify_one();
     }
 
     fn lease(&self, now: Timestamp) -> Lease {

@@ -26,7 +26,7 @@ pub(super) async fn run(core: &Arc<Core>, shutdown: &CancellationToken) {
     let mut held: VecDeque<Claim> = VecDeque::new();
     while !shutdown.is_cancelled() {
         // Registered before the query, so that no wake-up between the two is lost.
-        let woken = core.wake.notified();
+        let woken = core.places.wake.notified();
         let pause = match step(core, &mut held).await {
             Ok(pause) => pause,
             Err(error) => {
@@ -60,11 +60,11 @@ async fn step(core: &Arc<Core>, held: &mut VecDeque<Claim>) -> Result<Duration, 
     if !rest.is_zero() {
         return Ok(rest.min(longest));
     }
-    let room = core.permits.available_permits().min(CLAIM_MAX);
+    let room = core.places.free().min(CLAIM_MAX);
     if room == 0 {
-        core.starved.store(true, Ordering::SeqCst);
-        // A permit that came back in between saw no starvation to end.
-        return Ok(if core.permits.available_permits() == 0 {
+        core.places.starve();
+        // A place that came back in between saw no starvation to end.
+        return Ok(if core.places.free() == 0 {
             SLEEP_MAX
         } else {
             RETRY_PAUSE
@@ -102,14 +102,14 @@ async fn claim(
     held: &VecDeque<Claim>,
 ) -> Result<(Vec<Claim>, Timestamp), StoreError> {
     core.store.expire(now).await?;
-    let mut skip = core.full_tenants();
+    let mut skip = core.places.full_tenants();
     skip.extend(held.iter().map(|claim| claim.message.tenant.clone()));
     let claimed = core.store.claim(now, core.lease(now), room, &skip).await?;
     let next = core.store.next_due(now).await?;
     // What is due but skipped waits for a place of its tenant.
     let next = next.unwrap_or(now.after(SLEEP_MAX));
     if next <= now {
-        core.starved.store(true, Ordering::SeqCst);
+        core.places.starve();
     }
     Ok((claimed, next.max(now.after(RETRY_PAUSE))))
 }
@@ -124,12 +124,12 @@ fn start(core: &Arc<Core>, held: &mut VecDeque<Claim>) {
         if now >= claim.lease_until {
             continue;
         }
-        match core.try_permit(&claim.message.tenant) {
-            Some(permit) => core.spawn(claim, permit),
+        match core.place(&claim.message.tenant) {
+            Some(place) => core.spawn(claim, place),
             None => held.push_back(claim),
         }
     }
     if !held.is_empty() {
-        core.starved.store(true, Ordering::SeqCst);
+        core.places.starve();
     }
 }

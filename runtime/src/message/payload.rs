@@ -1,0 +1,104 @@
+//! Template variables, as the caller wrote them.
+
+use serde_json::value::RawValue;
+
+use super::MessageError;
+
+/// Bytes of JSON that a payload may have.
+pub const PAYLOAD_MAX: usize = 64 * 1024;
+/// How deep a payload may nest.
+pub const PAYLOAD_DEPTH_MAX: usize = 32;
+
+/// Template variables: the text of a JSON object, its keys in the caller's order.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Payload(Box<str>);
+
+impl Payload {
+    /// Checks that `raw` is an object within [`PAYLOAD_MAX`] and [`PAYLOAD_DEPTH_MAX`].
+    ///
+    /// # Errors
+    /// Names the limit or the shape that was expected.
+    pub fn parse(raw: &RawValue) -> Result<Self, MessageError> {
+        let text = raw.get();
+        if !text.starts_with('{') {
+            return Err(MessageError::new("payload", "must be a JSON object"));
+        }
+        if text.len() > PAYLOAD_MAX {
+            return Err(MessageError::new(
+                "payload",
+                format!("must be at most {PAYLOAD_MAX} bytes of JSON"),
+            ));
+        }
+        if depth(text) > PAYLOAD_DEPTH_MAX {
+            return Err(MessageError::new(
+                "payload",
+                format!("must nest at most {PAYLOAD_DEPTH_MAX} deep"),
+            ));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// A payload that the store gives back.
+    #[must_use]
+    pub fn from_stored(text: String) -> Self {
+        Self(text.into())
+    }
+
+    /// The JSON text: holds codes and links.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The value of a top-level text field.
+    #[must_use]
+    pub fn text(&self, key: &str) -> Option<String> {
+        let object: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&self.0).ok()?;
+        object.get(key)?.as_str().map(str::to_owned)
+    }
+}
+
+impl std::fmt::Debug for Payload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Payload(…)")
+    }
+}
+
+/// Nesting of well-formed JSON text.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_are_objects_within_their_limits() {
+        let parse =
+            |text: &str| Payload::parse(&serde_json::from_str::<Box<RawValue>>(text).unwrap());
+        assert_eq!(
+            parse(r#"{"b":1,"a":"[[["}"#).unwrap().expose(),
+            r#"{"b":1,"a":"[[["}"#
+        );
+        assert!(parse("[1]").is_err());
+        assert!(parse(&format!("{{\"a\":{}1{}}}", "[".repeat(31), "]".repeat(31))).is_ok());
+        assert!(parse(&format!("{{\"a\":{}1{}}}", "[".repeat(32), "]".repeat(32))).is_err());
+        assert!(parse(&format!("{{\"a\":\"{}\"}}", "x".repeat(PAYLOAD_MAX))).is_err());
+    }
+}
