@@ -19,6 +19,8 @@ use crate::secret::{SealingKey, write_private};
 use crate::store::Store;
 use crate::time::Clock;
 
+mod listener;
+
 /// Environment variable of the sealing key, in place of its file.
 const SEALING_KEY: &str = "SENDBOX_SEALING_KEY";
 
@@ -49,7 +51,7 @@ pub struct Server {
     app: App,
     shutdown: CancellationToken,
     drain: Duration,
-    http: JoinHandle<std::io::Result<()>>,
+    http: JoinHandle<()>,
     delivery: JoinHandle<()>,
 }
 
@@ -79,12 +81,8 @@ impl Server {
         );
         let running = shutdown.clone();
         let delivery = tokio::spawn(async move { delivery.run(running, drain).await });
-        let (routes, stop) = (router(app.clone()), shutdown.clone().cancelled_owned());
-        let http = tokio::spawn(async move {
-            axum::serve(listener, routes)
-                .with_graceful_shutdown(stop)
-                .await
-        });
+        let (routes, stop) = (router(app.clone()), shutdown.clone());
+        let http = tokio::spawn(listener::serve(listener, routes, stop));
         Ok(Self {
             address,
             operator_key_file,

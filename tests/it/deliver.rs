@@ -1,6 +1,10 @@
 //! From a request to a provider: the main job, its failures and its limits.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
 use axum::http::{HeaderMap, StatusCode};
+use sendbox::time::Clock;
 use serde_json::{Value, json};
 
 use crate::harness::{House, Provider, call};
@@ -230,5 +234,100 @@ async fn a_pool_whose_address_is_not_on_this_machine_fails_closed() {
         "not-connected"
     );
     assert!(provider.arrivals().is_empty());
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_database_the_server_accepts_nothing_and_says_so() {
+    let (house, provider) = (House::start().await, Provider::accepting().await);
+    let key = house
+        .tenant("acme", &format!("http://{}/", provider.address), None)
+        .await;
+    call(house.server.address, "GET", "/readyz", &[], "")
+        .await
+        .unwrap()
+        .expect(200);
+    house.server.app().store.close().await;
+    call(house.server.address, "GET", "/readyz", &[], "")
+        .await
+        .unwrap()
+        .expect(503);
+    logto(&house, "acme", &key, LOGTO).await.expect(503);
+    let email =
+        json!({ "channel": "email", "to": "a@example.com", "type": "SignIn", "payload": {} });
+    house
+        .call(&key, "POST", "/v1/messages", &email)
+        .await
+        .expect(503);
+    assert!(provider.arrivals().is_empty());
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_past_its_time_is_never_begun() {
+    let clock = Arc::new(AtomicI64::new(1_800_000_000_000));
+    let house = House::start_with(Clock::Manual(clock.clone()), |_| {}).await;
+    let down = Provider::start(|_| {
+        let mut headers = HeaderMap::new();
+        headers.insert("retry-after", "30".parse().unwrap());
+        (StatusCode::SERVICE_UNAVAILABLE, headers, "busy".into())
+    })
+    .await;
+    let key = house
+        .tenant("acme", &format!("http://{}/", down.address), None)
+        .await;
+    let answer = logto(&house, "acme", &key, LOGTO).await.expect(202);
+    let id = answer.text_at("/id");
+    let path = format!("/v1/messages/{id}");
+    let waiting = house.call(&key, "GET", &path, &Value::Null).await;
+    assert_eq!(waiting.text_at("/state"), "waiting");
+    // The clock jumps past the ten minutes that a code lives.
+    clock.fetch_add(601_000, Ordering::SeqCst);
+    house.server.app().delivery.wake();
+    assert_eq!(house.finished(&key, &id).await["state"], "expired");
+    assert_eq!(down.count(), 1);
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_waits_for_the_time_that_the_provider_asked_for() {
+    let clock = Arc::new(AtomicI64::new(1_800_000_000_000));
+    let house = House::start_with(Clock::Manual(clock.clone()), |_| {}).await;
+    let calls = AtomicUsize::new(0);
+    let provider = Provider::start(move |_| {
+        let mut headers = HeaderMap::new();
+        headers.insert("retry-after", "30".parse().unwrap());
+        match calls.fetch_add(1, Ordering::SeqCst) {
+            0 => (StatusCode::TOO_MANY_REQUESTS, headers, "slow down".into()),
+            _ => (StatusCode::OK, HeaderMap::new(), "{}".into()),
+        }
+    })
+    .await;
+    let key = house
+        .tenant("acme", &format!("http://{}/", provider.address), None)
+        .await;
+    let id = logto(&house, "acme", &key, LOGTO)
+        .await
+        .expect(202)
+        .text_at("/id");
+    clock.fetch_add(29_000, Ordering::SeqCst);
+    house.server.app().delivery.wake();
+    let email =
+        json!({ "channel": "email", "to": "b@example.com", "type": "SignIn", "payload": {} });
+    let other = house
+        .call(&key, "POST", "/v1/messages?wait=10", &email)
+        .await
+        .expect(202);
+    assert_eq!(other.text_at("/state"), "sent");
+    assert_eq!(provider.count(), 2, "the first is not due yet");
+    clock.fetch_add(1_000, Ordering::SeqCst);
+    house.server.app().delivery.wake();
+    let message = house.finished(&key, &id).await;
+    assert_eq!(message["state"], "sent");
+    assert_eq!(
+        message["attempts"][0]["outcome"]["failure"]["kind"],
+        "throttled"
+    );
+    assert_eq!(message["attempts"][1]["possible_duplicate"], false);
     house.stop().await;
 }
