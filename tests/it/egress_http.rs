@@ -75,14 +75,11 @@ fn echo(arrival: &Arrival) -> Reply {
 
 #[tokio::test]
 async fn secrets_are_filled_in_for_their_place_and_taken_out_of_the_answer() {
-    let value = "s3cr3t&\"key\"";
-    let (key, placeholders) = secret(value, true, true);
+    let (key, placeholders) = secret("s3cr3t&\"key\"", true, true);
     let peer = Peer::start(echo).await;
     let egress = live(&config_for(&peer));
-    let send = Send {
-        placeholders,
-        ..Send::default()
-    };
+    let mut send = Send::default();
+    send.placeholders = placeholders;
     let url = at(&peer, &format!("/x?k={key}&z=1"));
     for (content_type, credential) in [
         (
