@@ -1,3 +1,5 @@
+//! What the engine accepts, and how it is set.
+
 use wasmtime::Module;
 use wasmtime::component::Component;
 
