@@ -1,13 +1,11 @@
-//! One exchange as it stands on the wire: what is sent, from where, on which connection, and how far it came.
+//! One exchange as it stands on the wire: what is sent, what comes back, and what is written down.
 
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sendbox::egress::{Answer, Arm, Capture, Credential, EgressConfig, EgressError, HttpRequest};
+use sendbox::egress::{Answer, Capture, Credential, EgressConfig, EgressError, HttpRequest};
 use sendbox::outcome::Progress;
 use sendbox_tests::certificates::{Authority, self_signed};
-use sendbox_tests::peer::{Peer, Reply};
+use sendbox_tests::peer::{Arrival, Peer, Reply};
 
 use crate::egress_kit::{HOST, Send, at, config_for, get, live, post, secret, test_names};
 
@@ -64,129 +62,21 @@ async fn a_request_over_tls_is_written_as_the_guest_made_it_and_recorded_to_the_
     );
 }
 
-#[tokio::test]
-async fn requests_leave_from_their_source_and_a_kept_connection_serves_its_own_key_alone() {
-    let peer = Peer::start(|_| Reply::ok("ok")).await;
-    let egress = live(&config_for(&peer));
-    let address = |last: u8| Some(IpAddr::from([127, 0, 0, last]));
-    let sends = [
-        ("acme", 2),
-        ("acme", 3),
-        ("globex", 2),
-        ("acme", 2),
-        ("globex", 2),
-        ("acme", 3),
-    ];
-    for (tenant, last) in sends {
-        let send = Send {
-            tenant,
-            source: address(last),
-            ..Send::default()
-        };
-        let (response, exchange) = send.once(&egress, get(at(&peer, "/"))).await;
-        assert_eq!(response.unwrap().status, 200);
-        assert_eq!(exchange.source_ip, address(last));
-    }
-    let seen: Vec<_> = peer
-        .arrivals()
-        .iter()
-        .map(|a| (a.connection, a.source.ip().to_string()))
-        .collect();
-    let expected = [
-        (0, "127.0.0.2"),
-        (1, "127.0.0.3"),
-        (2, "127.0.0.2"),
-        (0, "127.0.0.2"),
-        (2, "127.0.0.2"),
-        (1, "127.0.0.3"),
-    ];
-    assert_eq!(
-        seen,
-        expected.map(|(connection, source)| (connection, source.to_owned()))
-    );
-}
-
-#[tokio::test]
-async fn integrations_and_revisions_share_no_connection_and_an_old_revisions_is_closed() {
-    let peer = Peer::start(|_| Reply::ok("ok")).await;
-    let egress = live(&config_for(&peer));
-    for (integration, revision) in [("mail", 1), ("other", 1), ("mail", 1), ("mail", 2)] {
-        let send = Send {
-            integration,
-            revision,
-            ..Send::default()
-        };
-        send.once(&egress, get(at(&peer, "/"))).await.0.unwrap();
-    }
-    let connections: Vec<_> = peer
-        .arrivals()
-        .iter()
-        .map(|arrival| arrival.connection)
-        .collect();
-    assert_eq!(connections, [0, 1, 0, 2]);
-    peer.closed(1).await;
-}
-
-#[tokio::test]
-async fn a_source_that_is_not_on_this_machine_fails_closed() {
-    let peer = Peer::start(|_| Reply::ok("ok")).await;
-    let send = Send {
-        source: Some(IpAddr::from([203, 0, 113, 9])),
-        ..Send::default()
-    };
-    let (response, exchange) = send
-        .once(&live(&config_for(&peer)), get(at(&peer, "/")))
-        .await;
-    assert!(matches!(response, Err(EgressError::Connect(_))));
-    assert_eq!(exchange.progress, Progress::NotConnected);
-    let v6 = Send {
-        source: Some("::1".parse().unwrap()),
-        ..Send::default()
-    };
-    let (response, _) = v6
-        .once(&live(&config_for(&peer)), get(at(&peer, "/")))
-        .await;
-    assert!(
-        matches!(response, Err(EgressError::Connect(_))),
-        "no address of the source's family"
-    );
-    assert_eq!(peer.connections(), 0);
-}
-
-#[tokio::test]
-async fn the_next_judged_address_is_tried_when_one_refuses() {
-    let peer = Peer::start(|_| Reply::ok("ok")).await;
-    let mut config = config_for(&peer);
-    config.hosts.insert(
-        HOST.to_owned(),
-        vec![[127, 0, 0, 9].into(), peer.address.ip()],
-    );
-    let (response, exchange) = Send::default()
-        .once(&live(&config), get(at(&peer, "/")))
-        .await;
-    assert_eq!(response.unwrap().status, 200);
-    assert_eq!(exchange.peer, Some(peer.address));
+/// Gives back the credential, in a header and in the body, and the request's body.
+fn echo(arrival: &Arrival) -> Reply {
+    let mut lines = arrival.head.lines();
+    let line = lines.find(|line| line.starts_with("authorization"));
+    let line = line.unwrap_or_default();
+    let body = format!("{line} {}", String::from_utf8_lossy(&arrival.body));
+    let length = body.len();
+    let head = format!("HTTP/1.1 200 OK\r\nx-echo: {line}\r\ncontent-length: {length}");
+    Reply::Bytes(format!("{head}\r\n\r\n{body}").into_bytes())
 }
 
 #[tokio::test]
 async fn secrets_are_filled_in_for_their_place_and_taken_out_of_the_answer() {
     let value = "s3cr3t&\"key\"";
     let (key, placeholders) = secret(value, true, true);
-    let echo = |arrival: &sendbox_tests::peer::Arrival| {
-        let line = arrival
-            .head
-            .lines()
-            .find(|line| line.starts_with("authorization"))
-            .unwrap_or_default();
-        let body = format!("{line} {}", String::from_utf8_lossy(&arrival.body));
-        Reply::Bytes(
-            format!(
-                "HTTP/1.1 200 OK\r\nx-echo: {line}\r\ncontent-length: {}\r\n\r\n{body}",
-                body.len()
-            )
-            .into_bytes(),
-        )
-    };
     let peer = Peer::start(echo).await;
     let egress = live(&config_for(&peer));
     let send = Send {
@@ -294,136 +184,6 @@ async fn a_secret_out_of_place_stops_the_request() {
         Err(EgressError::Invalid(_))
     ));
     assert_eq!(peer.connections(), 0);
-}
-
-#[tokio::test]
-async fn an_attempt_is_armed_once_after_the_connection_and_before_the_first_byte() {
-    let peer = Peer::start(|_| Reply::ok("ok")).await;
-    let egress = live(&config_for(&peer));
-    let calls = Arc::new(AtomicUsize::new(0));
-    let arm = |answer: bool| -> Arm {
-        let (calls, peer) = (Arc::clone(&calls), peer.clone());
-        Arc::new(move || {
-            let (calls, peer) = (Arc::clone(&calls), peer.clone());
-            Box::pin(async move {
-                // The peer's own count may still be to come; what it never has is a request.
-                assert_eq!(peer.arrivals().len(), 0);
-                calls.fetch_add(1, Ordering::SeqCst);
-                answer
-            })
-        })
-    };
-    let refused = Send {
-        arm: Some(arm(false)),
-        ..Send::default()
-    }
-    .live(&egress);
-    for _ in 0..2 {
-        assert_eq!(
-            refused.http(get(at(&peer, "/"))).await,
-            Err(EgressError::NotArmed)
-        );
-    }
-    assert!(
-        refused
-            .wire()
-            .exchanges
-            .iter()
-            .all(|exchange| exchange.progress == Progress::NotConnected)
-    );
-    let armed = Send {
-        arm: Some(arm(true)),
-        ..Send::default()
-    }
-    .live(&egress);
-    for _ in 0..2 {
-        assert!(armed.http(get(at(&peer, "/"))).await.is_ok());
-    }
-    assert_eq!(calls.load(Ordering::SeqCst), 2);
-    assert_eq!(peer.arrivals().len(), 2);
-    let denied = Send {
-        arm: Some(arm(true)),
-        ..Send::default()
-    }
-    .live(&egress);
-    assert!(denied.http(get("https://other.test/")).await.is_err());
-    assert_eq!(
-        calls.load(Ordering::SeqCst),
-        2,
-        "a denied request arms nothing"
-    );
-}
-
-#[tokio::test]
-async fn a_request_without_an_answer_is_complete_and_never_repeated() {
-    let peer = Peer::start(|_| Reply::Close(Vec::new())).await;
-    let egress = live(&config_for(&peer));
-    let (response, exchange) = Send::default()
-        .once(&egress, post(at(&peer, "/"), "text/plain", "x"))
-        .await;
-    assert_eq!(response, Err(EgressError::Interrupted));
-    assert_eq!(exchange.progress, Progress::Complete);
-    assert_eq!(exchange.error.as_deref(), Some("egress.interrupted"));
-    assert_eq!(peer.arrivals().len(), 1);
-}
-
-#[tokio::test]
-async fn an_idle_connection_that_its_peer_closed_is_replaced() {
-    let peer =
-        Peer::start(|_| Reply::Close(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec()))
-            .await;
-    let egress = live(&config_for(&peer));
-    for round in 0..5 {
-        let (response, exchange) = Send::default().once(&egress, get(at(&peer, "/"))).await;
-        assert_eq!(response.unwrap().status, 200);
-        assert_eq!(exchange.progress, Progress::Answered);
-        peer.closed(round + 1).await;
-    }
-    assert_eq!(peer.arrivals().len(), 5);
-}
-
-#[tokio::test]
-async fn a_connection_that_said_close_or_more_than_its_answer_is_not_used_again() {
-    let replies: [&[u8]; 3] = [
-        b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok",
-        b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok",
-        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil",
-    ];
-    for reply in replies {
-        let peer = Peer::start(move |_| Reply::Bytes(reply.to_vec())).await;
-        let egress = live(&config_for(&peer));
-        for _ in 0..2 {
-            let response = Send::default()
-                .once(&egress, get(at(&peer, "/")))
-                .await
-                .0
-                .unwrap();
-            assert_eq!(response.body.as_ref(), b"ok");
-        }
-        assert_eq!(peer.connections(), 2);
-    }
-}
-
-#[tokio::test]
-async fn the_record_is_right_when_the_guest_does_not_live_to_see_the_answer() {
-    let peer = Peer::start(|_| Reply::Silence).await;
-    let egress = live(&config_for(&peer));
-    let scope = Arc::new(Send::default().live(&egress));
-    let sender = Arc::clone(&scope);
-    let request = get(at(&peer, "/"));
-    let task = tokio::spawn(async move { sender.http(request).await });
-    peer.received(1).await;
-    assert_eq!(
-        scope.wire().exchanges[0].progress,
-        Progress::Complete,
-        "while it waits"
-    );
-    task.abort();
-    assert!(task.await.is_err());
-    let exchange = scope.wire().exchanges.remove(0);
-    assert_eq!(exchange.progress, Progress::Complete);
-    assert_eq!(exchange.error.as_deref(), Some("egress.abandoned"));
-    peer.closed(1).await;
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod api;
 mod crash;
 mod deliver;
 mod docs;
+mod egress_connections;
 mod egress_corpus;
 mod egress_http;
 mod egress_kit;

@@ -30,7 +30,7 @@ const V4_REFUSED: &[(Ipv4Addr, u8, &str)] = &[
     (Ipv4Addr::new(240, 0, 0, 0), 4, "address.reserved"),
 ];
 
-/// Refused ranges inside 2000::/3, the only IPv6 space that is ever allowed.
+/// Refused ranges inside `2000::/3`, the only IPv6 space that is ever allowed.
 const V6_REFUSED: &[(Ipv6Addr, u8, &str)] = &[
     // Holds Teredo (2001::/32), ORCHID and benchmarking.
     (

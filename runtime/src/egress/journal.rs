@@ -111,6 +111,14 @@ impl Entry<'_> {
         self.update(|slot| slot.exchange.authority = authority);
     }
 
+    /// What was recorded as the authority, for the log.
+    pub(super) fn authority(&self) -> String {
+        let slots = self.journal.slots();
+        let slot = slots.get(self.index);
+        slot.map(|slot| slot.exchange.authority.clone())
+            .unwrap_or_default()
+    }
+
     /// How far the exchange came, where no connection says it better.
     pub(super) fn set_progress(&self, progress: Progress) {
         self.update(|slot| slot.exchange.progress = progress);

@@ -186,7 +186,7 @@ impl Link {
                     let unsent = error.take_message().filter(|_| self.meter.written() == 0);
                     SendError {
                         error: classify(error.error()),
-                        unsent,
+                        unsent: unsent.map(Box::new),
                     }
                 }));
             }
@@ -260,7 +260,7 @@ impl Link {
 pub(super) struct SendError {
     pub(super) error: EgressError,
     /// The request, where no byte of it was written.
-    pub(super) unsent: Option<Request<Payload>>,
+    pub(super) unsent: Option<Box<Request<Payload>>>,
 }
 
 impl From<EgressError> for SendError {

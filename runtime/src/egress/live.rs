@@ -113,7 +113,7 @@ impl Egress {
                     reused = false;
                     entry.release();
                     link = self.connect(&target, terms, entry).await?;
-                    request = unsent.map(|payload| payload.moved(&link.meter));
+                    request = (*unsent).map(|payload| payload.moved(&link.meter));
                 }
                 Err(failed) => return Err(failed.error),
             }

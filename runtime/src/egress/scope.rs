@@ -139,6 +139,15 @@ impl EgressScope {
     pub async fn http(&self, request: HttpRequest) -> Result<HttpResponse, EgressError> {
         let entry = self.journal.begin(&request.method);
         let result = self.exchange(request, &entry).await;
+        if let Err(EgressError::Denied { rule }) = &result {
+            tracing::info!(
+                rule,
+                tenant = self.owner.tenant.as_str(),
+                integration = self.owner.integration.as_str(),
+                authority = entry.authority(),
+                "request denied"
+            );
+        }
         entry.finish(&result);
         result.map(|received| self.redact(&received))
     }
@@ -199,16 +208,8 @@ impl EgressScope {
     }
 
     fn check(&self, target: &Target) -> Result<(), EgressError> {
-        if let Err(rule) = self.policy.check(target) {
-            tracing::info!(
-                rule,
-                tenant = self.owner.tenant.as_str(),
-                integration = self.owner.integration.as_str(),
-                authority = target.authority(),
-                "request denied"
-            );
-            return Err(EgressError::Denied { rule });
-        }
+        let denied = |rule| EgressError::Denied { rule };
+        self.policy.check(target).map_err(denied)?;
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let host = target.host.to_string();
         if used.hosts.len() >= self.limits.hosts && !used.hosts.contains(&host) {

@@ -208,10 +208,8 @@ fn check_path(rest: &str) -> Result<PathAndQuery, EgressError> {
             .replace("%2f", "/")
             .replace("%5c", "/")
     };
-    if path.contains('.') || path.contains('%') {
-        if hidden(path).split('/').any(is_dots) {
-            return denied("path.dot-segment");
-        }
+    if path.contains(['.', '%']) && hidden(path).split('/').any(is_dots) {
+        return denied("path.dot-segment");
     }
     let text = if rest.starts_with('/') {
         rest.to_owned()

@@ -1,4 +1,4 @@
-//! What the engine accepts, and how it is set.
+//! Whether the engine is set up as the sandbox needs it.
 
 use wasmtime::Module;
 use wasmtime::component::Component;
