@@ -59,6 +59,7 @@ pub(crate) fn perform(settings: &str) -> Result<Receipt, Failure> {
             std::thread::sleep(Duration::from_secs(3_600));
             Ok(told("woke".into()))
         }
+        () if is("send-and-panic") => panic!("sent: {:?}", get(DECLARED)),
         () if is("panic") => panic!("as told"),
         () if is("exit") => std::process::exit(7),
         () if is("look-around") => Ok(look_around()),
