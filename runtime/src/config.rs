@@ -44,8 +44,6 @@ pub struct ServerConfig {
     pub front_door_wait_ms: u64,
     /// Milliseconds that sends under way have at the end.
     pub drain_ms: u64,
-    /// Bytes of an uploaded component.
-    pub upload_bytes: usize,
 }
 
 impl Default for ServerConfig {
@@ -54,7 +52,6 @@ impl Default for ServerConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             front_door_wait_ms: 8_000,
             drain_ms: 20_000,
-            upload_bytes: 32 << 20,
         }
     }
 }

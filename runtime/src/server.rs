@@ -137,7 +137,7 @@ async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
     let bounds = Bounds {
         front_door_wait: config.server.front_door_wait(),
         time_to_live: Duration::from_millis(config.delivery.time_to_live_ms),
-        upload: config.server.upload_bytes,
+        upload: config.engine.component_bytes,
     };
     Ok(App {
         store,

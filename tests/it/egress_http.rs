@@ -78,8 +78,10 @@ async fn secrets_are_filled_in_for_their_place_and_taken_out_of_the_answer() {
     let (key, placeholders) = secret("s3cr3t&\"key\"", true, true);
     let peer = Peer::start(echo).await;
     let egress = live(&config_for(&peer));
-    let mut send = Send::default();
-    send.placeholders = placeholders;
+    let send = Send {
+        placeholders,
+        ..Send::default()
+    };
     let url = at(&peer, &format!("/x?k={key}&z=1"));
     for (content_type, credential) in [
         (

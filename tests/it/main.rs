@@ -5,6 +5,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
+    clippy::too_many_lines,
     clippy::unwrap_used,
     unreachable_pub,
     reason = "a test that cannot go on should say where"

@@ -27,7 +27,7 @@ fn golden() -> Option<PathBuf> {
     Some(folder)
 }
 
-/// The cases that `docs/compatibility.md` lists, in its last section: `| \`connector/case\` | …`.
+/// The cases that `docs/compatibility.md` lists, in its last section, as `connector/case` at the start of a row.
 fn listed(connector: &str) -> BTreeSet<String> {
     let page = std::fs::read_to_string(workspace().join("docs/compatibility.md")).unwrap();
     let cells = page.lines().filter_map(|line| line.strip_prefix("| `"));

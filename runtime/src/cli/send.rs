@@ -19,7 +19,7 @@ pub(super) struct SendArgs {
     /// E-mail address or phone number.
     #[arg(long)]
     to: String,
-    /// Usage type, such as SignIn.
+    /// Usage type, such as `SignIn`.
     #[arg(long = "type", default_value = "Generic")]
     usage_type: String,
     /// Template variables as a JSON object.

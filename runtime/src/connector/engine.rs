@@ -70,7 +70,7 @@ impl Default for EngineConfig {
         Self {
             pool_slots: 512,
             artifacts: None,
-            component_bytes: 8 << 20,
+            component_bytes: 32 << 20,
             memory_resident: 1 << 20,
             table_resident: 64 << 10,
             stack_resident: 64 << 10,
