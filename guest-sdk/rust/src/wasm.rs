@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::connector::{self, Channel, Connector};
+use crate::connector::{self, About, Channel, Connector, Receipt};
 use crate::failure::{Failure, FailureKind};
 use crate::http::{Credential, HttpError, Request, Response};
 use crate::message::{Content, ContentType, Message};
@@ -30,10 +30,12 @@ pub use bindings::*;
 
 use bindings::sendbox::connector::{http, types};
 
+#[cfg(feature = "smtp")]
+pub mod smtp;
+
 /// The answer to `describe`.
 #[must_use]
-pub fn describe<C: Connector>() -> types::ConnectorInfo {
-    let about = C::ABOUT;
+pub fn describe(about: &About) -> types::ConnectorInfo {
     let by_tag = |texts: &[(&str, &str)]| {
         let texts = texts.iter();
         texts
@@ -64,13 +66,23 @@ pub fn send<C: Connector>(
     settings: &str,
     message: types::Message,
 ) -> Result<types::Receipt, types::Failure> {
-    let receipt = message_of(message)
-        .and_then(|message| connector::send::<C>(settings, &message, exchange))
-        .map_err(failure)?;
+    let answer = message_of(message)
+        .and_then(|message| connector::send::<C>(settings, &message, exchange));
+    result(answer)
+}
+
+fn result(answer: Result<Receipt, Failure>) -> Result<types::Receipt, types::Failure> {
+    let receipt = answer.map_err(failure)?;
     Ok(types::Receipt {
         provider_message_id: receipt.provider_message_id,
         detail: receipt.detail,
     })
+}
+
+/// Seconds since the Unix epoch.
+fn now() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    since_epoch.map_or(0, |time| time.as_secs())
 }
 
 fn exchange(request: Request) -> Result<Response, HttpError> {
@@ -97,12 +109,11 @@ fn exchange(request: Request) -> Result<Response, HttpError> {
         http::HttpError::Interrupted => HttpError::Interrupted,
         http::HttpError::ResponseTooLarge => HttpError::ResponseTooLarge,
     })?;
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
     Ok(Response {
         status: response.status,
         headers: response.headers,
         body: response.body,
-        received_at: since_epoch.map_or(0, |time| time.as_secs()),
+        received_at: now(),
     })
 }
 
