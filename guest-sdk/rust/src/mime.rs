@@ -154,7 +154,8 @@ pub fn address(text: &str) -> Option<String> {
     let is_local = match quoted {
         Some(inner) => !inner.contains(['"', '\\']) && !inner.contains(char::is_control),
         None => {
-            let special = |c: char| c.is_control() || c.is_whitespace() || "()<>[]:;@\\,\"".contains(c);
+            let special =
+                |c: char| c.is_control() || c.is_whitespace() || "()<>[]:;@\\,\"".contains(c);
             !local.is_empty() && !local.contains(special)
         }
     };
@@ -167,7 +168,11 @@ pub fn address(text: &str) -> Option<String> {
 #[must_use]
 pub fn sender(text: &str, fallback: &Mailbox) -> Option<Mailbox> {
     let parsed = Mailbox::parse(text, &fallback.address, &fallback.name);
-    let name = match parsed.name.strip_prefix('"').and_then(|n| n.strip_suffix('"')) {
+    let name = match parsed
+        .name
+        .strip_prefix('"')
+        .and_then(|n| n.strip_suffix('"'))
+    {
         Some(quoted) => quoted.replace("\\\"", "\"").replace("\\\\", "\\"),
         None => parsed.name,
     };
@@ -209,7 +214,9 @@ mod tests {
 
     fn header_names(text: &str) -> Vec<&str> {
         let (head, _) = text.split_once("\r\n\r\n").unwrap();
-        let lines = head.split("\r\n").filter(|line| !line.starts_with([' ', '\t']));
+        let lines = head
+            .split("\r\n")
+            .filter(|line| !line.starts_with([' ', '\t']));
         lines.map(|line| line.split_once(':').unwrap().0).collect()
     }
 
@@ -230,7 +237,12 @@ mod tests {
 
     #[test]
     fn no_text_begins_another_header() {
-        for evil in ["Hi\r\nBcc: v@evil.test", "Hi\nBcc: v@evil.test", "Hi\rBcc: v", "A\"\r\nBcc: v"] {
+        for evil in [
+            "Hi\r\nBcc: v@evil.test",
+            "Hi\nBcc: v@evil.test",
+            "Hi\rBcc: v",
+            "A\"\r\nBcc: v",
+        ] {
             let from = team(evil);
             let headers = [("X-A".to_owned(), evil.to_owned())];
             let mut mail = mail(&from, evil, &headers);
@@ -238,7 +250,15 @@ mod tests {
             let text = composed(&mail);
             assert!(!header_names(&text).contains(&"Bcc"), "{text}");
         }
-        for name in ["X-A: b\r\nBcc", "Bcc", "bcc", "Content-Type", "", "X A", "To"] {
+        for name in [
+            "X-A: b\r\nBcc",
+            "Bcc",
+            "bcc",
+            "Content-Type",
+            "",
+            "X A",
+            "To",
+        ] {
             let headers = [(name.to_owned(), "v@evil.test".to_owned())];
             let failure = mail(&team(""), "x", &headers).compose().unwrap_err();
             assert_eq!(failure.kind, FailureKind::InvalidSettings, "{name}");
@@ -279,8 +299,17 @@ mod tests {
         );
         assert_eq!(address("\"a b\"@x.test").unwrap(), "\"a b\"@x.test");
         for bad in [
-            "", "a", "a@", "@x.test", "a@b@c.test", "a@x.test, b@x.test", "a,b@x.test",
-            "a@x.test\r\nBcc: b@x.test", "a@[127.0.0.1]", "a b@x.test", "<a@x.test>",
+            "",
+            "a",
+            "a@",
+            "@x.test",
+            "a@b@c.test",
+            "a@x.test, b@x.test",
+            "a,b@x.test",
+            "a@x.test\r\nBcc: b@x.test",
+            "a@[127.0.0.1]",
+            "a b@x.test",
+            "<a@x.test>",
         ] {
             assert_eq!(address(bad), None, "{bad}");
         }

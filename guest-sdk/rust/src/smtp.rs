@@ -120,7 +120,9 @@ pub enum SmtpError {
 
 impl From<SmtpError> for Failure {
     fn from(error: SmtpError) -> Self {
-        use FailureKind::{InvalidSettings, Rejected, Throttled, Unauthorized, Unavailable, Unknown};
+        use FailureKind::{
+            InvalidSettings, Rejected, Throttled, Unauthorized, Unavailable, Unknown,
+        };
         let (kind, code, words) = match error {
             SmtpError::Unauthorized(reply) => return refusal(Unauthorized, reply),
             SmtpError::Rejected(reply) => return refusal(Rejected, reply),
@@ -150,7 +152,11 @@ impl From<SmtpError> for Failure {
                 "connect",
                 "no session with the server".to_owned(),
             ),
-            SmtpError::Tls(words) => (Unavailable, "tls", format!("no trusted TLS session: {words}")),
+            SmtpError::Tls(words) => (
+                Unavailable,
+                "tls",
+                format!("no trusted TLS session: {words}"),
+            ),
             SmtpError::Timeout => (Unavailable, "timeout", "no reply in time".to_owned()),
             SmtpError::Interrupted => (
                 Unknown,

@@ -10,11 +10,11 @@
 
 mod golden;
 
-pub use golden::{Deviation, golden_rows, replay, replay_own};
+pub use golden::{Deviation, golden_rows, message_of, replay, replay_own};
 
 use serde_json::Value;
 
-use crate::{Connector, Failure, HttpError, Message, Payload, Receipt, Request, Response};
+use crate::{About, Connector, Failure, HttpError, Message, Payload, Receipt, Request, Response};
 
 /// A message with nothing but recipient, usage type and variables.
 #[must_use]
@@ -71,7 +71,11 @@ pub fn send<C: Connector>(
 /// Checks `describe`'s answer against the contract: lengths, languages, the schema and the
 /// secrets that it marks.
 pub fn check_about<C: Connector>() {
-    let about = C::ABOUT;
+    check(&C::ABOUT);
+}
+
+/// [`check_about`] for any description.
+pub fn check(about: &About) {
     let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     assert!(about.id.chars().all(letters) && about.id.len() <= 64);
     assert!(about.id.starts_with(|c: char| c.is_ascii_lowercase()));
@@ -114,9 +118,15 @@ pub fn check_about<C: Connector>() {
 /// Whether the connector's own schema accepts the settings, as the host asks before it stores them.
 #[must_use]
 pub fn schema_accepts<C: Connector>(settings: &Value) -> bool {
-    let schema = serde_json::from_str(C::ABOUT.settings_schema).unwrap();
+    accepts(&C::ABOUT, settings)
+}
+
+/// [`schema_accepts`] for any description.
+#[must_use]
+pub fn accepts(about: &About, settings: &Value) -> bool {
+    let schema = serde_json::from_str(about.settings_schema).unwrap();
     let Ok(validator) = jsonschema::draft202012::new(&schema) else {
-        panic!("{}: the schema does not compile", C::ABOUT.id);
+        panic!("{}: the schema does not compile", about.id);
     };
     validator.is_valid(settings)
 }

@@ -66,8 +66,8 @@ pub fn send<C: Connector>(
     settings: &str,
     message: types::Message,
 ) -> Result<types::Receipt, types::Failure> {
-    let answer = message_of(message)
-        .and_then(|message| connector::send::<C>(settings, &message, exchange));
+    let answer =
+        message_of(message).and_then(|message| connector::send::<C>(settings, &message, exchange));
     result(answer)
 }
 

@@ -37,6 +37,10 @@ fn mailboxes_are_read_and_written_as_the_peer_does() {
 
 #[test]
 fn a_line_break_cannot_leave_the_sender() {
-    let mailbox = Mailbox::parse("Evil\r\nBcc: x@y.example <a\n@b.example>", "c@d.example", "");
+    let mailbox = Mailbox::parse(
+        "Evil\r\nBcc: x@y.example <a\n@b.example>",
+        "c@d.example",
+        "",
+    );
     assert_eq!(mailbox.to_string(), "EvilBcc: x@y.example <a@b.example>");
 }

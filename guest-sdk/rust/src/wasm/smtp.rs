@@ -12,9 +12,8 @@ pub fn submit<C: Submitter>(
     settings: &str,
     message: types::Message,
 ) -> Result<types::Receipt, types::Failure> {
-    let answer = message_of(message).and_then(|message| {
-        crate::smtp::send::<C>(settings, &message, now(), exchange, hand_over)
-    });
+    let answer = message_of(message)
+        .and_then(|message| crate::smtp::send::<C>(settings, &message, now(), exchange, hand_over));
     result(answer)
 }
 

@@ -105,7 +105,10 @@ fn choose(
 
 fn not_offered(wanted: &str, offered: &[String]) -> EgressError {
     let known = |name: &&String| {
-        name.len() <= 20 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        name.len() <= 20
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
     };
     let offered: Vec<_> = offered.iter().filter(known).map(String::as_str).collect();
     let offered = match offered.as_slice() {
@@ -203,7 +206,11 @@ mod tests {
         assert!(choose(None, &offered, false).unwrap() == Mechanism::CramMd5);
         assert!(choose(Some("cram-md5"), &offered, true).unwrap() == Mechanism::CramMd5);
         let error = choose(Some("PLAIN"), &offered, true).err().unwrap();
-        assert!(error.to_string().ends_with("PLAIN (it offers CRAM-MD5, LOGIN)"));
+        assert!(
+            error
+                .to_string()
+                .ends_with("PLAIN (it offers CRAM-MD5, LOGIN)")
+        );
         assert!(choose(None, &["GSSAPI".to_owned()], true).is_err());
     }
 }

@@ -102,9 +102,8 @@ fn address(path: &str) -> Result<String, EgressError> {
 
 /// Dots may stand anywhere between atoms: some providers gave out such addresses.
 fn is_dot_atom(local: &str) -> bool {
-    let atom = |c: char| {
-        c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c) || is_word(c)
-    };
+    let atom =
+        |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c) || is_word(c);
     !local.is_empty() && local.chars().all(atom)
 }
 
@@ -196,9 +195,23 @@ mod tests {
         }
         assert_eq!(address("u@Bücher.test").unwrap(), "u@xn--bcher-kva.test");
         for bad in [
-            "", "u", "@x.test", "u@", "a@b@c.test", "a,b@x.test", "u@x.test> NOTIFY=NEVER",
-            "u@x.test\nDATA", "u@x.test\0", "u v@x.test", "<u@x.test>", "u@[127.0.0.1]",
-            "u@127.0.0.1", "\"a\"b\"@x.test", "\"a\r\n\"@x.test", "u@x..test", "\"@x.test",
+            "",
+            "u",
+            "@x.test",
+            "u@",
+            "a@b@c.test",
+            "a,b@x.test",
+            "u@x.test> NOTIFY=NEVER",
+            "u@x.test\nDATA",
+            "u@x.test\0",
+            "u v@x.test",
+            "<u@x.test>",
+            "u@[127.0.0.1]",
+            "u@127.0.0.1",
+            "\"a\"b\"@x.test",
+            "\"a\r\n\"@x.test",
+            "u@x..test",
+            "\"@x.test",
         ] {
             assert!(address(bad).is_err(), "{bad:?}");
         }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::session::{Opening, Pace, Session};
 use super::{Mail, SmtpAuth, SmtpError, SmtpReply, SmtpSecurity, SmtpServer, SmtpSubmission};
+use crate::egress::EgressError;
 use crate::egress::config::{EgressConfig, EgressSetupError};
 use crate::egress::journal::Entry;
 use crate::egress::link::Stream;
@@ -16,7 +17,6 @@ use crate::egress::pool::{Edition, Lane, Owner, Pool};
 use crate::egress::scope::{EgressScope, Gate, Transport};
 use crate::egress::target::{Host, Target, parse_host};
 use crate::egress::tls::Tls;
-use crate::egress::EgressError;
 use crate::outcome::Progress;
 use crate::settings::Place;
 
@@ -53,7 +53,11 @@ pub(in crate::egress) struct Dispatch {
 
 impl Dispatch {
     /// How a session for it is opened.
-    pub(in crate::egress) fn opening<'o>(&'o self, tls: &'o Tls, tls_until: Instant) -> Opening<'o> {
+    pub(in crate::egress) fn opening<'o>(
+        &'o self,
+        tls: &'o Tls,
+        tls_until: Instant,
+    ) -> Opening<'o> {
         Opening {
             security: self.security,
             tls,
@@ -75,7 +79,12 @@ impl Dispatch {
                 mechanism,
             } => {
                 let mechanism = mechanism.as_deref().unwrap_or_default();
-                [b"login", user.as_bytes(), password.as_bytes(), mechanism.as_bytes()]
+                [
+                    b"login",
+                    user.as_bytes(),
+                    password.as_bytes(),
+                    mechanism.as_bytes(),
+                ]
             }
             SmtpAuth::OAuth2 { user, token } => [b"oauth2", user.as_bytes(), token.as_bytes(), b""],
         };
@@ -85,7 +94,11 @@ impl Dispatch {
             security: self.security,
             verify: self.verify.clone(),
             name: self.name.clone(),
-            credentials: credentials.iter().flat_map(AsRef::as_ref).copied().collect(),
+            credentials: credentials
+                .iter()
+                .flat_map(AsRef::as_ref)
+                .copied()
+                .collect(),
         }
     }
 }
@@ -249,10 +262,9 @@ impl EgressScope {
                 };
                 egress.submit(&dispatch, &terms, entry, &self.gate).await
             }
-            Transport::Capture(_) => Err(EgressError::Connect(
-                "no recorded server is left".to_owned(),
-            )
-            .into()),
+            Transport::Capture(_) => {
+                Err(EgressError::Connect("no recorded server is left".to_owned()).into())
+            }
         }
     }
 
@@ -305,7 +317,11 @@ impl EgressScope {
     }
 
     fn ehlo_name(&self, server: &SmtpServer) -> Result<Option<String>, EgressError> {
-        let from_source = || self.source.as_ref().and_then(|source| source.ehlo_name.clone());
+        let from_source = || {
+            self.source
+                .as_ref()
+                .and_then(|source| source.ehlo_name.clone())
+        };
         let Some(name) = server.name.clone().or_else(from_source) else {
             return Ok(None);
         };
@@ -324,8 +340,12 @@ impl EgressScope {
 
     fn fill_auth(&self, auth: &SmtpAuth) -> Result<SmtpAuth, EgressError> {
         let fill = |text: &str| {
-            let filled = self.placeholders.fill_in(text, Place::Header, str::to_owned);
-            filled.map(std::borrow::Cow::into_owned).map_err(EgressError::from)
+            let filled = self
+                .placeholders
+                .fill_in(text, Place::Header, str::to_owned);
+            filled
+                .map(std::borrow::Cow::into_owned)
+                .map_err(EgressError::from)
         };
         Ok(match auth {
             SmtpAuth::None => SmtpAuth::None,

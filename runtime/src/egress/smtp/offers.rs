@@ -49,7 +49,14 @@ mod tests {
 
     #[test]
     fn keywords_are_read_in_any_case_and_unknown_ones_are_left() {
-        let lines = ["mx", "size 1000", "AUTH PLAIN login", "AUTH=CRAM-MD5", "X-ODD", "8bitmime"];
+        let lines = [
+            "mx",
+            "size 1000",
+            "AUTH PLAIN login",
+            "AUTH=CRAM-MD5",
+            "X-ODD",
+            "8bitmime",
+        ];
         let reply = Reply {
             code: 250,
             lines: lines.map(Into::into).to_vec(),

@@ -189,13 +189,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_reply_is_read_over_several_lines_and_cleaned() {
-        let reply = read(b"550-5.1.1 no\x1b[31m\r\n550 such user\r\n").await.unwrap();
+        let reply = read(b"550-5.1.1 no\x1b[31m\r\n550 such user\r\n")
+            .await
+            .unwrap();
         assert_eq!(reply.code, 550);
         assert_eq!(reply.enhanced.as_deref(), Some("5.1.1"));
         assert_eq!(reply.text, "5.1.1 no [31m such user");
         assert_eq!(read(b"250\r\n").await.unwrap().text, "");
         assert_eq!(read(b"250 4.0.0 odd\r\n").await.unwrap().enhanced, None);
-        assert_eq!(read("550 5.7.1 отклонено\n".as_bytes()).await.unwrap().text, "5.7.1 отклонено");
+        assert_eq!(
+            read("550 5.7.1 отклонено\n".as_bytes()).await.unwrap().text,
+            "5.7.1 отклонено"
+        );
     }
 
     #[tokio::test]
