@@ -48,7 +48,8 @@ pub use pattern::{Author, HostPattern, PatternError};
 pub use policy::{Ceiling, EgressPolicy, PolicyError};
 pub use scope::{EgressScope, Transport};
 pub use smtp::{
-    SmtpAuth, SmtpEnvelope, SmtpError, SmtpReply, SmtpSecurity, SmtpServer, SmtpSubmission,
+    CapturedMail, MailScript, SmtpAuth, SmtpEnvelope, SmtpError, SmtpReply, SmtpSecurity,
+    SmtpServer, SmtpSubmission,
 };
 
 /// One HTTP exchange that a guest asks for. Every text may hold placeholders.

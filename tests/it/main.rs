@@ -20,6 +20,7 @@ mod egress_corpus;
 mod egress_http;
 mod egress_kit;
 mod egress_limits;
+mod egress_smtp;
 mod harness;
 mod hostile;
 mod replays;

@@ -8,6 +8,7 @@
 //! | [`auth`] | credentials |
 //! | [`session`] | one session, from the greeting to the answer to the final dot |
 //! | [`mailer`] | opens sessions and keeps idle ones |
+//! | [`script`] | a recorded server |
 
 use std::fmt;
 use std::time::Duration;
@@ -21,11 +22,12 @@ mod mail;
 mod mailer;
 mod offers;
 mod reply;
+mod script;
 mod session;
 
-pub(super) use mail::Mail;
-pub(super) use mailer::{Mailer, SmtpLane};
-pub(super) use session::{Opening, Session};
+pub use script::{CapturedMail, MailScript};
+
+pub(super) use mailer::{Dispatch, Mailer};
 
 /// One message for one server. Credentials may hold placeholders; nothing else may.
 #[derive(Clone)]

@@ -6,8 +6,9 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use tokio::time::Instant;
 
+use super::mail::Mail;
 use super::session::{Opening, Pace, Session};
-use super::{Mail, SmtpAuth, SmtpError, SmtpReply, SmtpSecurity, SmtpServer, SmtpSubmission};
+use super::{SmtpAuth, SmtpError, SmtpReply, SmtpSecurity, SmtpServer, SmtpSubmission};
 use crate::egress::EgressError;
 use crate::egress::config::{EgressConfig, EgressSetupError};
 use crate::egress::journal::Entry;
@@ -47,17 +48,13 @@ pub(in crate::egress) struct Dispatch {
     auth: SmtpAuth,
     plaintext: bool,
     connect_timeout: Option<Duration>,
-    pub(in crate::egress) pace: Pace,
-    pub(in crate::egress) mail: Mail,
+    pace: Pace,
+    mail: Mail,
 }
 
 impl Dispatch {
     /// How a session for it is opened.
-    pub(in crate::egress) fn opening<'o>(
-        &'o self,
-        tls: &'o Tls,
-        tls_until: Instant,
-    ) -> Opening<'o> {
+    fn opening<'o>(&'o self, tls: Option<&'o Tls>, tls_until: Instant) -> Opening<'o> {
         Opening {
             security: self.security,
             tls,
@@ -68,6 +65,18 @@ impl Dispatch {
             plaintext: self.plaintext,
             pace: self.pace,
         }
+    }
+
+    /// Submits over a stream in memory, as over an encrypted one.
+    pub(in crate::egress) async fn rehearse(
+        &self,
+        stream: Stream,
+        entry: &Entry<'_>,
+        gate: &Gate,
+    ) -> Result<SmtpReply, SmtpError> {
+        let opening = self.opening(None, self.pace.deadline);
+        let mut session = opening.open(stream).await?;
+        session.submit(&self.mail, &self.pace, entry, gate).await
     }
 
     fn lane(&self, terms: &Terms<'_>) -> SmtpLane {
@@ -203,7 +212,7 @@ impl Egress {
         let tcp = self.reach(&dispatch.target, &terms, entry).await?;
         let until = terms.within(limits.tls_ms);
         dispatch
-            .opening(&self.mail.tls, until)
+            .opening(Some(&self.mail.tls), until)
             .open(Stream::Plain(tcp))
             .await
     }
@@ -262,9 +271,7 @@ impl EgressScope {
                 };
                 egress.submit(&dispatch, &terms, entry, &self.gate).await
             }
-            Transport::Capture(_) => {
-                Err(EgressError::Connect("no recorded server is left".to_owned()).into())
-            }
+            Transport::Capture(capture) => capture.submit(&dispatch, entry, &self.gate).await,
         }
     }
 

@@ -58,7 +58,8 @@ impl Pace {
 /// All that opens a session over a connection.
 pub(in crate::egress) struct Opening<'o> {
     pub(in crate::egress) security: SmtpSecurity,
-    pub(in crate::egress) tls: &'o Tls,
+    /// None over a stream in memory.
+    pub(in crate::egress) tls: Option<&'o Tls>,
     /// The certificate's name.
     pub(in crate::egress) verify: &'o Host,
     pub(in crate::egress) tls_until: Instant,
@@ -115,7 +116,9 @@ impl Opening<'_> {
     }
 
     async fn handshake(&self, tcp: tokio::net::TcpStream) -> Result<Stream, EgressError> {
-        let session = self.tls.connect(self.verify, tcp, self.tls_until).await?;
+        let none = || EgressError::Tls("no TLS in memory".to_owned());
+        let tls = self.tls.ok_or_else(none)?;
+        let session = tls.connect(self.verify, tcp, self.tls_until).await?;
         Ok(Stream::Tls(Box::new(session)))
     }
 
