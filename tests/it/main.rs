@@ -23,6 +23,7 @@ mod egress_limits;
 mod egress_smtp;
 mod harness;
 mod hostile;
+mod mail_servers;
 mod replays;
 mod sandbox;
 mod tidy;

@@ -13,3 +13,4 @@ pub mod dns;
 pub mod guests;
 pub mod mail_peer;
 pub mod peer;
+pub mod postfix;
