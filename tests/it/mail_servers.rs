@@ -148,7 +148,12 @@ async fn postfix_gets_each_message_once_as_it_was_asked_for() {
     ];
     for (count, (port, more)) in ways.iter().enumerate() {
         let report = send(settings(*port, more), MAILBOX).await;
-        assert!(report.result.is_ok(), "{more} {:?}", report.result);
+        assert!(
+            report.result.is_ok(),
+            "{more} {:?}\n{}",
+            report.result,
+            server.log()
+        );
         let exchange = &report.wire.exchanges[0];
         assert_eq!(
             (exchange.progress, exchange.status),

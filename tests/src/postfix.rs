@@ -79,7 +79,8 @@ impl Postfix {
             "compatibility_level = 3.6
 queue_directory = {folder}/spool
 data_directory = {folder}/data
-maillog_file = /var/log/sendbox-tests-postfix.log
+maillog_file = {folder}/postfix.log
+maillog_file_prefixes = {folder}
 myhostname = {name}
 mydestination =
 mynetworks =
@@ -109,26 +110,25 @@ smtpd_peername_lookup = no
 ",
             self.starttls, self.tls
         );
-        // Name, command, and as whom: none in a chroot.
-        for (service, command, unprivileged) in [
-            ("cleanup", "cleanup", "-"),
-            ("qmgr", "qmgr", "-"),
-            ("tlsmgr", "tlsmgr", "-"),
-            ("rewrite", "trivial-rewrite", "-"),
-            ("bounce", "bounce", "-"),
-            ("defer", "bounce", "-"),
-            ("trace", "bounce", "-"),
-            ("flush", "flush", "-"),
-            ("proxymap", "proxymap", "-"),
-            ("error", "error", "-"),
-            ("retry", "error", "-"),
-            ("anvil", "anvil", "-"),
-            ("virtual", "virtual", "n"),
+        // Service; whether only Postfix may reach it, whether it runs without root, how many at once; none
+        // in a chroot.
+        for (service, private, unprivileged, limit) in [
+            ("cleanup", "n", "-", "0"),
+            ("qmgr", "n", "-", "1"),
+            ("tlsmgr", "-", "-", "1"),
+            ("bounce", "-", "-", "0"),
+            ("proxymap", "-", "-", "-"),
+            ("error", "-", "-", "-"),
+            ("anvil", "-", "-", "1"),
+            ("virtual", "-", "n", "-"),
         ] {
             master.push_str(&format!(
-                "{service} unix n {unprivileged} n - - {command}\n"
+                "{service} unix {private} {unprivileged} n - {limit} {service}\n"
             ));
         }
+        master.push_str("rewrite unix - - n - - trivial-rewrite\n");
+        master.push_str("defer unix - - n - 0 bounce\ntrace unix - - n - 0 bounce\n");
+        master.push_str("flush unix n - n 1000? 0 flush\nretry unix - - n - - error\n");
         master.push_str("postlog unix-dgram n - n - 1 postlogd\n");
         let dovecot = format!(
             "base_dir = {folder}/dovecot
@@ -190,6 +190,14 @@ service stats {{
             .stderr(log)
             .status();
         assert!(status.expect("it runs").success(), "{program} failed");
+    }
+
+    /// What Postfix and Dovecot wrote down, for a test that failed.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let files = ["postfix.log", "dovecot.log", "postfix.out", "dovecot.out"];
+        let texts = files.map(|file| fs::read_to_string(self.path(file)).unwrap_or_default());
+        texts.join("\n")
     }
 
     /// What was delivered, each with CRLF at its lines' ends.
