@@ -514,6 +514,27 @@ async fn a_session_that_its_server_closed_while_idle_is_replaced_and_nothing_is_
 }
 
 #[tokio::test]
+async fn an_idle_session_is_closed_with_a_goodbye() {
+    let authority = Authority::new();
+    let peer = MailPeer::start(Some(authority.server(HOST)), true, usual).await;
+    let config = EgressConfig {
+        smtp_idle_ms: 40,
+        ..config(&peer, &authority)
+    };
+    let egress = live(&config);
+    let sent = submit(&Send::default(), &egress, to(&peer, SmtpSecurity::Tls)).await;
+    sent.0.unwrap();
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    for _ in 0..1_000 {
+        ticks.tick().await;
+        if peer.texts().last().is_some_and(|text| text == "QUIT") {
+            return;
+        }
+    }
+    panic!("the session is still open");
+}
+
+#[tokio::test]
 async fn what_the_server_cannot_take_is_said_before_the_envelope() {
     let plain = at("EHLO", "250-mx.test\r\n250-STARTTLS\r\n250 SIZE 60");
     let cases: [fn(&mut SmtpSubmission); 3] = [

@@ -248,6 +248,29 @@ fn a_recipient_that_is_no_address_is_rejected_before_any_session() {
 }
 
 #[test]
+fn a_variable_begins_no_header_and_no_line_is_too_long() {
+    let usage_types = ["Register", "SignIn", "ForgotPassword", "Generic"];
+    let settings = settings(&json!({"templates": usage_types.map(|usage_type| json!({
+        "usageType": usage_type, "contentType": "text/html",
+        "subject": "Code {{code}}", "content": "{{code}}",
+    }))}));
+    for code in [
+        "1\r\nBcc: v@evil.test".to_owned(),
+        "a".repeat(4000),
+        "ü".repeat(4000),
+    ] {
+        let message = message("alice@example.net", "SignIn", &json!({"code": code}));
+        let (_, _, submission) = send(&settings, &message, Err(HttpError::Dns), taken());
+        let data = String::from_utf8(submission.unwrap().data).unwrap();
+        let (head, body) = data.split_once("\r\n\r\n").unwrap();
+        assert!(!head.to_lowercase().contains("\r\nbcc:"), "{head}");
+        let lines = head.split("\r\n").chain(body.split("\r\n"));
+        let longest = lines.map(str::len).max().unwrap();
+        assert!(longest <= 998, "{longest}");
+    }
+}
+
+#[test]
 fn the_servers_words_are_kept_without_the_recipient() {
     let answer = Err(SmtpError::Rejected(Reply {
         code: 550,
