@@ -9,6 +9,19 @@ use crate::failure::Failure;
 /// The usage types that every template list must serve, as the peer's connectors demand.
 pub const REQUIRED: [&str; 4] = ["Register", "SignIn", "ForgotPassword", "Generic"];
 
+/// The usage types that there are.
+pub const ALL: [&str; 9] = [
+    "SignIn",
+    "Register",
+    "ForgotPassword",
+    "OrganizationInvitation",
+    "Generic",
+    "UserPermissionValidation",
+    "BindNewIdentifier",
+    "MfaVerification",
+    "BindMfa",
+];
+
 /// The usage type that stands in for every one without a template of its own.
 pub const GENERIC: &str = "Generic";
 
@@ -45,6 +58,24 @@ impl<'de, T: Template + Deserialize<'de>> Deserialize<'de> for Templates<T> {
         } else {
             Err(D::Error::custom(missing))
         }
+    }
+}
+
+/// Reads a template list whose usage types must all be of [`ALL`], as some of the peer's connectors
+/// demand: for `#[serde(deserialize_with)]`.
+///
+/// # Errors
+/// Where a usage type is another one, and where [`Templates`] cannot be read.
+pub fn known<'de, T, D>(deserializer: D) -> Result<Templates<T>, D::Error>
+where
+    T: Template + Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    let templates = Templates::<T>::deserialize(deserializer)?;
+    if templates.0.iter().all(|t| ALL.contains(&t.usage_type())) {
+        Ok(templates)
+    } else {
+        Err(D::Error::custom("an unknown usage type"))
     }
 }
 
