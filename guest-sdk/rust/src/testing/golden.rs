@@ -19,6 +19,8 @@ use crate::{
 pub enum Deviation {
     /// No request; this failure instead.
     Refused(FailureKind),
+    /// The same request; this failure where the peer sees a success.
+    Failed(FailureKind),
     /// Another URL.
     Url(&'static str),
     /// Another text at a JSON pointer below the recorded body, such as `/value/from/name` in a
@@ -218,6 +220,9 @@ fn apply(expected: &mut Value, deviation: &Deviation) {
     match deviation {
         Deviation::Refused(kind) => {
             expected["requests"] = json!([]);
+            expected["outcome"] = json!({"ok": false, "kind": kebab(&format!("{kind:?}"))});
+        }
+        Deviation::Failed(kind) => {
             expected["outcome"] = json!({"ok": false, "kind": kebab(&format!("{kind:?}"))});
         }
         Deviation::Url(url) => expected["requests"][0]["url"] = json!(url),
