@@ -142,6 +142,7 @@ fn message_of(case: &Value) -> Message {
         client_ip: text(&given["ip"]),
         locale: text(&given["payload"]["locale"]),
         content,
+        idempotency_key: text(&case["id"]).unwrap_or_default(),
         ..message(
             given["to"].as_str().unwrap_or_default(),
             given["type"].as_str().unwrap_or_default(),
