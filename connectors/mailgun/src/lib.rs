@@ -132,12 +132,15 @@ impl Connector for Mailgun {
 
     fn failure(response: &Response) -> Failure {
         let failure = Failure::from_response(response);
-        match response.json::<Answer>().and_then(|answer| answer.message) {
-            Some(words) => failure
-                .with_kind(kind(response.status, &words.to_lowercase()))
-                .with_message(words),
-            None => failure,
-        }
+        let Some(words) = response.json::<Answer>().and_then(|answer| answer.message) else {
+            return failure;
+        };
+        // A limit's end stands in the words alone.
+        let again = words.split_once("ry again after ").unwrap_or_default().1;
+        failure
+            .with_kind(kind(response.status, &words.to_lowercase()))
+            .with_delay(again.trim_end_matches('.'), response)
+            .with_message(words)
     }
 }
 

@@ -150,14 +150,34 @@ fn a_name_with_a_line_break_cannot_leave_the_subject() {
 fn the_words_of_a_refusal_decide_where_the_status_does_not() {
     use FailureKind::*;
     for (status, words, kind) in [
-        (400, "to parameter is not a valid address. please check documentation", Rejected),
-        (400, "from parameter is not a valid address. please check documentation", InvalidSettings),
+        (
+            400,
+            "to parameter is not a valid address. please check documentation",
+            Rejected,
+        ),
+        (
+            400,
+            "from parameter is not a valid address. please check documentation",
+            InvalidSettings,
+        ),
         (400, "template 'sign-in' not found", TemplateNotFound),
         (401, "Invalid private key", Unauthorized),
         (402, "The account has reached its limit", Throttled),
-        (403, "Domain mg.example.com is not allowed to send: The domain is unverified and requires DNS configuration.", InvalidSettings),
-        (403, "Domain mg.example.com is not allowed to send: recipient limit exceeded. Try again after Sat, 21 Nov 2026 10:00:00 GMT", Throttled),
-        (403, "Sandbox subdomains are for test purposes only.", InvalidSettings),
+        (
+            403,
+            "Domain mg.example.com is not allowed to send: The domain is unverified and requires DNS configuration.",
+            InvalidSettings,
+        ),
+        (
+            403,
+            "Domain mg.example.com is not allowed to send: recipient limit exceeded. Try again after Sat, 21 Nov 2026 10:00:00 GMT",
+            Throttled,
+        ),
+        (
+            403,
+            "Sandbox subdomains are for test purposes only.",
+            InvalidSettings,
+        ),
         (403, "Forbidden", Unauthorized),
         (404, "Domain not found: mg.example.com", InvalidSettings),
         (429, "Too many requests", Throttled),
@@ -178,4 +198,12 @@ fn a_throttled_answer_keeps_its_delay() {
     let failure = testing::send::<Mailgun>(&settings(), &message, answer).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Throttled);
     assert_eq!(failure.retry_after, Some(60_000));
+
+    let words = "Domain mg.example.com is not allowed to send: recipient limit exceeded. \
+        Try again after Sun, 06 Nov 1994 09:49:37 GMT";
+    let headers = [("date", "Sun, 06 Nov 1994 08:49:37 GMT")];
+    let answer = response(403, &headers, &json!({"message": words}).to_string());
+    let failure = testing::send::<Mailgun>(&settings(), &message, answer).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Throttled);
+    assert_eq!(failure.retry_after, Some(3_600_000));
 }
