@@ -4,14 +4,18 @@
 //! answers: <https://documentation.mailgun.com/docs/mailgun/quickstart-guide/responses>; both read
 //! 2026-11-21.
 
+mod delivery;
+
 use std::collections::BTreeMap;
 
 use sendbox_guest::http::path_segment;
 use sendbox_guest::{
-    About, Channel, Connector, ContentType, Failure, FailureKind, Message, Payload, Receipt,
-    Request, Response, endpoint, one_line, usage,
+    About, Channel, Connector, ContentType, Failure, FailureKind, Message, Receipt, Request,
+    Response, one_line, usage,
 };
 use serde::Deserialize;
+
+use delivery::{Body, Delivery};
 
 /// The connector.
 pub struct Mailgun;
@@ -30,30 +34,6 @@ pub struct Settings {
 
 fn united_states() -> String {
     "https://api.mailgun.net".into()
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Delivery {
-    subject: Option<String>,
-    reply_to: Option<String>,
-    #[serde(flatten)]
-    body: Body,
-}
-
-/// A template wins over a text, as in the peer.
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "a delivery with html or template")]
-enum Body {
-    Stored {
-        template: String,
-        #[serde(default)]
-        variables: Payload,
-    },
-    Raw {
-        html: String,
-        text: Option<String>,
-    },
 }
 
 impl Connector for Mailgun {
@@ -159,19 +139,35 @@ impl Settings {
 
     /// Where the domain's messages are posted, at one of Mailgun's own hosts.
     fn url(&self) -> Result<String, Failure> {
-        let invalid = |words| Failure::invalid_settings("endpoint", words);
-        let base = endpoint::canonical(&self.endpoint).map_err(invalid)?;
-        // The third slash ends the host's name: a path or a query would only look like Mailgun's.
-        let bare = base.matches('/').count() == 3 && !self.endpoint.ends_with('/');
-        if !bare || !base.ends_with(".mailgun.net/") {
-            return Err(invalid("must end with .mailgun.net"));
+        let endpoint = self.endpoint.to_ascii_lowercase();
+        // All of it counts: a text that only ends like Mailgun's could name another host.
+        if !is_mailguns(&endpoint) {
+            return Err(Failure::invalid_settings(
+                "endpoint",
+                "must be https:// and a name below mailgun.net",
+            ));
         }
         let domain = path_segment(&self.domain);
         if matches!(domain.as_str(), "" | "." | "..") {
             return Err(Failure::invalid_settings("domain", "is not a domain"));
         }
-        Ok(format!("{base}v3/{domain}/messages"))
+        Ok(format!("{endpoint}/v3/{domain}/messages"))
     }
+}
+
+/// Whether the URL is a scheme and a host below `mailgun.net`, and nothing more.
+fn is_mailguns(url: &str) -> bool {
+    let host = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    let labels = host.and_then(|host| host.strip_suffix(".mailgun.net"));
+    let plain = |label: &str| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    labels.is_some_and(|labels| labels.split('.').all(plain))
 }
 
 /// Form fields in the order in which the peer sends them.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use html_escape::decode_html_entities;
+use crate::entities::decode;
 
 /// What comes next. Comments, scripts and styles are left out.
 pub(crate) enum Token<'a> {
@@ -46,7 +46,7 @@ impl<'a> Tokens<'a> {
         let end = found.map_or(self.rest.len(), |at| at + 1);
         let (text, rest) = self.rest.split_at(end);
         self.rest = rest;
-        Token::Text(decode_html_entities(text))
+        Token::Text(decode(text))
     }
 
     /// The opening tag whose name begins here, or nothing where the document ends inside it.
@@ -98,7 +98,7 @@ impl<'a> Tokens<'a> {
         } else {
             self.until(|c| c.is_ascii_whitespace() || c == '>')
         };
-        Some((name, decode_html_entities(value).into_owned()))
+        Some((name, decode(value).into_owned()))
     }
 
     /// Goes to the closing tag of a script or style: nothing else ends it.

@@ -3,6 +3,7 @@
 //! Protocol: <https://mailjunky.ai/docs>, read 2026-11-21.
 
 mod block;
+mod entities;
 mod html;
 mod text;
 
@@ -11,6 +12,7 @@ use sendbox_guest::{
     Request, Response, Templates, usage,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 const URL: &str = "https://mailjunky.ai/api/v1/emails/send";
 
@@ -124,21 +126,15 @@ struct Answer {
     id: Option<String>,
     status: Option<String>,
     message: Option<String>,
-    error: Option<Problem>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Problem {
-    Words(String),
-    Detail { message: String },
+    /// A text, or an object with a `message`.
+    error: Option<Value>,
 }
 
 impl Answer {
     fn words(&self) -> Option<&str> {
-        match &self.error {
-            Some(Problem::Words(words) | Problem::Detail { message: words }) => Some(words),
-            None => self.message.as_deref(),
-        }
+        let error = self.error.as_ref();
+        let words =
+            error.and_then(|error| error.as_str().or_else(|| error.get("message")?.as_str()));
+        words.or(self.message.as_deref())
     }
 }

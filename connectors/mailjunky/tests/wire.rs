@@ -137,6 +137,10 @@ fn html_becomes_readable_text() {
         ),
         ("<div>a</div><div>b</div>", "a\nb"),
         ("<blockquote><p>a</p><p>b</p></blockquote>", " a\n \n b"),
+        (
+            "&copy;&#128512;&#x41;&euro;&apos;&thetasym; &no; & &#x; &#0;",
+            "©😀A€'ϑ &no; & &#x; \u{fffd}",
+        ),
         ("1 < 2 &amp;&amp; 3 > 2", "1  2 && 3  2"),
     ] {
         assert_eq!(plain(html), text, "{html}");
