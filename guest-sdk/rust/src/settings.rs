@@ -1,6 +1,8 @@
 //! Reads an integration's settings, and names the field that does not fit.
 
-use serde::de::DeserializeOwned;
+use std::ops::Deref;
+
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error};
 
 use crate::failure::Failure;
 
@@ -16,6 +18,39 @@ pub fn parse<S: DeserializeOwned>(text: &str) -> Result<S, Failure> {
         let words = words(&error.inner().to_string());
         Failure::invalid_settings(if field == "." { "settings" } else { &field }, &words)
     })
+}
+
+/// Reads an optional field that may be absent and must not be null; beside `#[serde(default)]`.
+///
+/// # Errors
+/// Where the field is there and no `T`.
+pub fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+/// A text of at least one character: reading an empty one fails.
+pub struct NonEmpty(String);
+
+impl Deref for NonEmpty {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for NonEmpty {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Err(D::Error::custom("must not be empty"));
+        }
+        Ok(Self(text))
+    }
 }
 
 /// What was expected, of an error such as "invalid type: integer `1`, expected a string at line 1
@@ -48,6 +83,9 @@ mod tests {
     struct Inner {
         #[expect(dead_code, reason = "only read")]
         api_key: String,
+        #[serde(default, deserialize_with = "present")]
+        #[expect(dead_code, reason = "only read")]
+        pool: Option<NonEmpty>,
     }
 
     #[test]
@@ -58,6 +96,14 @@ mod tests {
                 "inner[0].apiKey: expected a string",
             ),
             (r#"{"inner":[{}]}"#, "inner[0]: missing field `apiKey`"),
+            (
+                r#"{"inner":[{"apiKey":"k","pool":""}]}"#,
+                "inner[0].pool: must not be empty",
+            ),
+            (
+                r#"{"inner":[{"apiKey":"k","pool":null}]}"#,
+                "inner[0].pool: expected a string",
+            ),
             (r#"{"inner":"sk_live"}"#, "inner: expected a sequence"),
             ("{}", "settings: missing field `inner`"),
             ("nonsense", "settings: expected ident"),

@@ -10,7 +10,7 @@
 
 mod golden;
 
-pub use golden::{Deviation, golden_rows, replay};
+pub use golden::{Deviation, golden_rows, replay, replay_own};
 
 use serde_json::Value;
 

@@ -6,6 +6,19 @@ use serde::de::{Deserialize, Deserializer, Error};
 
 use crate::failure::Failure;
 
+/// Every usage type that a caller may name.
+pub const ALL: [&str; 9] = [
+    "SignIn",
+    "Register",
+    "ForgotPassword",
+    "OrganizationInvitation",
+    "Generic",
+    "UserPermissionValidation",
+    "BindNewIdentifier",
+    "MfaVerification",
+    "BindMfa",
+];
+
 /// The usage types that every template list must serve, as the peer's connectors demand.
 pub const REQUIRED: [&str; 4] = ["Register", "SignIn", "ForgotPassword", "Generic"];
 
@@ -28,6 +41,18 @@ impl<T: Template> Templates<T> {
     /// `template-not-found` where there is neither.
     pub fn choose(&self, usage_type: &str) -> Result<&T, Failure> {
         choose(&self.0, usage_type).ok_or_else(|| Failure::template_not_found(usage_type))
+    }
+
+    /// The first template for exactly this usage type, for the peers that do not fall back to
+    /// [`GENERIC`].
+    ///
+    /// # Errors
+    /// `template-not-found` where there is none.
+    pub fn choose_exact(&self, usage_type: &str) -> Result<&T, Failure> {
+        let mut templates = self.0.iter();
+        templates
+            .find(|template| template.usage_type() == usage_type)
+            .ok_or_else(|| Failure::template_not_found(usage_type))
     }
 }
 

@@ -34,8 +34,18 @@ pub fn replay<C: Connector>(deviations: &[(&str, Deviation)]) {
     let Some(rows) = golden_rows(&format!("{}.jsonl", C::ABOUT.id)) else {
         return;
     };
+    replay_rows::<C>(&rows, deviations);
+}
+
+/// Replays cases that were made from the provider's documents, in the text of a `.jsonl`: for a
+/// connector without a recorded peer.
+pub fn replay_own<C: Connector>(cases: &str) {
+    replay_rows::<C>(&rows(cases), &[]);
+}
+
+fn replay_rows<C: Connector>(rows: &[Value], deviations: &[(&str, Deviation)]) {
     let mut failed = Vec::new();
-    for case in &rows {
+    for case in rows {
         let name = case["id"].as_str().unwrap_or_default();
         let short = name.rsplit('/').next().unwrap_or_default();
         let deviations = deviations.iter().filter(|(of, _)| *of == short);
@@ -72,11 +82,13 @@ pub fn golden_rows(file: &str) -> Option<Vec<Value>> {
         println!("skipped: no {file} in {}", folder.display());
         return None;
     };
+    Some(rows(&text))
+}
+
+fn rows(text: &str) -> Vec<Value> {
     let rows = text.lines().map(without_lone_surrogates);
-    Some(
-        rows.map(|row| serde_json::from_str(&row).unwrap())
-            .collect(),
-    )
+    rows.map(|row| serde_json::from_str(&row).unwrap())
+        .collect()
 }
 
 fn run<C: Connector>(case: &Value) -> (Vec<Request>, Result<Receipt, Failure>) {
