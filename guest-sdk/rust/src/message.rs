@@ -102,7 +102,10 @@ impl Message {
             self.recipient.as_str(),
             self.recipient.trim_start_matches('+'),
         ]);
-        for value in values.filter(|value| value.len() >= SHORTEST) {
+        let mut values: Vec<_> = values.filter(|value| value.len() >= SHORTEST).collect();
+        // A code may be a part of the number: it must not cut it in two that stay readable.
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        for value in values {
             if failure.message.contains(value) {
                 failure.message = failure.message.replace(value, "…");
             }
