@@ -1,7 +1,6 @@
 //! What is to be sent, as the host hands it over.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::failure::{Failure, FailureKind, one_line};
 use crate::payload::Payload;
@@ -94,11 +93,9 @@ impl Message {
     /// recipient, and an echoing one the code.
     pub(crate) fn conceal(&self, mut failure: Failure) -> Failure {
         const SHORTEST: usize = 4;
-        let variables = ["code", "link"]
-            .iter()
-            .filter_map(|name| self.payload.get(name));
-        let values = variables.filter_map(Value::as_str);
-        let values = values.chain([
+        // Rendered, because a code may be a number; a missing one renders as itself.
+        let variables = ["{{code}}", "{{link}}"].map(|variable| self.render(variable));
+        let values = variables.iter().map(String::as_str).chain([
             self.recipient.as_str(),
             self.recipient.trim_start_matches('+'),
         ]);
@@ -111,5 +108,27 @@ impl Message {
             }
         }
         failure
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_a_number_nor_a_code_inside_it_stays_readable() {
+        let message = Message {
+            recipient: "+4915112345678".into(),
+            usage_type: "SignIn".into(),
+            payload: Payload::parse(r#"{"code":123456}"#).ok().unwrap(),
+            locale: None,
+            client_ip: None,
+            content: None,
+            idempotency_key: String::new(),
+            expires_in: 0,
+        };
+        let words = "no 123456 to +4915112345678 or 4915112345678";
+        let failure = message.conceal(Failure::new(FailureKind::Rejected, words));
+        assert_eq!(failure.message, "no … to … or …");
     }
 }
