@@ -79,12 +79,11 @@ impl Connector for Yunpian {
             ("mobile", &mobile),
             ("text", &text),
         ];
-        let mut request = Request::post("https://sms.yunpian.com/v2/sms/single_send.json");
-        request = request.form(&form);
-        for (_, value) in &mut request.headers {
-            value.push_str(";charset=utf-8");
-        }
-        Ok(request)
+        let content_type = "application/x-www-form-urlencoded;charset=utf-8";
+        let request = Request::post("https://sms.yunpian.com/v2/sms/single_send.json");
+        Ok(request
+            .form(&form)
+            .replace_header("content-type", content_type))
     }
 
     fn receipt(response: &Response) -> Result<Receipt, Failure> {

@@ -101,6 +101,13 @@ impl Request {
         Ok(self.header("content-type", "application/json"))
     }
 
+    /// Sets a header that is there already, such as a content type with a character set.
+    #[must_use]
+    pub fn replace_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(known, _)| known != name);
+        self.header(name, value)
+    }
+
     /// The pairs as a form (WHATWG URL, `application/x-www-form-urlencoded`).
     #[must_use]
     pub fn form(mut self, pairs: &[(&str, &str)]) -> Self {
@@ -200,12 +207,6 @@ pub enum HttpError {
     ResponseTooLarge,
 }
 
-/// Percent-encodes one segment of a URL's path, as JavaScript's `encodeURIComponent` does.
-#[must_use]
-pub fn path_segment(text: &str) -> String {
-    encoded(text, b"-_.!~*'()", false)
-}
-
 /// A value of the settings as one segment of a URL's path.
 ///
 /// # Errors
@@ -218,15 +219,21 @@ pub fn setting_segment(field: &str, value: &str) -> Result<String, Failure> {
     Ok(segment)
 }
 
+/// Percent-encodes one segment of a URL's path, as JavaScript's `encodeURIComponent` does.
+#[must_use]
+pub fn path_segment(text: &str) -> String {
+    encoded(text, b"-_.!~*'()", false)
+}
+
+fn form_encoded(text: &str) -> String {
+    encoded(text, b"*-._", true)
+}
+
 fn form_pairs(pairs: &[(&str, &str)]) -> String {
     let pairs = pairs
         .iter()
         .map(|(name, value)| format!("{}={}", form_encoded(name), form_encoded(value)));
     pairs.collect::<Vec<_>>().join("&")
-}
-
-fn form_encoded(text: &str) -> String {
-    encoded(text, b"*-._", true)
 }
 
 /// Percent-encodes all but ASCII letters, digits and `literal`.

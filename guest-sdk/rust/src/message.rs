@@ -117,16 +117,8 @@ mod tests {
 
     #[test]
     fn neither_a_number_nor_a_code_inside_it_stays_readable() {
-        let message = Message {
-            recipient: "+4915112345678".into(),
-            usage_type: "SignIn".into(),
-            payload: Payload::parse(r#"{"code":123456}"#).ok().unwrap(),
-            locale: None,
-            client_ip: None,
-            content: None,
-            idempotency_key: String::new(),
-            expires_in: 0,
-        };
+        let payload = serde_json::json!({"code": 123_456});
+        let message = crate::testing::message("+4915112345678", "SignIn", &payload);
         let words = "no 123456 to +4915112345678 or 4915112345678";
         let failure = message.conceal(Failure::new(FailureKind::Rejected, words));
         assert_eq!(failure.message, "no … to … or …");

@@ -1,8 +1,6 @@
 //! Reads an integration's settings, and names the field that does not fit.
 
-use std::ops::Deref;
-
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 
 use crate::failure::Failure;
 
@@ -20,37 +18,14 @@ pub fn parse<S: DeserializeOwned>(text: &str) -> Result<S, Failure> {
     })
 }
 
-/// Reads an optional field that may be absent and must not be null; beside `#[serde(default)]`.
+/// For `deserialize_with` beside `default`: an optional field that may be absent and must not be null.
 ///
 /// # Errors
-/// Where the field is there and no `T`.
-pub fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    T: Deserialize<'de>,
-    D: Deserializer<'de>,
-{
+/// Those of the field's own type.
+pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
-}
-
-/// A text of at least one character: reading an empty one fails.
-pub struct NonEmpty(String);
-
-impl Deref for NonEmpty {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<'de> Deserialize<'de> for NonEmpty {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text.is_empty() {
-            return Err(D::Error::custom("must not be empty"));
-        }
-        Ok(Self(text))
-    }
 }
 
 /// What was expected, of an error such as "invalid type: integer `1`, expected a string at line 1
@@ -62,6 +37,27 @@ fn words(error: &str) -> String {
     match error.split_once(", expected ") {
         Some((_, expected)) => format!("expected {expected}"),
         None => error.to_owned(),
+    }
+}
+
+/// A text of at least one character: reading an empty one fails.
+pub struct NonEmpty(String);
+
+impl std::ops::Deref for NonEmpty {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for NonEmpty {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Err(serde::de::Error::custom("must not be empty"));
+        }
+        Ok(Self(text))
     }
 }
 

@@ -6,7 +6,10 @@ use serde::de::{Deserialize, Deserializer, Error};
 
 use crate::failure::Failure;
 
-/// Every usage type that a caller may name.
+/// The usage types that every template list must serve, as the peer's connectors demand.
+pub const REQUIRED: [&str; 4] = ["Register", "SignIn", "ForgotPassword", "Generic"];
+
+/// The usage types that there are.
 pub const ALL: [&str; 9] = [
     "SignIn",
     "Register",
@@ -18,9 +21,6 @@ pub const ALL: [&str; 9] = [
     "MfaVerification",
     "BindMfa",
 ];
-
-/// The usage types that every template list must serve, as the peer's connectors demand.
-pub const REQUIRED: [&str; 4] = ["Register", "SignIn", "ForgotPassword", "Generic"];
 
 /// The usage type that stands in for every one without a template of its own.
 pub const GENERIC: &str = "Generic";

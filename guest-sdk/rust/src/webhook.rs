@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::http::Request;
 use crate::message::Message;
 use crate::payload::Payload;
-use crate::settings;
+use crate::settings::present;
 
 /// Where the message is posted.
 #[derive(Deserialize)]
@@ -17,7 +17,7 @@ pub struct Settings {
     /// Absolute `https` or `http` URL.
     pub endpoint: String,
     /// Value of the `authorization` header, as it is.
-    #[serde(default, deserialize_with = "settings::present")]
+    #[serde(default, deserialize_with = "present")]
     pub authorization: Option<String>,
 }
 
