@@ -2,7 +2,7 @@
 //!
 //! Protocol: <https://developers.facebook.com/docs/whatsapp/business-management-api/authentication-templates>;
 //! codes: <https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes>;
-//! both read 2026-11-21.
+//! of both only excerpts were read, 2026-11-21.
 
 use sendbox_guest::http::setting_segment;
 use sendbox_guest::settings;
