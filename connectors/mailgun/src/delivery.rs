@@ -1,6 +1,7 @@
 //! One usage type's mail: a text kept here, or a template kept at Mailgun.
 
 use sendbox_guest::Payload;
+use sendbox_guest::settings::present;
 use serde::Deserialize;
 
 /// One usage type's mail: a template wins over a text, as in the peer.
@@ -27,12 +28,17 @@ pub(crate) enum Body {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Entry {
+    #[serde(default, deserialize_with = "present")]
     subject: Option<String>,
+    #[serde(default, deserialize_with = "present")]
     reply_to: Option<String>,
+    #[serde(default, deserialize_with = "present")]
     template: Option<String>,
     #[serde(default)]
     variables: Payload,
+    #[serde(default, deserialize_with = "present")]
     html: Option<String>,
+    #[serde(default, deserialize_with = "present")]
     text: Option<String>,
 }
 

@@ -8,7 +8,7 @@ mod delivery;
 
 use std::collections::BTreeMap;
 
-use sendbox_guest::http::path_segment;
+use sendbox_guest::http::setting_segment;
 use sendbox_guest::{
     About, Channel, Connector, ContentType, Failure, FailureKind, Message, Receipt, Request,
     Response, one_line, usage,
@@ -88,7 +88,7 @@ impl Connector for Mailgun {
                     template,
                     variables,
                 } => {
-                    let variables = message.payload.over(variables).to_json()?;
+                    let variables = message.payload.over(variables).to_json();
                     fields.put("template", template.clone());
                     fields.put("h:X-Mailgun-Variables", variables);
                 }
@@ -147,10 +147,7 @@ impl Settings {
                 "must be https:// and a name below mailgun.net",
             ));
         }
-        let domain = path_segment(&self.domain);
-        if matches!(domain.as_str(), "" | "." | "..") {
-            return Err(Failure::invalid_settings("domain", "is not a domain"));
-        }
+        let domain = setting_segment("domain", &self.domain)?;
         Ok(format!("{endpoint}/v3/{domain}/messages"))
     }
 }

@@ -142,8 +142,5 @@ fn refusal(response: &Response, name: &str, message: Option<String>) -> Failure 
         _ if response.is_success() => FailureKind::Rejected,
         _ => FailureKind::of_status(response.status),
     };
-    Failure::from_response(response)
-        .with_kind(kind)
-        .with_code(name)
-        .with_message(words)
+    Failure::of_provider(response, kind, name, Some(words))
 }

@@ -88,10 +88,7 @@ impl Connector for Smtp2Go {
             Some(outcome) if outcome.error.is_some() => Err(refusal(response, outcome)),
             Some(outcome) if outcome.failed > 0 => Err(undelivered(&outcome)),
             Some(outcome) => Ok(Receipt::of(outcome.email_id)),
-            None => Err(Failure::new(
-                FailureKind::Unknown,
-                "the answer is not SMTP2GO's",
-            )),
+            None => Err(Failure::unreadable(response)),
         }
     }
 
@@ -170,13 +167,10 @@ fn refusal(response: &Response, outcome: Outcome) -> Failure {
         Some(error) => format!("{}: {}", error.fieldname, error.message),
         None => outcome.error.unwrap_or_default(),
     };
-    let failure = Failure::from_response(response)
-        .with_kind(kind)
-        .with_message(words);
-    match outcome.error_code {
-        Some(code) => failure.with_code(code.trim_start_matches("E_ApiResponseCodes.")),
-        None => failure,
-    }
+    let status = response.status.to_string();
+    let code = outcome.error_code.unwrap_or(status);
+    let code = code.trim_start_matches("E_ApiResponseCodes.");
+    Failure::of_provider(response, kind, code, Some(words))
 }
 
 /// A 200 whose one recipient failed.

@@ -50,7 +50,7 @@ fn it_does_what_the_peer_does() {
             "resp-ok_but_failed",
             Deviation::Failed(FailureKind::Rejected),
         ),
-        ("resp-g200_bom_json", Deviation::Sent),
+        ("resp-g200_bom_json", Deviation::Accepted),
         (
             "render-quirk_prototype_keys",
             Deviation::Body("/value/subject", concat!("S: ", inherited!())),
@@ -102,6 +102,13 @@ fn a_success_whose_recipient_failed_is_a_failure() {
         assert_eq!(failure.kind, kind, "{words}");
         assert!(!failure.message.contains("alice@example.net"));
     }
+}
+
+#[test]
+fn an_error_without_a_code_has_the_status_as_one() {
+    let failure = failure(response(400, &[], r#"{"data":{"error":"words"}}"#));
+    assert_eq!(failure.code.as_deref(), Some("400"));
+    assert_eq!(failure.message, "words");
 }
 
 #[test]

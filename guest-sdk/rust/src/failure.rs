@@ -101,6 +101,16 @@ impl Failure {
         }
     }
 
+    /// A 2xx without the answer that the provider's documents promise: it may have accepted.
+    #[must_use]
+    pub fn unreadable(response: &Response) -> Self {
+        let words = format!(
+            "HTTP status {} without the provider's answer",
+            response.status
+        );
+        Self::new(FailureKind::Unknown, words).with_code(response.status)
+    }
+
     /// The same failure with the provider's own code.
     #[must_use]
     pub fn with_code(mut self, code: impl ToString) -> Self {
@@ -128,6 +138,24 @@ impl Failure {
     pub fn with_kind(mut self, kind: FailureKind) -> Self {
         self.kind = kind;
         self
+    }
+
+    /// What the provider's own code and words stand for, inside whichever response; its
+    /// `Retry-After` is kept.
+    #[must_use]
+    pub fn of_provider(
+        response: &Response,
+        kind: FailureKind,
+        code: impl ToString,
+        words: Option<String>,
+    ) -> Self {
+        let failure = Self::from_response(response)
+            .with_kind(kind)
+            .with_code(code);
+        match words.filter(|words| !words.is_empty()) {
+            Some(words) => failure.with_message(words),
+            None => failure,
+        }
     }
 }
 

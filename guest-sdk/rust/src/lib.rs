@@ -17,6 +17,7 @@ mod message;
 mod number;
 mod payload;
 pub mod settings;
+pub mod sms;
 pub mod template;
 #[cfg(all(feature = "testing", not(target_family = "wasm")))]
 pub mod testing;

@@ -35,6 +35,14 @@ impl Payload {
         }
     }
 
+    /// The text of the JSON object, as JavaScript prints it.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // An object of JSON values always has a JSON form, and that is UTF-8.
+        let text = stringify(self).unwrap_or_default();
+        String::from_utf8(text).unwrap_or_default()
+    }
+
     /// The value of a variable, by its first name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
@@ -49,16 +57,6 @@ impl Payload {
         map.extend(self.0.clone());
         order_as_javascript(&mut map);
         Self(map)
-    }
-
-    /// `JSON.stringify`: for providers that take the variables as a text.
-    ///
-    /// # Errors
-    /// `rejected` where there is no such text.
-    pub fn to_json(&self) -> Result<String, Failure> {
-        let text = stringify(self).map_err(|error| error.to_string());
-        text.and_then(|text| String::from_utf8(text).map_err(|error| error.to_string()))
-            .map_err(|words| Failure::new(FailureKind::Rejected, words))
     }
 }
 
@@ -221,8 +219,7 @@ mod tests {
         let parse = |text| Payload::parse(text).map_err(|f| f.message).unwrap();
         let payload = parse(r#"{"code":"1","7":true}"#);
         let merged = payload.over(&parse(r#"{"code":"0","brand":"x"}"#));
-        let text = merged.to_json().map_err(|f| f.message).unwrap();
-        assert_eq!(text, r#"{"7":true,"code":"1","brand":"x"}"#);
+        assert_eq!(merged.to_json(), r#"{"7":true,"code":"1","brand":"x"}"#);
     }
 
     #[test]

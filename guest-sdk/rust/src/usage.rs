@@ -42,6 +42,18 @@ impl<T: Template> Templates<T> {
     pub fn choose(&self, usage_type: &str) -> Result<&T, Failure> {
         choose(&self.0, usage_type).ok_or_else(|| Failure::template_not_found(usage_type))
     }
+
+    /// The first template for exactly this usage type, for the peers that do not fall back to
+    /// [`GENERIC`].
+    ///
+    /// # Errors
+    /// `template-not-found` where there is none.
+    pub fn choose_exact(&self, usage_type: &str) -> Result<&T, Failure> {
+        let mut templates = self.0.iter();
+        templates
+            .find(|template| template.usage_type() == usage_type)
+            .ok_or_else(|| Failure::template_not_found(usage_type))
+    }
 }
 
 impl<'de, T: Template + Deserialize<'de>> Deserialize<'de> for Templates<T> {
