@@ -101,8 +101,8 @@ impl Message {
         ]);
         let mut values: Vec<_> = values.filter(|value| value.len() >= SHORTEST).collect();
         // A code may be a part of the number: it must not cut it in two that stay readable.
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        for value in values {
+        while let Some((at, _)) = values.iter().enumerate().max_by_key(|(_, v)| v.len()) {
+            let value = values.swap_remove(at);
             if failure.message.contains(value) {
                 failure.message = failure.message.replace(value, "…");
             }

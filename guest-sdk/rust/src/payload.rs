@@ -1,5 +1,8 @@
 //! A message's template variables: a JSON object that reads and writes exactly as JavaScript does.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use serde::de::Deserializer;
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
@@ -111,10 +114,18 @@ fn order_as_javascript(map: &mut Map<String, Value>) {
         order_within(value);
     }
     if map.keys().any(|key| array_index(key).is_some()) {
-        let mut entries: Vec<_> = std::mem::take(map).into_iter().collect();
-        // Stable: names that are no index share the last place and keep their order.
-        entries.sort_by_key(|(key, _)| array_index(key).unwrap_or(u32::MAX));
-        map.extend(entries);
+        let mut entries: Vec<_> = std::mem::take(map).into_iter().map(Some).collect();
+        let indices = entries.iter().enumerate().filter_map(|(at, entry)| {
+            let (key, _) = entry.as_ref()?;
+            Some(Reverse((array_index(key)?, at)))
+        });
+        // A heap, because a sort would add 8 KiB to every connector.
+        let mut indices: BinaryHeap<_> = indices.collect();
+        while let Some(Reverse((_, at))) = indices.pop() {
+            map.extend(entries.get_mut(at).and_then(Option::take));
+        }
+        // The names keep their order.
+        map.extend(entries.into_iter().flatten());
     }
 }
 
