@@ -101,6 +101,16 @@ impl Failure {
         }
     }
 
+    /// A 2xx without the answer that the provider's documents promise: it may have accepted.
+    #[must_use]
+    pub fn unreadable(response: &Response) -> Self {
+        let words = format!(
+            "HTTP status {} without the provider's answer",
+            response.status
+        );
+        Self::new(FailureKind::Unknown, words).with_code(response.status)
+    }
+
     /// The same failure with the provider's own code.
     #[must_use]
     pub fn with_code(mut self, code: impl ToString) -> Self {

@@ -91,6 +91,13 @@ impl Request {
         Ok(self.header("content-type", "application/json"))
     }
 
+    /// Sets a header that is there already, such as a content type with a character set.
+    #[must_use]
+    pub fn replace_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(known, _)| known != name);
+        self.header(name, value)
+    }
+
     /// The pairs as a form (WHATWG URL, `application/x-www-form-urlencoded`).
     #[must_use]
     pub fn form(mut self, pairs: &[(&str, &str)]) -> Self {
@@ -197,6 +204,11 @@ pub enum HttpError {
 #[must_use]
 pub fn path_segment(text: &str) -> String {
     encoded(text, b"-_.!~*'()", false)
+}
+
+/// Percent-encodes all but the unreserved characters of RFC 3986, 2.3.
+pub(crate) fn unreserved(text: &str) -> String {
+    encoded(text, b"-_.~", false)
 }
 
 fn form_encoded(text: &str) -> String {

@@ -15,6 +15,7 @@ mod message;
 mod number;
 mod payload;
 pub mod settings;
+pub mod sign;
 pub mod template;
 #[cfg(all(feature = "testing", not(target_family = "wasm")))]
 pub mod testing;

@@ -1,6 +1,6 @@
 //! Reads an integration's settings, and names the field that does not fit.
 
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 
 use crate::failure::Failure;
 
@@ -16,6 +16,16 @@ pub fn parse<S: DeserializeOwned>(text: &str) -> Result<S, Failure> {
         let words = words(&error.inner().to_string());
         Failure::invalid_settings(if field == "." { "settings" } else { &field }, &words)
     })
+}
+
+/// For `deserialize_with` beside `default`: an optional field that may be absent and must not be null.
+///
+/// # Errors
+/// Those of the field's own type.
+pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// What was expected, of an error such as "invalid type: integer `1`, expected a string at line 1
