@@ -6,6 +6,7 @@
 //!
 //! Secrets in the settings are opaque placeholders here; the host fills them in on the way out.
 
+pub mod aliyun;
 mod connector;
 mod date;
 pub mod endpoint;
