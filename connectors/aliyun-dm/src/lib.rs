@@ -6,8 +6,8 @@
 use sendbox_guest::settings::present;
 use sendbox_guest::sign::{AccessKey, rpc};
 use sendbox_guest::{
-    About, Channel, Connector, Failure, Message, Receipt, Request, Response, SecretGrant, Template,
-    Templates, aliyun,
+    About, Channel, Connector, Failure, MailTemplate, Message, Receipt, Request, Response,
+    SecretGrant, Templates, aliyun,
 };
 use serde::Deserialize;
 
@@ -56,20 +56,6 @@ impl Region {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MailTemplate {
-    usage_type: String,
-    subject: String,
-    content: String,
-}
-
-impl Template for MailTemplate {
-    fn usage_type(&self) -> &str {
-        &self.usage_type
-    }
-}
-
 impl Connector for AliyunDm {
     const ABOUT: About = About {
         id: "aliyun-dm",
@@ -99,27 +85,15 @@ impl Connector for AliyunDm {
             "dm.eu-central-1.aliyuncs.com",
             "dm.us-east-1.aliyuncs.com",
         ],
-        secret_grants: &[SecretGrant {
-            setting: "/accessKeySecret",
-            query: false,
-            body: false,
-            signing: true,
-        }],
+        secret_grants: &[SecretGrant::signing("/accessKeySecret")],
         readme: include_str!("../README.md"),
     };
 
     type Settings = Settings;
 
     fn request(settings: &Settings, message: &Message) -> Result<Request, Failure> {
-        let (subject, body, send_from) = match message.content() {
-            Some(content) => (content.subject, content.body, content.send_from),
-            None => {
-                let template = settings.templates.choose(&message.usage_type)?;
-                let subject = message.render_line(&template.subject);
-                (subject, message.render(&template.content), None)
-            }
-        };
-        let alias = send_from.as_ref().or(settings.from_alias.as_ref());
+        let text = settings.templates.text(message)?;
+        let alias = text.send_from.as_ref().or(settings.from_alias.as_ref());
         let (region, url) = settings.region_id.unwrap_or_default().place();
         let access_key = AccessKey {
             id: &settings.access_key_id,
@@ -139,8 +113,8 @@ impl Connector for AliyunDm {
         ];
         parameters.extend(alias.map(|alias| ("FromAlias", alias.as_str())));
         parameters.extend([
-            ("Subject", subject.as_str()),
-            ("HtmlBody", &body),
+            ("Subject", text.subject.as_str()),
+            ("HtmlBody", &text.body),
             ("RegionId", region),
         ]);
         rpc(url, &parameters, access_key, message)

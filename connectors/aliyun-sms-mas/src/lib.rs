@@ -3,27 +3,14 @@
 //! Protocol: <https://help.aliyun.com/zh/pnvs/developer-reference/api-dypnsapi-2017-05-25-sendsmsverifycode>,
 //! read 2026-11-21.
 
-use sendbox_guest::sign::{AccessKey, rpc};
+use sendbox_guest::sign::AccessKey;
 use sendbox_guest::{
-    About, Channel, Connector, Failure, FailureKind, Message, Receipt, Request, Response,
-    SecretGrant, Template, aliyun, usage,
+    About, Channel, CodeTemplate, Connector, Failure, FailureKind, Message, Receipt, Request,
+    Response, SecretGrant, aliyun, usage,
 };
 use serde::Deserialize;
 
 const URL: &str = "https://dypnsapi.aliyuncs.com/";
-
-/// The provider gives one template to each, and `Generic` has no better fit than the others.
-const REQUIRED: [&str; 9] = [
-    "SignIn",
-    "Register",
-    "ForgotPassword",
-    "OrganizationInvitation",
-    "Generic",
-    "UserPermissionValidation",
-    "BindNewIdentifier",
-    "MfaVerification",
-    "BindMfa",
-];
 
 /// For how long the text says that its code is valid, in minutes.
 const VALIDITY: &str = "10";
@@ -38,20 +25,7 @@ pub struct Settings {
     access_key_id: String,
     access_key_secret: String,
     sign_name: String,
-    templates: Vec<SmsTemplate>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SmsTemplate {
-    usage_type: String,
-    template_code: String,
-}
-
-impl Template for SmsTemplate {
-    fn usage_type(&self) -> &str {
-        &self.usage_type
-    }
+    templates: Vec<CodeTemplate>,
 }
 
 impl Connector for AliyunSmsMas {
@@ -80,12 +54,7 @@ impl Connector for AliyunSmsMas {
         ],
         settings_schema: include_str!("../settings.schema.json"),
         hosts: &["dypnsapi.aliyuncs.com"],
-        secret_grants: &[SecretGrant {
-            setting: "/accessKeySecret",
-            query: false,
-            body: false,
-            signing: true,
-        }],
+        secret_grants: &[SecretGrant::signing("/accessKeySecret")],
         readme: include_str!("../README.md"),
     };
 
@@ -101,22 +70,19 @@ impl Connector for AliyunSmsMas {
             id: &settings.access_key_id,
             secret: &settings.access_key_secret,
         };
-        let variables = message.payload.without("locale").with("min", VALIDITY);
+        let variables = message
+            .payload
+            .without("locale")
+            .with("min", VALIDITY)
+            .to_json()?;
         let parameters = [
-            ("Action", "SendSmsVerifyCode"),
-            ("Format", "json"),
-            ("RegionId", "cn-hangzhou"),
-            ("SignatureMethod", "HMAC-SHA1"),
-            ("SignatureVersion", "1.0"),
-            ("Version", "2017-05-25"),
-            ("AccessKeyId", access_key.id),
             ("CountryCode", "86"),
             ("PhoneNumber", &number),
             ("SignName", &settings.sign_name),
             ("TemplateCode", &template.template_code),
-            ("TemplateParam", &variables.to_json()),
+            ("TemplateParam", &variables),
         ];
-        rpc(URL, &parameters, access_key, message)
+        aliyun::text_message(URL, "SendSmsVerifyCode", &parameters, access_key, message)
     }
 
     fn receipt(response: &Response) -> Result<Receipt, Failure> {
@@ -134,12 +100,13 @@ sendbox_guest::connector!(AliyunSmsMas);
 #[path = "../tests/wire.rs"]
 mod wire;
 
+/// As in the peer, every usage type needs its template, and `Generic` serves only others.
 fn template<'t>(
-    templates: &'t [SmsTemplate],
+    templates: &'t [CodeTemplate],
     usage_type: &str,
-) -> Result<&'t SmsTemplate, Failure> {
+) -> Result<&'t CodeTemplate, Failure> {
     let has = |wanted: &str| templates.iter().any(|t| t.usage_type == wanted);
-    if let Some(missing) = REQUIRED.into_iter().find(|required| !has(required)) {
+    if let Some(missing) = usage::ALL.into_iter().find(|required| !has(required)) {
         let words = format!("no template for {missing}");
         return Err(Failure::invalid_settings("templates", &words));
     }

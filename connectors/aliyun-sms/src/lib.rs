@@ -4,7 +4,7 @@
 //! read 2026-11-21.
 
 use sendbox_guest::settings::present;
-use sendbox_guest::sign::{AccessKey, rpc};
+use sendbox_guest::sign::AccessKey;
 use sendbox_guest::{
     About, Channel, Connector, Failure, Message, Receipt, Request, Response, SecretGrant, Template,
     Templates, aliyun,
@@ -72,12 +72,7 @@ impl Connector for AliyunSms {
         ],
         settings_schema: include_str!("../settings.schema.json"),
         hosts: &["dysmsapi.aliyuncs.com"],
-        secret_grants: &[SecretGrant {
-            setting: "/accessKeySecret",
-            query: false,
-            body: false,
-            signing: true,
-        }],
+        secret_grants: &[SecretGrant::signing("/accessKeySecret")],
         readme: include_str!("../README.md"),
     };
 
@@ -95,23 +90,14 @@ impl Connector for AliyunSms {
             id: &settings.access_key_id,
             secret: &settings.access_key_secret,
         };
+        let variables = message.payload.without("locale").to_json()?;
         let parameters = [
-            ("Action", "SendSms"),
-            ("Format", "json"),
-            ("RegionId", "cn-hangzhou"),
-            ("SignatureMethod", "HMAC-SHA1"),
-            ("SignatureVersion", "1.0"),
-            ("Version", "2017-05-25"),
-            ("AccessKeyId", access_key.id),
-            ("PhoneNumbers", &message.recipient),
+            ("PhoneNumbers", message.recipient.as_str()),
             ("SignName", &settings.sign_name),
             ("TemplateCode", code),
-            (
-                "TemplateParam",
-                &message.payload.without("locale").to_json(),
-            ),
+            ("TemplateParam", &variables),
         ];
-        rpc(URL, &parameters, access_key, message)
+        aliyun::text_message(URL, "SendSms", &parameters, access_key, message)
     }
 
     fn receipt(response: &Response) -> Result<Receipt, Failure> {

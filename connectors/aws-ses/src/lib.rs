@@ -7,8 +7,8 @@
 use sendbox_guest::settings::present;
 use sendbox_guest::sign::{AccessKey, Scope, sigv4};
 use sendbox_guest::{
-    About, Channel, Connector, Failure, FailureKind, Message, Receipt, Request, Response,
-    SecretGrant, Template, Templates,
+    About, Channel, Connector, Failure, FailureKind, MailTemplate, Message, Receipt, Request,
+    Response, SecretGrant, Templates,
 };
 use serde::{Deserialize, Serialize};
 
@@ -45,20 +45,6 @@ pub struct Settings {
     templates: Templates<MailTemplate>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MailTemplate {
-    usage_type: String,
-    subject: String,
-    content: String,
-}
-
-impl Template for MailTemplate {
-    fn usage_type(&self) -> &str {
-        &self.usage_type
-    }
-}
-
 impl Connector for AwsSes {
     const ABOUT: About = About {
         id: "aws-ses",
@@ -76,44 +62,30 @@ impl Connector for AwsSes {
         ],
         settings_schema: include_str!("../settings.schema.json"),
         hosts: &[
-            "*.amazonaws.com",
-            "*.amazonaws.com.cn",
-            "*.amazonaws.eu",
-            "*.c2s.ic.gov",
-            "*.sc2s.sgov.gov",
-            "*.cloud.adc-e.uk",
-            "*.csp.hci.ic.gov",
+            "email.{settings:/region}.amazonaws.com",
+            "email.{settings:/region}.amazonaws.com.cn",
+            "email.{settings:/region}.amazonaws.eu",
+            "email.{settings:/region}.c2s.ic.gov",
+            "email.{settings:/region}.sc2s.sgov.gov",
+            "email.{settings:/region}.cloud.adc-e.uk",
+            "email.{settings:/region}.csp.hci.ic.gov",
         ],
-        secret_grants: &[SecretGrant {
-            setting: "/accessKeySecret",
-            query: false,
-            body: false,
-            signing: true,
-        }],
+        secret_grants: &[SecretGrant::signing("/accessKeySecret")],
         readme: include_str!("../README.md"),
     };
 
     type Settings = Settings;
 
     fn request(settings: &Settings, message: &Message) -> Result<Request, Failure> {
-        let (subject, body) = match message.content() {
-            Some(content) => (content.subject, content.body),
-            None => {
-                let template = settings.templates.choose(&message.usage_type)?;
-                (
-                    message.render_line(&template.subject),
-                    message.render(&template.content),
-                )
-            }
-        };
+        let text = settings.templates.text(message)?;
         let host = host(&settings.region)?;
         let request =
             Request::post(format!("https://{host}/v2/email/outbound-emails")).json(&Mail {
                 content: Content {
                     simple: Simple {
-                        subject: Text::new(subject, Some("utf8")),
+                        subject: Text::new(text.subject, Some("utf8")),
                         body: Body {
-                            html: Text::new(body, None),
+                            html: Text::new(text.body, None),
                         },
                     },
                 },
@@ -160,11 +132,7 @@ impl Connector for AwsSes {
             return failure;
         }
         let kind = kind_of(name).unwrap_or(failure.kind);
-        let failure = failure.with_kind(kind).with_code(name);
-        match problem.message {
-            Some(message) => failure.with_message(message),
-            None => failure,
-        }
+        Failure::of_provider(response, kind, name, problem.message)
     }
 }
 

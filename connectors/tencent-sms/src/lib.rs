@@ -6,8 +6,8 @@
 use sendbox_guest::sign::{AccessKey, tc3};
 use sendbox_guest::template::string;
 use sendbox_guest::{
-    About, Channel, Connector, Failure, FailureKind, Message, Receipt, Request, Response,
-    SecretGrant, Template, Templates,
+    About, Channel, CodeTemplate, Connector, Failure, FailureKind, Message, Receipt, Request,
+    Response, SecretGrant, Templates,
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,20 +25,7 @@ pub struct Settings {
     sign_name: String,
     sdk_app_id: String,
     region: String,
-    templates: Templates<SmsTemplate>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SmsTemplate {
-    usage_type: String,
-    template_code: String,
-}
-
-impl Template for SmsTemplate {
-    fn usage_type(&self) -> &str {
-        &self.usage_type
-    }
+    templates: Templates<CodeTemplate>,
 }
 
 impl Connector for TencentSms {
@@ -64,23 +51,15 @@ impl Connector for TencentSms {
         ],
         settings_schema: include_str!("../settings.schema.json"),
         hosts: &["sms.tencentcloudapi.com"],
-        secret_grants: &[SecretGrant {
-            setting: "/accessKeySecret",
-            query: false,
-            body: false,
-            signing: true,
-        }],
+        secret_grants: &[SecretGrant::signing("/accessKeySecret")],
         readme: include_str!("../README.md"),
     };
 
     type Settings = Settings;
 
     fn request(settings: &Settings, message: &Message) -> Result<Request, Failure> {
-        let template = settings.templates.choose(&message.usage_type)?;
         // As in the peer, `Generic` stands in for no other type: the number of parameters differs.
-        if template.usage_type != message.usage_type {
-            return Err(Failure::template_not_found(&message.usage_type));
-        }
+        let template = settings.templates.choose_exact(&message.usage_type)?;
         let parameters = message.payload.without("locale");
         let request = Request::post(URL)
             .json(&Sms {
@@ -177,10 +156,7 @@ fn refusal(response: &Response, problem: Problem) -> Failure {
         200..300 => FailureKind::Rejected,
         status => FailureKind::of_status(status),
     });
-    Failure::from_response(response)
-        .with_kind(kind)
-        .with_code(problem.code)
-        .with_message(problem.message)
+    Failure::of_provider(response, kind, problem.code, Some(problem.message))
 }
 
 /// What a code means: a family, and often a case after its dot.

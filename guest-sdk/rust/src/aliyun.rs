@@ -1,4 +1,5 @@
-//! What the connectors of Alibaba Cloud share: the answer of its messaging services, and its errors.
+//! What the connectors of Alibaba Cloud share: requests to its text messages' services, their answers,
+//! and its errors.
 //!
 //! <https://www.alibabacloud.com/help/en/sms/developer-reference/api-error-codes>,
 //! <https://help.aliyun.com/document_detail/29434.html>, read 2026-11-21.
@@ -7,7 +8,33 @@ use serde::Deserialize;
 
 use crate::connector::Receipt;
 use crate::failure::{Failure, FailureKind};
-use crate::http::Response;
+use crate::http::{Request, Response};
+use crate::message::Message;
+use crate::sign::{AccessKey, rpc};
+
+/// The request for an action of a text message's service, with parameters of its own.
+///
+/// # Errors
+/// `invalid-settings` where the host does not sign with the secret.
+pub fn text_message(
+    url: &str,
+    action: &str,
+    own: &[(&str, &str)],
+    access_key: AccessKey<'_>,
+    message: &Message,
+) -> Result<Request, Failure> {
+    let mut parameters = vec![
+        ("Action", action),
+        ("Format", "json"),
+        ("RegionId", "cn-hangzhou"),
+        ("SignatureMethod", "HMAC-SHA1"),
+        ("SignatureVersion", "1.0"),
+        ("Version", "2017-05-25"),
+        ("AccessKeyId", access_key.id),
+    ];
+    parameters.extend_from_slice(own);
+    rpc(url, &parameters, access_key, message)
+}
 
 /// An answer, with the names of all services. An error has the same shape.
 #[derive(Deserialize)]
@@ -54,10 +81,7 @@ fn refusal(response: &Response, answer: Answer) -> Failure {
         200..300 => FailureKind::Rejected,
         status => FailureKind::of_status(status),
     });
-    Failure::from_response(response)
-        .with_kind(kind)
-        .with_code(answer.code)
-        .with_message(answer.message)
+    Failure::of_provider(response, kind, answer.code, Some(answer.message))
 }
 
 /// What a code means. `isv.` and `isp.` say on whose side the fault is.

@@ -131,6 +131,24 @@ impl Failure {
         self.kind = kind;
         self
     }
+
+    /// What the provider's own code and words stand for, inside whichever response; its
+    /// `Retry-After` is kept.
+    #[must_use]
+    pub fn of_provider(
+        response: &Response,
+        kind: FailureKind,
+        code: impl ToString,
+        words: Option<String>,
+    ) -> Self {
+        let failure = Self::from_response(response)
+            .with_kind(kind)
+            .with_code(code);
+        match words.filter(|words| !words.is_empty()) {
+            Some(words) => failure.with_message(words),
+            None => failure,
+        }
+    }
 }
 
 impl From<HttpError> for Failure {

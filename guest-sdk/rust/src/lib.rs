@@ -12,6 +12,7 @@ mod date;
 pub mod endpoint;
 mod failure;
 pub mod http;
+mod mail;
 mod message;
 mod number;
 mod payload;
@@ -30,9 +31,10 @@ pub mod wasm;
 pub use connector::{About, Channel, Connector, Receipt, SecretGrant, send};
 pub use failure::{Failure, FailureKind, one_line};
 pub use http::{Credential, HttpError, Request, Response};
+pub use mail::MailTemplate;
 pub use message::{Content, ContentType, Message};
 pub use payload::Payload;
-pub use usage::{Template, Templates};
+pub use usage::{CodeTemplate, Template, Templates};
 
 /// Exports a [`Connector`] as a component. Does nothing outside WebAssembly, where the exported
 /// names do not link.

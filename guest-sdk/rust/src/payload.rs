@@ -54,18 +54,20 @@ impl Payload {
         self.0.values()
     }
 
-    /// The text of the JSON object, as JavaScript prints it.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        // An object of JSON values always has a JSON form, and that is UTF-8.
-        let text = stringify(self).unwrap_or_default();
-        String::from_utf8(text).unwrap_or_default()
-    }
-
     /// The value of a variable, by its first name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
+    }
+
+    /// `JSON.stringify`: for providers that take the variables as a text.
+    ///
+    /// # Errors
+    /// `rejected` where there is no such text.
+    pub fn to_json(&self) -> Result<String, Failure> {
+        let text = stringify(self).map_err(|error| error.to_string());
+        text.and_then(|text| String::from_utf8(text).map_err(|error| error.to_string()))
+            .map_err(|words| Failure::new(FailureKind::Rejected, words))
     }
 }
 

@@ -2,12 +2,26 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 
 use crate::failure::Failure;
 
 /// The usage types that every template list must serve, as the peer's connectors demand.
 pub const REQUIRED: [&str; 4] = ["Register", "SignIn", "ForgotPassword", "Generic"];
+
+/// The usage types that there are.
+pub const ALL: [&str; 9] = [
+    "SignIn",
+    "Register",
+    "ForgotPassword",
+    "OrganizationInvitation",
+    "Generic",
+    "UserPermissionValidation",
+    "BindNewIdentifier",
+    "MfaVerification",
+    "BindMfa",
+];
 
 /// The usage type that stands in for every one without a template of its own.
 pub const GENERIC: &str = "Generic";
@@ -28,6 +42,18 @@ impl<T: Template> Templates<T> {
     /// `template-not-found` where there is neither.
     pub fn choose(&self, usage_type: &str) -> Result<&T, Failure> {
         choose(&self.0, usage_type).ok_or_else(|| Failure::template_not_found(usage_type))
+    }
+
+    /// The first template for exactly this usage type, for the peers that do not fall back to
+    /// [`GENERIC`].
+    ///
+    /// # Errors
+    /// `template-not-found` where there is none.
+    pub fn choose_exact(&self, usage_type: &str) -> Result<&T, Failure> {
+        let mut templates = self.0.iter();
+        templates
+            .find(|template| template.usage_type() == usage_type)
+            .ok_or_else(|| Failure::template_not_found(usage_type))
     }
 }
 
@@ -52,6 +78,22 @@ impl<'de, T: Template + Deserialize<'de>> Deserialize<'de> for Templates<T> {
 pub fn choose<'a, T: Template>(templates: &'a [T], usage_type: &str) -> Option<&'a T> {
     let first = |wanted: &str| templates.iter().find(|t| t.usage_type() == wanted);
     first(usage_type).or_else(|| first(GENERIC))
+}
+
+/// An entry of a template list that names a template of the provider's.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CodeTemplate {
+    /// What the message is for.
+    pub usage_type: String,
+    /// The provider's name for the template.
+    pub template_code: String,
+}
+
+impl Template for CodeTemplate {
+    fn usage_type(&self) -> &str {
+        &self.usage_type
+    }
 }
 
 struct Missing(Vec<&'static str>);

@@ -6,8 +6,8 @@ use aws_lc_rs::hmac::{self, HMAC_SHA1_FOR_LEGACY_USE_ONLY, HMAC_SHA256};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::RSA_PKCS1_SHA256;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use wasmtime::component::Resource;
 use zeroize::Zeroizing;
 
@@ -61,13 +61,12 @@ impl SigningKey {
 
     /// PKCS #1 v1.5 with SHA-256 (RFC 8017, 8.2).
     fn rsa(&self, data: &[u8]) -> Result<Zeroizing<Vec<u8>>, SigningError> {
-        let der = PrivateKeyDer::from_pem_slice(&self.0)
-            .map_err(|_| invalid("no private key in PEM (PKCS #8 or PKCS #1)"))?;
-        let der = Zeroizing::new(der);
-        let key = match &*der {
-            PrivateKeyDer::Pkcs8(key) => KeyPair::from_pkcs8(key.secret_pkcs8_der()),
-            PrivateKeyDer::Pkcs1(key) => KeyPair::from_der(key.secret_pkcs1_der()),
-            _ => return Err(invalid("not an RSA key")),
+        let key = if let Some(der) = self.pem("PRIVATE KEY") {
+            KeyPair::from_pkcs8(&der)
+        } else if let Some(der) = self.pem("RSA PRIVATE KEY") {
+            KeyPair::from_der(&der)
+        } else {
+            return Err(invalid("no RSA private key in PEM (PKCS #8 or PKCS #1)"));
         };
         let key = key.map_err(|_| invalid("not a valid RSA key of at least 2048 bits"))?;
         if key.public_modulus_len() > RSA_MODULUS_MAX {
@@ -77,6 +76,16 @@ impl SigningKey {
         key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), data, &mut out)
             .map_err(|_| invalid("the key cannot be used"))?;
         Ok(out)
+    }
+
+    /// The bytes of the first block of that label (RFC 7468).
+    fn pem(&self, label: &str) -> Option<Zeroizing<Vec<u8>>> {
+        let text = str::from_utf8(&self.0).ok()?;
+        let (_, rest) = text.split_once(&format!("-----BEGIN {label}-----"))?;
+        let (body, _) = rest.split_once("-----END ")?;
+        let mut digits = Zeroizing::new(Vec::with_capacity(body.len()));
+        digits.extend(body.bytes().filter(|byte| !byte.is_ascii_whitespace()));
+        STANDARD.decode(&*digits).ok().map(Zeroizing::new)
     }
 }
 
@@ -146,13 +155,10 @@ impl signing::HostKey for State {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use aws_lc_rs::encoding::AsDer;
     use aws_lc_rs::rsa::KeySize;
     use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
-
-    use super::*;
 
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -214,7 +220,7 @@ mod tests {
         for (text, words) in [
             ("hunter2".to_owned(), "PEM"),
             (pem("PRIVATE KEY", b"x"), "2048"),
-            (pem("EC PRIVATE KEY", b"x"), "not an RSA key"),
+            (pem("EC PRIVATE KEY", b"x"), "no RSA private key"),
         ] {
             match key(&text).sign(Algorithm::RsaSha256, b"claims") {
                 Err(SigningError::InvalidKey(said)) => assert!(said.contains(words), "{said}"),

@@ -19,10 +19,10 @@ use crate::{
 pub enum Deviation {
     /// No request; this failure instead.
     Refused(FailureKind),
-    /// The same request, and this failure.
+    /// The same request; this failure where the peer sees a success.
     Failed(FailureKind),
-    /// The same request, and a receipt.
-    Accepted,
+    /// The same request; a success where the peer cannot read the answer.
+    Sent,
     /// Another URL.
     Url(&'static str),
     /// Another text at a JSON pointer below the recorded body, such as `/value/from/name` in a
@@ -225,7 +225,7 @@ fn apply(expected: &mut Value, deviation: &Deviation) {
         Deviation::Failed(kind) => {
             expected["outcome"] = json!({"ok": false, "kind": kebab(&format!("{kind:?}"))});
         }
-        Deviation::Accepted => expected["outcome"] = json!({"ok": true}),
+        Deviation::Sent => expected["outcome"] = json!({"ok": true}),
         Deviation::Url(url) => expected["requests"][0]["url"] = json!(url),
         Deviation::Body(pointer, text) => {
             let body = &mut expected["requests"][0]["body"];

@@ -1,0 +1,49 @@
+//! E-mail texts: the settings' templates, and the host's own text that overrides them.
+
+use serde::Deserialize;
+
+use crate::failure::Failure;
+use crate::message::{Content, ContentType, Message};
+use crate::usage::{Template, Templates};
+
+/// One entry of a list of e-mail templates.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MailTemplate {
+    usage_type: String,
+    /// HTML where it is absent; most connectors' schemas require it.
+    #[serde(rename = "type", default = "html")]
+    content_type: ContentType,
+    subject: String,
+    content: String,
+}
+
+fn html() -> ContentType {
+    ContentType::Html
+}
+
+impl Template for MailTemplate {
+    fn usage_type(&self) -> &str {
+        &self.usage_type
+    }
+}
+
+impl Templates<MailTemplate> {
+    /// The message's text with its variables filled in: the overriding one, else the template's.
+    ///
+    /// # Errors
+    /// `template-not-found` where there is neither.
+    pub fn text(&self, message: &Message) -> Result<Content, Failure> {
+        if let Some(content) = message.content() {
+            return Ok(content);
+        }
+        let template = self.choose(&message.usage_type)?;
+        Ok(Content {
+            subject: message.render_line(&template.subject),
+            body: message.render(&template.content),
+            content_type: template.content_type,
+            reply_to: None,
+            send_from: None,
+        })
+    }
+}
