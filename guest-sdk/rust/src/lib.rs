@@ -18,6 +18,7 @@ mod number;
 mod payload;
 pub mod settings;
 pub mod sign;
+pub mod sms;
 pub mod template;
 #[cfg(all(feature = "testing", not(target_family = "wasm")))]
 pub mod testing;

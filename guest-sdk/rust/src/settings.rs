@@ -40,6 +40,27 @@ fn words(error: &str) -> String {
     }
 }
 
+/// A text of at least one character: reading an empty one fails.
+pub struct NonEmpty(String);
+
+impl std::ops::Deref for NonEmpty {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for NonEmpty {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Err(serde::de::Error::custom("must not be empty"));
+        }
+        Ok(Self(text))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;
@@ -58,6 +79,9 @@ mod tests {
     struct Inner {
         #[expect(dead_code, reason = "only read")]
         api_key: String,
+        #[serde(default, deserialize_with = "present")]
+        #[expect(dead_code, reason = "only read")]
+        pool: Option<NonEmpty>,
     }
 
     #[test]
@@ -68,6 +92,14 @@ mod tests {
                 "inner[0].apiKey: expected a string",
             ),
             (r#"{"inner":[{}]}"#, "inner[0]: missing field `apiKey`"),
+            (
+                r#"{"inner":[{"apiKey":"k","pool":""}]}"#,
+                "inner[0].pool: must not be empty",
+            ),
+            (
+                r#"{"inner":[{"apiKey":"k","pool":null}]}"#,
+                "inner[0].pool: expected a string",
+            ),
             (r#"{"inner":"sk_live"}"#, "inner: expected a sequence"),
             ("{}", "settings: missing field `inner`"),
             ("nonsense", "settings: expected ident"),

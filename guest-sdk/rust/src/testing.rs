@@ -11,7 +11,7 @@
 mod golden;
 mod signature;
 
-pub use golden::{Deviation, golden_rows, replay};
+pub use golden::{Deviation, golden_rows, replay, replay_own};
 pub use signature::verify;
 
 use serde_json::Value;
