@@ -74,7 +74,7 @@ impl Connector for AliyunSmsMas {
             .payload
             .without("locale")
             .with("min", VALIDITY)
-            .to_json()?;
+            .to_json();
         let parameters = [
             ("CountryCode", "86"),
             ("PhoneNumber", &number),

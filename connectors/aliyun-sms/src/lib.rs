@@ -90,7 +90,7 @@ impl Connector for AliyunSms {
             id: &settings.access_key_id,
             secret: &settings.access_key_secret,
         };
-        let variables = message.payload.without("locale").to_json()?;
+        let variables = message.payload.without("locale").to_json();
         let parameters = [
             ("PhoneNumbers", message.recipient.as_str()),
             ("SignName", &settings.sign_name),

@@ -125,6 +125,14 @@ impl Failure {
         self
     }
 
+    /// The same failure, to be tried again when a provider says so in words: seconds, or a date, as
+    /// in a `Retry-After` header. What cannot be read changes nothing.
+    #[must_use]
+    pub fn with_delay(mut self, value: &str, response: &Response) -> Self {
+        self.retry_after = delay(value, response).or(self.retry_after);
+        self
+    }
+
     /// The same failure as another kind.
     #[must_use]
     pub fn with_kind(mut self, kind: FailureKind) -> Self {
@@ -182,10 +190,13 @@ impl From<HttpError> for Failure {
     }
 }
 
+fn retry_after(response: &Response) -> Option<u64> {
+    delay(response.header("retry-after")?.trim(), response)
+}
+
 /// Milliseconds of a `Retry-After` header (RFC 9110, 10.2.3): seconds, or a date that counts from
 /// the response's own `Date`, else from the moment it arrived.
-fn retry_after(response: &Response) -> Option<u64> {
-    let value = response.header("retry-after")?.trim();
+fn delay(value: &str, response: &Response) -> Option<u64> {
     if let Ok(seconds) = value.parse::<u64>() {
         return seconds.checked_mul(1000);
     }

@@ -1,7 +1,8 @@
 //! A message's template variables: a JSON object that reads and writes exactly as JavaScript does.
 
-use serde::Serialize;
+use serde::de::Deserializer;
 use serde::ser::Serializer;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::failure::{Failure, FailureKind};
@@ -34,6 +35,14 @@ impl Payload {
         }
     }
 
+    /// The text of the JSON object, as JavaScript prints it.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // An object of JSON values always has a JSON form, and that is UTF-8.
+        let text = stringify(self).unwrap_or_default();
+        String::from_utf8(text).unwrap_or_default()
+    }
+
     /// The same variables without one.
     #[must_use]
     pub fn without(&self, name: &str) -> Self {
@@ -60,14 +69,22 @@ impl Payload {
         self.0.get(name)
     }
 
-    /// `JSON.stringify`: for providers that take the variables as a text.
-    ///
-    /// # Errors
-    /// `rejected` where there is no such text.
-    pub fn to_json(&self) -> Result<String, Failure> {
-        let text = stringify(self).map_err(|error| error.to_string());
-        text.and_then(|text| String::from_utf8(text).map_err(|error| error.to_string()))
-            .map_err(|words| Failure::new(FailureKind::Rejected, words))
+    /// These variables, and those of `defaults` that they do not name: JavaScript's
+    /// `{...defaults, ...these}`.
+    #[must_use]
+    pub fn over(&self, defaults: &Self) -> Self {
+        let mut map = defaults.0.clone();
+        map.extend(self.0.clone());
+        order_as_javascript(&mut map);
+        Self(map)
+    }
+}
+
+impl<'de> Deserialize<'de> for Payload {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut map = Map::deserialize(deserializer)?;
+        order_as_javascript(&mut map);
+        Ok(Self(map))
     }
 }
 
@@ -215,6 +232,14 @@ mod tests {
             round_trip(r#"{"a":"\ud83d","b":"\uD83D\uDE00 \\ud83d \udc00\ud83dx"}"#),
             "{\"a\":\"\u{fffd}\",\"b\":\"\u{1f600} \\\\ud83d \u{fffd}\u{fffd}x\"}"
         );
+    }
+
+    #[test]
+    fn defaults_keep_their_place_and_lose_their_value() {
+        let parse = |text| Payload::parse(text).map_err(|f| f.message).unwrap();
+        let payload = parse(r#"{"code":"1","7":true}"#);
+        let merged = payload.over(&parse(r#"{"code":"0","brand":"x"}"#));
+        assert_eq!(merged.to_json(), r#"{"7":true,"code":"1","brand":"x"}"#);
     }
 
     #[test]

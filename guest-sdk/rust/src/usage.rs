@@ -74,6 +74,24 @@ impl<'de, T: Template + Deserialize<'de>> Deserialize<'de> for Templates<T> {
     }
 }
 
+/// Reads a template list whose usage types must all be of [`ALL`], as some of the peer's connectors
+/// demand: for `#[serde(deserialize_with)]`.
+///
+/// # Errors
+/// Where a usage type is another one, and where [`Templates`] cannot be read.
+pub fn known<'de, T, D>(deserializer: D) -> Result<Templates<T>, D::Error>
+where
+    T: Template + Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    let templates = Templates::<T>::deserialize(deserializer)?;
+    if templates.0.iter().all(|t| ALL.contains(&t.usage_type())) {
+        Ok(templates)
+    } else {
+        Err(D::Error::custom("an unknown usage type"))
+    }
+}
+
 /// The first entry for the usage type, else the first for [`GENERIC`].
 pub fn choose<'a, T: Template>(templates: &'a [T], usage_type: &str) -> Option<&'a T> {
     let first = |wanted: &str| templates.iter().find(|t| t.usage_type() == wanted);

@@ -19,10 +19,10 @@ use crate::{
 pub enum Deviation {
     /// No request; this failure instead.
     Refused(FailureKind),
-    /// The same request; this failure where the peer sees a success.
+    /// The same request, and this failure.
     Failed(FailureKind),
-    /// The same request; a success where the peer cannot read the answer.
-    Sent,
+    /// The same request, and a receipt.
+    Accepted,
     /// Another URL.
     Url(&'static str),
     /// Another text at a JSON pointer below the recorded body, such as `/value/from/name` in a
@@ -146,6 +146,7 @@ fn message_of(case: &Value) -> Message {
         client_ip: text(&given["ip"]),
         locale: text(&given["payload"]["locale"]),
         content,
+        idempotency_key: text(&case["id"]).unwrap_or_default(),
         ..message(
             given["to"].as_str().unwrap_or_default(),
             given["type"].as_str().unwrap_or_default(),
@@ -238,7 +239,7 @@ fn apply(expected: &mut Value, deviation: &Deviation) {
         Deviation::Failed(kind) => {
             expected["outcome"] = json!({"ok": false, "kind": kebab(&format!("{kind:?}"))});
         }
-        Deviation::Sent => expected["outcome"] = json!({"ok": true}),
+        Deviation::Accepted => expected["outcome"] = json!({"ok": true}),
         Deviation::Url(url) => expected["requests"][0]["url"] = json!(url),
         Deviation::Body(pointer, text) => {
             let body = &mut expected["requests"][0]["body"];
