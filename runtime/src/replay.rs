@@ -23,6 +23,7 @@ use crate::settings::{Placeholders, PreparedSettings};
 
 mod check;
 mod result;
+mod signature;
 
 pub use check::{Expectation, check};
 

@@ -24,5 +24,6 @@ mod harness;
 mod hostile;
 mod replays;
 mod sandbox;
+mod signing;
 mod tidy;
 mod uploads;

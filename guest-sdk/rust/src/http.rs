@@ -225,6 +225,11 @@ pub fn path_segment(text: &str) -> String {
     encoded(text, b"-_.!~*'()", false)
 }
 
+/// Percent-encodes all but the unreserved characters of RFC 3986, 2.3.
+pub(crate) fn unreserved(text: &str) -> String {
+    encoded(text, b"-_.~", false)
+}
+
 fn form_encoded(text: &str) -> String {
     encoded(text, b"*-._", true)
 }

@@ -51,6 +51,10 @@ pub struct Message {
     pub idempotency_key: String,
     /// Milliseconds until the message expires.
     pub expires_in: u64,
+    /// When this attempt began: milliseconds since the Unix epoch.
+    pub now_ms: u64,
+    /// Random, new for each attempt.
+    pub nonce: [u8; 16],
 }
 
 impl Message {
@@ -76,6 +80,20 @@ impl Message {
             reply_to: content.reply_to.as_deref().map(|t| self.render_line(t)),
             send_from: content.send_from.as_deref().map(|t| self.render_line(t)),
         })
+    }
+
+    /// The nonce as a random UUID (RFC 9562, 5.4).
+    #[must_use]
+    pub fn uuid(&self) -> String {
+        let bits = u128::from_be_bytes(self.nonce);
+        format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            bits >> 96,
+            bits >> 80 & 0xffff,
+            bits >> 64 & 0xfff,
+            bits >> 48 & 0x3fff | 0x8000,
+            bits & 0xffff_ffff_ffff
+        )
     }
 
     /// Refuses a recipient that could end a line of a protocol, before any request.

@@ -46,6 +46,26 @@ impl Payload {
         String::from_utf8(text).unwrap_or_default()
     }
 
+    /// The same variables without one.
+    #[must_use]
+    pub fn without(&self, name: &str) -> Self {
+        let mut map = self.0.clone();
+        map.shift_remove(name);
+        Self(map)
+    }
+
+    /// The same variables with a text, in the place of the one that it replaces, else behind the others.
+    #[must_use]
+    pub fn with(mut self, name: &str, text: &str) -> Self {
+        self.0.insert(name.to_owned(), text.into());
+        self
+    }
+
+    /// The values, in order.
+    pub fn values(&self) -> impl Iterator<Item = &Value> {
+        self.0.values()
+    }
+
     /// The value of a variable, by its first name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {

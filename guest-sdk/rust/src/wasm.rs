@@ -1,6 +1,6 @@
 //! The contract's bindings, and the way between its types and this crate's. Only in a component.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::connector::{self, Channel, Connector};
 use crate::failure::{Failure, FailureKind};
@@ -97,17 +97,26 @@ fn exchange(request: Request) -> Result<Response, HttpError> {
         http::HttpError::Interrupted => HttpError::Interrupted,
         http::HttpError::ResponseTooLarge => HttpError::ResponseTooLarge,
     })?;
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
     Ok(Response {
         status: response.status,
         headers: response.headers,
         body: response.body,
-        received_at: since_epoch.map_or(0, |time| time.as_secs()),
+        received_at: since_epoch().as_secs(),
     })
 }
 
+fn since_epoch() -> Duration {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    since_epoch.unwrap_or_default()
+}
+
 fn message_of(message: types::Message) -> Result<Message, Failure> {
+    // The first draw of the send, before anything else can take from the random source.
+    let random = wasip2::random::random::get_random_bytes(16);
+    let nonce = random.try_into().unwrap_or_default();
     Ok(Message {
+        now_ms: u64::try_from(since_epoch().as_millis()).unwrap_or(u64::MAX),
+        nonce,
         payload: Payload::parse(&message.payload)?,
         recipient: message.recipient,
         usage_type: message.usage_type,
