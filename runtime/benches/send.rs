@@ -37,6 +37,10 @@ mod wire;
 
 use report::Report;
 
+// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What this process is asked to be.
 #[derive(Default)]
 struct Arguments {
