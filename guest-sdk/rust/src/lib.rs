@@ -7,6 +7,8 @@
 //! Secrets in the settings are opaque placeholders here; the host fills them in on the way out.
 
 pub mod aliyun;
+#[cfg(target_family = "wasm")]
+mod arena;
 mod connector;
 mod date;
 pub mod endpoint;
@@ -29,6 +31,10 @@ pub mod webhook;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod wasm;
+
+#[cfg(target_family = "wasm")]
+#[global_allocator]
+static ARENA: arena::Arena = arena::Arena::new();
 
 pub use connector::{About, Channel, Connector, Receipt, SecretGrant, send};
 pub use failure::{Failure, FailureKind, one_line};
