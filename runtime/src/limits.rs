@@ -22,6 +22,8 @@ pub struct Limits {
     pub resources: usize,
     /// Random bytes in one call.
     pub random_bytes: u64,
+    /// Signatures and key derivations a send.
+    pub signatures: u32,
     /// HTTP requests a send.
     pub requests: u32,
     /// Distinct hosts a send.
@@ -68,6 +70,7 @@ impl Default for Limits {
             hostcall_bytes: 2 << 20,
             resources: 256,
             random_bytes: 64 << 10,
+            signatures: 16,
             requests: 16,
             hosts: 4,
             headers: 100,

@@ -174,7 +174,7 @@ pub struct OutgoingMessage {
     pub locale: Option<String>,
     /// IP address of the person that asked for the message.
     pub client_ip: Option<String>,
-    /// A text that is rendered already.
+    /// The tenant's own text, its template variables not filled in.
     pub content: Option<Content>,
     /// The same over all attempts.
     pub idempotency_key: String,

@@ -26,6 +26,7 @@ use crate::settings::{Placeholders, PreparedSettings};
 mod check;
 mod mail;
 mod result;
+mod signature;
 
 pub use check::{Expectation, check};
 

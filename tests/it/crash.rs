@@ -60,6 +60,13 @@ impl Process {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
+
+    /// SIGTERM: as an operator ends a server.
+    fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        assert!(sent.success());
+    }
 }
 
 impl Drop for Process {
@@ -67,6 +74,18 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Data of a server with one tenant, made in this process for one that will be ended; the tenant's key,
+/// and an address that is free to listen on.
+async fn set_up(provider: &Provider) -> (String, tempfile::TempDir, SocketAddr) {
+    let house = House::start().await;
+    let key = house
+        .tenant("acme", &format!("http://{}/", provider.address), None)
+        .await;
+    let folder = house.stop().await;
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    (key, folder, listener.local_addr().unwrap())
 }
 
 /// Every tenth message lives for a second only: the provider must never see it later.
@@ -155,17 +174,8 @@ fn arrivals_by_number(arrivals: &[Arrival]) -> HashMap<usize, Vec<SystemTime>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_kills_lose_nothing_send_nothing_late_and_mark_every_repeat() {
     let provider = Provider::start(|_| (StatusCode::OK, HeaderMap::new(), "{}".into())).await;
-    // Set up in this process, then handed over to the one that is killed.
-    let house = House::start().await;
-    let key = house
-        .tenant("acme", &format!("http://{}/", provider.address), None)
-        .await;
-    let folder = house.stop().await;
+    let (key, folder, address) = set_up(&provider).await;
     let data = folder.path().join("data");
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-
     let (starts, started) = watch::channel(0);
     let mut process = Process::start(&data, address, starts);
     let (next, ids) = (
@@ -256,4 +266,41 @@ fn judge(
         }
     }
     println!("{MESSAGES} messages, {KILLS} kills, {repeats} marked repeats");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminated_server_finishes_what_is_under_way_and_takes_nothing_new() {
+    let (begun, mut under_way) = tokio::sync::mpsc::unbounded_channel();
+    let (open, closed) = std::sync::mpsc::channel::<()>();
+    let closed = std::sync::Mutex::new(closed);
+    let provider = Provider::start(move |_| {
+        begun.send(()).unwrap();
+        closed.lock().unwrap().recv().unwrap();
+        (StatusCode::OK, HeaderMap::new(), "{}".into())
+    })
+    .await;
+    let (key, folder, address) = set_up(&provider).await;
+    let data = folder.path().join("data");
+    let (starts, started) = watch::channel(0);
+    let mut process = Process::start(&data, address, starts);
+    // 1 and 2: neither is one of those that live for a second only.
+    let mut ids = HashMap::new();
+    for number in [1, 2] {
+        let answer = accepted(address, &key, number, started.clone()).await;
+        ids.insert(number, answer.text_at("/id"));
+    }
+    under_way.recv().await.unwrap();
+    process.terminate();
+    while call(address, "GET", "/healthz", &[], "").await.is_ok() {}
+    open.send(()).unwrap();
+    open.send(()).unwrap();
+    assert!(process.child.wait().unwrap().success());
+    process = Process::start(&data, address, process.starts.clone());
+    for message in finished(address, &key, &ids, &provider).await.values() {
+        assert_eq!(message["state"], "sent", "{message}");
+        assert_eq!(message["attempt_count"], 1, "{message}");
+        assert_eq!(message["possible_duplicate"], false, "{message}");
+    }
+    assert_eq!(provider.count(), 2);
+    process.kill();
 }

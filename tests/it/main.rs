@@ -26,5 +26,6 @@ mod hostile;
 mod mail_servers;
 mod replays;
 mod sandbox;
+mod signing;
 mod tidy;
 mod uploads;

@@ -85,9 +85,9 @@ impl Sandbox {
         limits: Limits,
         clock: GuestClock,
     ) -> Performed {
-        let settings = json!({ "act": act, "secret": SECRET });
+        let settings = json!({ "act": act, "secret": SECRET, "ungranted": "another-secret" });
         let (settings, secrets) = guest.schema.split(settings);
-        let prepared = PreparedSettings::new(settings.clone(), &secrets, &[]);
+        let prepared = PreparedSettings::new(settings.clone(), &secrets, &guest.info.secret_grants);
         let (text, placeholders) = prepared.fill([7; 16]);
         let capture = Arc::new(Capture::new(vec![pong(); 32]));
         let ceiling = Arc::new(Ceiling::new(&EgressConfig::default()).unwrap());

@@ -13,6 +13,80 @@ use crate::certificates::Authority;
 /// The uid of `nobody` and the gid of `nogroup` on Debian: whom the mail belongs to.
 const NOBODY: u32 = 65534;
 
+/// Everything below its own folder, one virtual mailbox, and mail from those alone who log in under TLS.
+const MAIN: &str = "compatibility_level = 3.6
+queue_directory = @folder@/spool
+data_directory = @folder@/data
+maillog_file = @folder@/postfix.log
+maillog_file_prefixes = @folder@
+myhostname = @name@
+mydestination =
+mynetworks =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+alias_maps =
+alias_database =
+local_recipient_maps =
+virtual_mailbox_domains = @domain@
+virtual_mailbox_base = @folder@/mail
+virtual_mailbox_maps = inline:{ @mailbox@=box/ }
+virtual_uid_maps = static:65534
+virtual_gid_maps = static:65534
+smtpd_tls_cert_file = @certificate@
+smtpd_tls_key_file = @key@
+smtpd_tls_auth_only = yes
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = @folder@/spool/sasl
+smtpd_recipient_restrictions = reject_unlisted_recipient, permit_sasl_authenticated, reject
+smtpd_peername_lookup = no
+";
+
+/// Nothing in a chroot, and no service that sends mail on.
+const MASTER: &str = "127.0.0.1:@starttls@ inet n - n - - smtpd -o smtpd_tls_security_level=encrypt
+127.0.0.1:@tls@ inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n - 1 qmgr
+tlsmgr unix - - n - 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+flush unix n - n - 0 flush
+proxymap unix - - n - - proxymap
+error unix - - n - - error
+retry unix - - n - - error
+anvil unix - - n - 1 anvil
+virtual unix - n n - - virtual
+postlog unix-dgram n - n - 1 postlogd
+";
+
+const DOVECOT: &str = "base_dir = @folder@/dovecot
+state_dir = @folder@/dovecot
+log_path = @folder@/dovecot.log
+protocols =
+ssl = no
+auth_mechanisms = plain login cram-md5
+default_internal_user = nobody
+default_login_user = nobody
+default_internal_group = nogroup
+passdb {
+  driver = passwd-file
+  args = scheme=PLAIN @folder@/users
+}
+service auth {
+  unix_listener @folder@/spool/sasl {
+    mode = 0666
+  }
+}
+service anvil {
+  chroot =
+}
+service stats {
+  chroot =
+}
+";
+
 /// A running server that takes mail for one mailbox from those who log in, and keeps it.
 #[derive(Debug)]
 pub struct Postfix {
@@ -71,95 +145,30 @@ impl Postfix {
         user: &str,
         password: &str,
     ) {
-        let folder = self.folder.path().display();
+        let folder = self.folder.path().display().to_string();
         let (certificate, key) = authority.files(name);
-        let (certificate, key) = (certificate.display(), key.display());
         let domain = mailbox.rsplit('@').next().unwrap_or_default();
-        let main = format!(
-            "compatibility_level = 3.6
-queue_directory = {folder}/spool
-data_directory = {folder}/data
-maillog_file = {folder}/postfix.log
-maillog_file_prefixes = {folder}
-myhostname = {name}
-mydestination =
-mynetworks =
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-alias_maps =
-alias_database =
-local_recipient_maps =
-virtual_mailbox_domains = {domain}
-virtual_mailbox_base = {folder}/mail
-virtual_mailbox_maps = inline:{{ {mailbox}=box/ }}
-virtual_uid_maps = static:{NOBODY}
-virtual_gid_maps = static:{NOBODY}
-smtpd_tls_cert_file = {certificate}
-smtpd_tls_key_file = {key}
-smtpd_tls_auth_only = yes
-smtpd_sasl_auth_enable = yes
-smtpd_sasl_type = dovecot
-smtpd_sasl_path = {folder}/spool/sasl
-smtpd_recipient_restrictions = reject_unlisted_recipient, permit_sasl_authenticated, reject
-smtpd_peername_lookup = no
-"
-        );
-        let mut master = format!(
-            "127.0.0.1:{} inet n - n - - smtpd -o smtpd_tls_security_level=encrypt
-127.0.0.1:{} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
-",
-            self.starttls, self.tls
-        );
-        // Service; whether only Postfix may reach it, whether it runs without root, how many at once; none
-        // in a chroot.
-        for (service, private, unprivileged, limit) in [
-            ("cleanup", "n", "-", "0"),
-            ("qmgr", "n", "-", "1"),
-            ("tlsmgr", "-", "-", "1"),
-            ("bounce", "-", "-", "0"),
-            ("proxymap", "-", "-", "-"),
-            ("error", "-", "-", "-"),
-            ("anvil", "-", "-", "1"),
-            ("virtual", "-", "n", "-"),
-        ] {
-            master.push_str(&format!(
-                "{service} unix {private} {unprivileged} n - {limit} {service}\n"
-            ));
+        let values = [
+            ("folder", folder.as_str()),
+            ("name", name),
+            ("domain", domain),
+            ("mailbox", mailbox),
+            ("certificate", &certificate.display().to_string()),
+            ("key", &key.display().to_string()),
+            ("starttls", &self.starttls.to_string()),
+            ("tls", &self.tls.to_string()),
+        ];
+        let files = [
+            ("etc/main.cf", MAIN),
+            ("etc/master.cf", MASTER),
+            ("dovecot.conf", DOVECOT),
+        ];
+        for (file, template) in files {
+            let fill = |text: String, (name, value): &(&str, &str)| {
+                text.replace(&format!("@{name}@"), value)
+            };
+            self.write(file, &values.iter().fold(template.to_owned(), fill));
         }
-        master.push_str("rewrite unix - - n - - trivial-rewrite\n");
-        master.push_str("defer unix - - n - 0 bounce\ntrace unix - - n - 0 bounce\n");
-        master.push_str("flush unix n - n 1000? 0 flush\nretry unix - - n - - error\n");
-        master.push_str("postlog unix-dgram n - n - 1 postlogd\n");
-        let dovecot = format!(
-            "base_dir = {folder}/dovecot
-state_dir = {folder}/dovecot
-log_path = {folder}/dovecot.log
-protocols =
-ssl = no
-auth_mechanisms = plain login cram-md5
-default_internal_user = nobody
-default_login_user = nobody
-default_internal_group = nogroup
-passdb {{
-  driver = passwd-file
-  args = scheme=PLAIN {folder}/users
-}}
-service auth {{
-  unix_listener {folder}/spool/sasl {{
-    mode = 0666
-  }}
-}}
-service anvil {{
-  chroot =
-}}
-service stats {{
-  chroot =
-}}
-"
-        );
-        self.write("etc/main.cf", &main);
-        self.write("etc/master.cf", &master);
-        self.write("dovecot.conf", &dovecot);
         self.write("users", &format!("{user}:{{PLAIN}}{password}\n"));
         chown(self.path("mail"), Some(NOBODY), Some(NOBODY)).expect("owned");
         let owner = Command::new("chown")

@@ -4,8 +4,8 @@
 //! <https://support.sendgrid.com/hc/en-us/articles/18322114821403>; both read 2026-11-21.
 
 use sendbox_guest::{
-    About, Channel, Connector, ContentType, Failure, FailureKind, Message, Receipt, Request,
-    Response, Template, Templates,
+    About, Channel, Connector, ContentType, Failure, FailureKind, MailTemplate, Message, Receipt,
+    Request, Response, Templates,
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,22 +23,6 @@ pub struct Settings {
     #[serde(default)]
     from_name: String,
     templates: Templates<MailTemplate>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MailTemplate {
-    usage_type: String,
-    #[serde(rename = "type")]
-    content_type: ContentType,
-    subject: String,
-    content: String,
-}
-
-impl Template for MailTemplate {
-    fn usage_type(&self) -> &str {
-        &self.usage_type
-    }
 }
 
 impl Connector for SendGrid {
@@ -69,37 +53,22 @@ impl Connector for SendGrid {
 
     fn request(settings: &Settings, message: &Message) -> Result<Request, Failure> {
         let own_name = Some(settings.from_name.as_str());
-        let (to_name, from_name, subject, content) = match message.content() {
+        let text = settings.templates.text(message)?;
+        let (to_name, from_name) = match &message.content {
             // As the peer does: the sender's name goes to the recipient, not beside the sender.
-            Some(content) => (
-                own_name,
-                content.send_from,
-                content.subject,
-                Content {
-                    content_type: content.content_type,
-                    value: content.body,
-                },
-            ),
-            None => {
-                let template = settings.templates.choose(&message.usage_type)?;
-                (
-                    None,
-                    own_name.map(Into::into),
-                    message.render_line(&template.subject),
-                    Content {
-                        content_type: template.content_type,
-                        value: message.render(&template.content),
-                    },
-                )
-            }
+            Some(_) => (own_name, text.send_from.as_deref()),
+            None => (None, own_name),
         };
         Request::post(URL).bearer(&settings.api_key).json(&Mail {
             personalizations: [Personalization {
                 to: [Address::new(&message.recipient, to_name)],
             }],
-            from: Address::new(&settings.from_email, from_name.as_deref()),
-            subject,
-            content: [content],
+            from: Address::new(&settings.from_email, from_name),
+            subject: &text.subject,
+            content: [Content {
+                content_type: text.content_type,
+                value: &text.body,
+            }],
         })
     }
 
@@ -138,8 +107,8 @@ mod wire;
 struct Mail<'a> {
     personalizations: [Personalization<'a>; 1],
     from: Address<'a>,
-    subject: String,
-    content: [Content; 1],
+    subject: &'a str,
+    content: [Content<'a>; 1],
 }
 
 #[derive(Serialize)]
@@ -162,10 +131,10 @@ impl<'a> Address<'a> {
 }
 
 #[derive(Serialize)]
-struct Content {
+struct Content<'a> {
     #[serde(rename = "type")]
     content_type: ContentType,
-    value: String,
+    value: &'a str,
 }
 
 #[derive(Deserialize)]

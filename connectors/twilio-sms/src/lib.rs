@@ -3,10 +3,10 @@
 //! Protocol: <https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource>;
 //! codes: <https://www.twilio.com/docs/api/errors>; both read 2026-11-21.
 
-use sendbox_guest::http::path_segment;
+use sendbox_guest::http::setting_segment;
+use sendbox_guest::sms::{self, TextTemplate};
 use sendbox_guest::{
-    About, Channel, Connector, Failure, FailureKind, Message, Receipt, Request, Response, Template,
-    Templates,
+    About, Channel, Connector, Failure, FailureKind, Message, Receipt, Request, Response, Templates,
 };
 use serde::Deserialize;
 
@@ -26,20 +26,7 @@ pub struct Settings {
     from_messaging_service_sid: String,
     #[serde(default)]
     disable_risk_check: bool,
-    templates: Templates<SmsTemplate>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SmsTemplate {
-    usage_type: String,
-    content: String,
-}
-
-impl Template for SmsTemplate {
-    fn usage_type(&self) -> &str {
-        &self.usage_type
-    }
+    templates: Templates<TextTemplate>,
 }
 
 impl Connector for TwilioSms {
@@ -69,17 +56,8 @@ impl Connector for TwilioSms {
     type Settings = Settings;
 
     fn request(settings: &Settings, message: &Message) -> Result<Request, Failure> {
-        let text = match message.content() {
-            Some(content) => content.body,
-            None => {
-                let template = settings.templates.choose(&message.usage_type)?;
-                message.render(&template.content)
-            }
-        };
-        let account = path_segment(&settings.account_sid);
-        if matches!(account.as_str(), "." | "..") {
-            return Err(Failure::invalid_settings("accountSID", "is not a SID"));
-        }
+        let text = sms::text(message, |usage_type| settings.templates.choose(usage_type))?;
+        let account = setting_segment("accountSID", &settings.account_sid)?;
         let to = &message.recipient;
         let number = to.strip_prefix('+').unwrap_or(to);
         let risk_check = if settings.disable_risk_check {
@@ -158,11 +136,5 @@ fn refusal(response: &Response, code: u32, message: Option<String>) -> Failure {
         _ if response.is_success() => FailureKind::Rejected,
         _ => FailureKind::of_status(response.status),
     };
-    let failure = Failure::from_response(response)
-        .with_kind(kind)
-        .with_code(code);
-    match message {
-        Some(message) => failure.with_message(message),
-        None => failure,
-    }
+    Failure::of_provider(response, kind, code, message)
 }

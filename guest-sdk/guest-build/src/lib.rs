@@ -22,6 +22,13 @@ pub const PREBUILT: &str = "SENDBOX_PREBUILT_CONNECTORS";
 
 const PROFILE: &str = "guest";
 
+/// A heap of 256 KiB from the start: a memory that grows during a send costs the host two changes of
+/// page protection, about a fifth of the send's CPU. Pages that are not touched cost nothing.
+const LINKER: (&str, &str) = (
+    "CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS",
+    "-Clink-arg=--initial-heap=262144",
+);
+
 /// Inherited variables that are meant for the outer build and would change, wrap or misplace
 /// the nested one.
 const FOREIGN: [&str; 14] = [
@@ -115,6 +122,7 @@ fn build(out_dir: &Path, packages: &[&str]) -> Result<Vec<(String, PathBuf)>, Er
     for (name, _) in env::vars_os().filter(|(name, _)| is_foreign(name)) {
         cargo.env_remove(name);
     }
+    cargo.env(LINKER.0, LINKER.1);
     let status = cargo.status().map_err(Error::Cargo)?;
     if !status.success() {
         return Err(Error::Build(packages.join(", ")));

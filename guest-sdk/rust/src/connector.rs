@@ -29,6 +29,19 @@ pub struct SecretGrant {
     pub signing: bool,
 }
 
+impl SecretGrant {
+    /// A grant to sign with a secret, and nothing else.
+    #[must_use]
+    pub const fn signing(setting: &'static str) -> Self {
+        Self {
+            setting,
+            query: false,
+            body: false,
+            signing: true,
+        }
+    }
+}
+
 /// What a connector says of itself, the same on every call.
 #[derive(Debug, Clone, Copy)]
 pub struct About {

@@ -101,6 +101,16 @@ impl Failure {
         }
     }
 
+    /// A 2xx without the answer that the provider's documents promise: it may have accepted.
+    #[must_use]
+    pub fn unreadable(response: &Response) -> Self {
+        let words = format!(
+            "HTTP status {} without the provider's answer",
+            response.status
+        );
+        Self::new(FailureKind::Unknown, words).with_code(response.status)
+    }
+
     /// The same failure with the provider's own code.
     #[must_use]
     pub fn with_code(mut self, code: impl ToString) -> Self {
@@ -115,11 +125,37 @@ impl Failure {
         self
     }
 
+    /// The same failure, to be tried again when a provider says so in words: seconds, or a date, as
+    /// in a `Retry-After` header. What cannot be read changes nothing.
+    #[must_use]
+    pub fn with_delay(mut self, value: &str, response: &Response) -> Self {
+        self.retry_after = delay(value, response).or(self.retry_after);
+        self
+    }
+
     /// The same failure as another kind.
     #[must_use]
     pub fn with_kind(mut self, kind: FailureKind) -> Self {
         self.kind = kind;
         self
+    }
+
+    /// What the provider's own code and words stand for, inside whichever response; its
+    /// `Retry-After` is kept.
+    #[must_use]
+    pub fn of_provider(
+        response: &Response,
+        kind: FailureKind,
+        code: impl ToString,
+        words: Option<String>,
+    ) -> Self {
+        let failure = Self::from_response(response)
+            .with_kind(kind)
+            .with_code(code);
+        match words.filter(|words| !words.is_empty()) {
+            Some(words) => failure.with_message(words),
+            None => failure,
+        }
     }
 }
 
@@ -154,10 +190,13 @@ impl From<HttpError> for Failure {
     }
 }
 
+fn retry_after(response: &Response) -> Option<u64> {
+    delay(response.header("retry-after")?.trim(), response)
+}
+
 /// Milliseconds of a `Retry-After` header (RFC 9110, 10.2.3): seconds, or a date that counts from
 /// the response's own `Date`, else from the moment it arrived.
-fn retry_after(response: &Response) -> Option<u64> {
-    let value = response.header("retry-after")?.trim();
+fn delay(value: &str, response: &Response) -> Option<u64> {
     if let Ok(seconds) = value.parse::<u64>() {
         return seconds.checked_mul(1000);
     }

@@ -23,7 +23,7 @@ pub enum Credential {
     Header(String, String),
 }
 
-/// One HTTP request. Its `Debug` shows neither headers nor body.
+/// One HTTP request. Its `Debug` shows neither query, nor headers, nor body.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// `GET`, `POST` or another method of the contract.
@@ -43,8 +43,18 @@ pub struct Request {
 impl Request {
     /// A POST without headers or body.
     pub fn post(url: impl Into<String>) -> Self {
+        Self::new("POST", url)
+    }
+
+    /// A GET of `url` with the pairs as its query (WHATWG URL, `application/x-www-form-urlencoded`).
+    #[must_use]
+    pub fn get(url: &str, query: &[(&str, &str)]) -> Self {
+        Self::new("GET", format!("{url}?{}", form_pairs(query)))
+    }
+
+    fn new(method: &'static str, url: impl Into<String>) -> Self {
         Self {
-            method: "POST",
+            method,
             url: url.into(),
             headers: Vec::new(),
             body: Vec::new(),
@@ -91,14 +101,17 @@ impl Request {
         Ok(self.header("content-type", "application/json"))
     }
 
+    /// Sets a header that is there already, such as a content type with a character set.
+    #[must_use]
+    pub fn replace_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(known, _)| known != name);
+        self.header(name, value)
+    }
+
     /// The pairs as a form (WHATWG URL, `application/x-www-form-urlencoded`).
     #[must_use]
     pub fn form(mut self, pairs: &[(&str, &str)]) -> Self {
-        let pairs = pairs.iter().map(|(name, value)| {
-            let (name, value) = (form_encoded(name), form_encoded(value));
-            format!("{name}={value}")
-        });
-        self.body = pairs.collect::<Vec<_>>().join("&").into_bytes();
+        self.body = form_pairs(pairs).into_bytes();
         self.header("content-type", "application/x-www-form-urlencoded")
     }
 
@@ -122,7 +135,8 @@ impl Request {
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.method, self.url)
+        let url = self.url.split('?').next().unwrap_or_default();
+        write!(f, "{} {url}", self.method)
     }
 }
 
@@ -193,14 +207,38 @@ pub enum HttpError {
     ResponseTooLarge,
 }
 
+/// A value of the settings as one segment of a URL's path.
+///
+/// # Errors
+/// `invalid-settings` with the field's name where the segment would climb the path.
+pub fn setting_segment(field: &str, value: &str) -> Result<String, Failure> {
+    let segment = path_segment(value);
+    if matches!(segment.as_str(), "." | "..") {
+        return Err(Failure::invalid_settings(field, "is not an id"));
+    }
+    Ok(segment)
+}
+
 /// Percent-encodes one segment of a URL's path, as JavaScript's `encodeURIComponent` does.
 #[must_use]
 pub fn path_segment(text: &str) -> String {
     encoded(text, b"-_.!~*'()", false)
 }
 
+/// Percent-encodes all but the unreserved characters of RFC 3986, 2.3.
+pub(crate) fn unreserved(text: &str) -> String {
+    encoded(text, b"-_.~", false)
+}
+
 fn form_encoded(text: &str) -> String {
     encoded(text, b"*-._", true)
+}
+
+fn form_pairs(pairs: &[(&str, &str)]) -> String {
+    let pairs = pairs
+        .iter()
+        .map(|(name, value)| format!("{}={}", form_encoded(name), form_encoded(value)));
+    pairs.collect::<Vec<_>>().join("&")
 }
 
 /// Percent-encodes all but ASCII letters, digits and `literal`.
@@ -241,6 +279,13 @@ mod tests {
     }
 
     #[test]
+    fn a_query_is_encoded_like_a_form() {
+        let request = Request::get("https://x.example/a", &[("u", "a&b"), ("c", "\u{e9} ")]);
+        assert_eq!(request.method, "GET");
+        assert_eq!(request.url, "https://x.example/a?u=a%26b&c=%C3%A9+");
+    }
+
+    #[test]
     fn a_path_segment_cannot_leave_its_place() {
         assert_eq!(path_segment("AC/../x?y#z%"), "AC%2F..%2Fx%3Fy%23z%25");
     }
@@ -256,7 +301,7 @@ mod tests {
 
     #[test]
     fn debug_shows_no_credential() {
-        let request = Request::post("https://x.example").bearer("s3cret");
+        let request = Request::post("https://x.example?key=s3cret").bearer("s3cret");
         assert_eq!(format!("{request:?}"), "POST https://x.example");
     }
 

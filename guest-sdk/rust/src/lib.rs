@@ -6,6 +6,7 @@
 //!
 //! Secrets in the settings are opaque placeholders here; the host fills them in on the way out.
 
+pub mod aliyun;
 mod connector;
 mod date;
 pub mod endpoint;
@@ -19,6 +20,8 @@ pub mod mime;
 mod number;
 mod payload;
 pub mod settings;
+pub mod sign;
+pub mod sms;
 #[cfg(feature = "smtp")]
 pub mod smtp;
 pub mod template;
@@ -38,7 +41,7 @@ pub use mail::MailTemplate;
 pub use mailbox::Mailbox;
 pub use message::{Content, ContentType, Message};
 pub use payload::Payload;
-pub use usage::{Template, Templates};
+pub use usage::{CodeTemplate, Template, Templates};
 
 /// Exports a [`Connector`] as a component. Does nothing outside WebAssembly, where the exported
 /// names do not link.

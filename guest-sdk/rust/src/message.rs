@@ -1,7 +1,6 @@
 //! What is to be sent, as the host hands it over.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::failure::{Failure, FailureKind, one_line};
 use crate::payload::Payload;
@@ -52,6 +51,10 @@ pub struct Message {
     pub idempotency_key: String,
     /// Milliseconds until the message expires.
     pub expires_in: u64,
+    /// When this attempt began: milliseconds since the Unix epoch.
+    pub now_ms: u64,
+    /// Random, new for each attempt.
+    pub nonce: [u8; 16],
 }
 
 impl Message {
@@ -79,6 +82,20 @@ impl Message {
         })
     }
 
+    /// The nonce as a random UUID (RFC 9562, 5.4).
+    #[must_use]
+    pub fn uuid(&self) -> String {
+        let bits = u128::from_be_bytes(self.nonce);
+        format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            bits >> 96,
+            bits >> 80 & 0xffff,
+            bits >> 64 & 0xfff,
+            bits >> 48 & 0x3fff | 0x8000,
+            bits & 0xffff_ffff_ffff
+        )
+    }
+
     /// Refuses a recipient that could end a line of a protocol, before any request.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         if self.recipient.contains(char::is_control) {
@@ -94,19 +111,34 @@ impl Message {
     /// recipient, and an echoing one the code.
     pub(crate) fn conceal(&self, mut failure: Failure) -> Failure {
         const SHORTEST: usize = 4;
-        let variables = ["code", "link"]
-            .iter()
-            .filter_map(|name| self.payload.get(name));
-        let values = variables.filter_map(Value::as_str);
-        let values = values.chain([
+        // Rendered, because a code may be a number; a missing one renders as itself.
+        let variables = ["{{code}}", "{{link}}"].map(|variable| self.render(variable));
+        let values = variables.iter().map(String::as_str).chain([
             self.recipient.as_str(),
             self.recipient.trim_start_matches('+'),
         ]);
-        for value in values.filter(|value| value.len() >= SHORTEST) {
+        let mut values: Vec<_> = values.filter(|value| value.len() >= SHORTEST).collect();
+        // A code may be a part of the number: it must not cut it in two that stay readable.
+        while let Some((at, _)) = values.iter().enumerate().max_by_key(|(_, v)| v.len()) {
+            let value = values.swap_remove(at);
             if failure.message.contains(value) {
                 failure.message = failure.message.replace(value, "…");
             }
         }
         failure
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_a_number_nor_a_code_inside_it_stays_readable() {
+        let payload = serde_json::json!({"code": 123_456});
+        let message = crate::testing::message("+4915112345678", "SignIn", &payload);
+        let words = "no 123456 to +4915112345678 or 4915112345678";
+        let failure = message.conceal(Failure::new(FailureKind::Rejected, words));
+        assert_eq!(failure.message, "no … to … or …");
     }
 }

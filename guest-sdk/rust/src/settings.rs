@@ -1,6 +1,6 @@
 //! Reads an integration's settings, and names the field that does not fit.
 
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 
 use crate::failure::Failure;
 
@@ -18,6 +18,16 @@ pub fn parse<S: DeserializeOwned>(text: &str) -> Result<S, Failure> {
     })
 }
 
+/// For `deserialize_with` beside `default`: an optional field that may be absent and must not be null.
+///
+/// # Errors
+/// Those of the field's own type.
+pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 /// What was expected, of an error such as "invalid type: integer `1`, expected a string at line 1
 /// column 9".
 fn words(error: &str) -> String {
@@ -27,6 +37,27 @@ fn words(error: &str) -> String {
     match error.split_once(", expected ") {
         Some((_, expected)) => format!("expected {expected}"),
         None => error.to_owned(),
+    }
+}
+
+/// A text of at least one character: reading an empty one fails.
+pub struct NonEmpty(String);
+
+impl std::ops::Deref for NonEmpty {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for NonEmpty {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Err(serde::de::Error::custom("must not be empty"));
+        }
+        Ok(Self(text))
     }
 }
 
@@ -48,6 +79,9 @@ mod tests {
     struct Inner {
         #[expect(dead_code, reason = "only read")]
         api_key: String,
+        #[serde(default, deserialize_with = "present")]
+        #[expect(dead_code, reason = "only read")]
+        pool: Option<NonEmpty>,
     }
 
     #[test]
@@ -58,6 +92,14 @@ mod tests {
                 "inner[0].apiKey: expected a string",
             ),
             (r#"{"inner":[{}]}"#, "inner[0]: missing field `apiKey`"),
+            (
+                r#"{"inner":[{"apiKey":"k","pool":""}]}"#,
+                "inner[0].pool: must not be empty",
+            ),
+            (
+                r#"{"inner":[{"apiKey":"k","pool":null}]}"#,
+                "inner[0].pool: expected a string",
+            ),
             (r#"{"inner":"sk_live"}"#, "inner: expected a sequence"),
             ("{}", "settings: missing field `inner`"),
             ("nonsense", "settings: expected ident"),

@@ -74,7 +74,16 @@ fn lookup(path: &str, payload: &Payload) -> Option<String> {
     Some(to_text(value))
 }
 
-/// JavaScript's `String(value)`, with an empty text for null.
+/// JavaScript's `String(value)`.
+#[must_use]
+pub fn string(value: &Value) -> String {
+    match value {
+        Value::Null => "null".into(),
+        value => to_text(value),
+    }
+}
+
+/// [`string`], with an empty text for null.
 fn to_text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),

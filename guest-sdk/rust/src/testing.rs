@@ -9,8 +9,10 @@
 )]
 
 mod golden;
+mod signature;
 
 pub use golden::{Deviation, golden_rows, message_of, replay, replay_own};
+pub use signature::verify;
 
 use serde_json::Value;
 
@@ -28,6 +30,8 @@ pub fn message(recipient: &str, usage_type: &str, payload: &Value) -> Message {
         content: None,
         idempotency_key: "0193-test".into(),
         expires_in: 600_000,
+        now_ms: 1_767_323_045_678,
+        nonce: [7; 16],
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 
 use crate::failure::Failure;
 
@@ -41,6 +42,18 @@ impl<T: Template> Templates<T> {
     /// `template-not-found` where there is neither.
     pub fn choose(&self, usage_type: &str) -> Result<&T, Failure> {
         choose(&self.0, usage_type).ok_or_else(|| Failure::template_not_found(usage_type))
+    }
+
+    /// The first template for exactly this usage type, for the peers that do not fall back to
+    /// [`GENERIC`].
+    ///
+    /// # Errors
+    /// `template-not-found` where there is none.
+    pub fn choose_exact(&self, usage_type: &str) -> Result<&T, Failure> {
+        let mut templates = self.0.iter();
+        templates
+            .find(|template| template.usage_type() == usage_type)
+            .ok_or_else(|| Failure::template_not_found(usage_type))
     }
 }
 
@@ -83,6 +96,22 @@ where
 pub fn choose<'a, T: Template>(templates: &'a [T], usage_type: &str) -> Option<&'a T> {
     let first = |wanted: &str| templates.iter().find(|t| t.usage_type() == wanted);
     first(usage_type).or_else(|| first(GENERIC))
+}
+
+/// An entry of a template list that names a template of the provider's.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CodeTemplate {
+    /// What the message is for.
+    pub usage_type: String,
+    /// The provider's name for the template.
+    pub template_code: String,
+}
+
+impl Template for CodeTemplate {
+    fn usage_type(&self) -> &str {
+        &self.usage_type
+    }
 }
 
 struct Missing(Vec<&'static str>);

@@ -1,6 +1,6 @@
 //! The contract's bindings, and the way between its types and this crate's. Only in a component.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::connector::{self, About, Channel, Connector, Receipt};
 use crate::failure::{Failure, FailureKind};
@@ -79,12 +79,6 @@ fn result(answer: Result<Receipt, Failure>) -> Result<types::Receipt, types::Fai
     })
 }
 
-/// Seconds since the Unix epoch.
-fn now() -> u64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-    since_epoch.map_or(0, |time| time.as_secs())
-}
-
 fn exchange(request: Request) -> Result<Response, HttpError> {
     let response = http::send(&http::Request {
         method: request.method.into(),
@@ -113,12 +107,22 @@ fn exchange(request: Request) -> Result<Response, HttpError> {
         status: response.status,
         headers: response.headers,
         body: response.body,
-        received_at: now(),
+        received_at: since_epoch().as_secs(),
     })
 }
 
+fn since_epoch() -> Duration {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    since_epoch.unwrap_or_default()
+}
+
 fn message_of(message: types::Message) -> Result<Message, Failure> {
+    // The first draw of the send, before anything else can take from the random source.
+    let random = wasip2::random::random::get_random_bytes(16);
+    let nonce = random.try_into().unwrap_or_default();
     Ok(Message {
+        now_ms: u64::try_from(since_epoch().as_millis()).unwrap_or(u64::MAX),
+        nonce,
         payload: Payload::parse(&message.payload)?,
         recipient: message.recipient,
         usage_type: message.usage_type,

@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::http::Request;
 use crate::message::Message;
 use crate::payload::Payload;
+use crate::settings::present;
 
 /// Where the message is posted.
 #[derive(Deserialize)]
@@ -47,9 +48,4 @@ pub fn request(settings: &Settings, message: &Message) -> Result<Request, Failur
         payload: &message.payload,
         ip: message.client_ip.as_deref().filter(|ip| !ip.is_empty()),
     })
-}
-
-/// An optional field may be absent and must not be null.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    String::deserialize(deserializer).map(Some)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -19,6 +20,13 @@ use crate::settings::Placeholders;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Bytes of a component, and of an answer.
 const BODY_MAX: usize = 64 << 20;
+
+/// What stands for itself in a path (RFC 3986, unreserved).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// A server and a key for it.
 pub(super) struct Client {
@@ -129,6 +137,11 @@ impl Client {
         }
         bail!("{}", refusal(response.status, &value))
     }
+}
+
+/// A name as one segment of a path.
+pub(super) fn segment(name: &str) -> impl std::fmt::Display + '_ {
+    utf8_percent_encode(name, SEGMENT)
 }
 
 /// An RFC 9457 problem in words, each wrong field on its own line.

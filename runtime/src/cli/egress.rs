@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::client::Client;
+use super::client::{Client, segment};
 use super::{Output, ServerArgs, output};
 
 #[derive(Debug, Subcommand)]
@@ -72,7 +72,7 @@ pub(super) async fn run(command: EgressCommand, output: Output) -> anyhow::Resul
             (
                 server,
                 "PUT",
-                format!("/v1/egress/sources/{name}"),
+                format!("/v1/egress/sources/{name}", name = segment(&name)),
                 Some(body),
             )
         }
@@ -88,18 +88,24 @@ pub(super) async fn run(command: EgressCommand, output: Output) -> anyhow::Resul
             (
                 server,
                 "PUT",
-                format!("/v1/egress/pools/{name}"),
+                format!("/v1/egress/pools/{name}", name = segment(&name)),
                 Some(json!({ "sources": sources })),
             )
         }
         EgressCommand::Sources { server } => (server, "GET", "/v1/egress/sources".to_owned(), None),
         EgressCommand::Pools { server } => (server, "GET", "/v1/egress/pools".to_owned(), None),
-        EgressCommand::DeleteSource { server, name } => {
-            (server, "DELETE", format!("/v1/egress/sources/{name}"), None)
-        }
-        EgressCommand::DeletePool { server, name } => {
-            (server, "DELETE", format!("/v1/egress/pools/{name}"), None)
-        }
+        EgressCommand::DeleteSource { server, name } => (
+            server,
+            "DELETE",
+            format!("/v1/egress/sources/{name}", name = segment(&name)),
+            None,
+        ),
+        EgressCommand::DeletePool { server, name } => (
+            server,
+            "DELETE",
+            format!("/v1/egress/pools/{name}", name = segment(&name)),
+            None,
+        ),
     };
     let answer = Client::new(&server)?
         .call(method, &path, body.as_ref())

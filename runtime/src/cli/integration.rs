@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::client::Client;
+use super::client::{Client, segment};
 use super::{Output, ServerArgs, output};
 
 /// A tenant, and a key that may act for it.
@@ -23,7 +23,7 @@ pub(super) struct TenantArgs {
 impl TenantArgs {
     fn path(&self, rest: &str) -> String {
         match &self.tenant {
-            Some(tenant) => format!("/v1/tenants/{tenant}/{rest}"),
+            Some(tenant) => format!("/v1/tenants/{tenant}/{rest}", tenant = segment(&tenant)),
             None => format!("/v1/{rest}"),
         }
     }
@@ -111,7 +111,12 @@ pub(super) async fn run(command: IntegrationCommand, output: Output) -> anyhow::
                     fields.insert(field.to_owned(), value.into());
                 }
             }
-            (tenant, "PUT", format!("integrations/{name}"), Some(body))
+            (
+                tenant,
+                "PUT",
+                format!("integrations/{name}", name = segment(&name)),
+                Some(body),
+            )
         }
         IntegrationCommand::List { tenant } => (tenant, "GET", "integrations".to_owned(), None),
         IntegrationCommand::Test {
@@ -124,19 +129,22 @@ pub(super) async fn run(command: IntegrationCommand, output: Output) -> anyhow::
             (
                 tenant,
                 "POST",
-                format!("integrations/{name}/test"),
+                format!("integrations/{name}/test", name = segment(&name)),
                 Some(body),
             )
         }
         IntegrationCommand::Activate { tenant, name } => (
             tenant,
             "POST",
-            format!("integrations/{name}/activate"),
+            format!("integrations/{name}/activate", name = segment(&name)),
             None,
         ),
-        IntegrationCommand::Delete { tenant, name } => {
-            (tenant, "DELETE", format!("integrations/{name}"), None)
-        }
+        IntegrationCommand::Delete { tenant, name } => (
+            tenant,
+            "DELETE",
+            format!("integrations/{name}", name = segment(&name)),
+            None,
+        ),
         IntegrationCommand::Route {
             tenant,
             channel,
@@ -144,7 +152,7 @@ pub(super) async fn run(command: IntegrationCommand, output: Output) -> anyhow::
         } => (
             tenant,
             "PUT",
-            format!("routes/{channel}"),
+            format!("routes/{channel}", channel = segment(&channel)),
             Some(json!({ "integrations": integrations })),
         ),
     };

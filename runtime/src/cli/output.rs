@@ -30,31 +30,60 @@ pub(super) fn error(error: &anyhow::Error) {
     note(&format!("error: {error:#}"));
 }
 
-/// `name: value` lines, nested by indentation.
+/// `name: value` lines, nested by indentation; fields without a value are left out.
 fn plain(value: &Value, depth: usize) -> String {
     let indent = "  ".repeat(depth);
     match value {
         Value::Object(fields) => fields
             .iter()
             .filter(|(_, value)| !value.is_null())
-            .map(|(name, value)| match value {
-                Value::Object(inner) if !inner.is_empty() => {
-                    format!("{indent}{name}:\n{}", plain(value, depth + 1))
-                }
-                Value::Array(items) if !items.is_empty() => {
-                    format!("{indent}{name}:\n{}", plain(value, depth + 1))
-                }
-                _ => format!("{indent}{name}: {}\n", plain(value, 0)),
+            .map(|(name, value)| match scalar(value) {
+                Some(text) => format!("{indent}{name}: {text}\n"),
+                None => format!("{indent}{name}:\n{}", plain(value, depth + 1)),
             })
             .collect(),
         Value::Array(items) => items
             .iter()
-            .map(|item| match item {
-                Value::Object(_) => format!("{indent}-\n{}", plain(item, depth + 1)),
-                _ => format!("{indent}- {}\n", plain(item, 0)),
+            .map(|item| match scalar(item) {
+                Some(text) => format!("{indent}- {text}\n"),
+                None => format!("{indent}-\n{}", plain(item, depth + 1)),
             })
             .collect(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+        other => scalar(other).unwrap_or_default(),
+    }
+}
+
+/// A value that fits on one line: a short list of texts does too.
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(items) if items.is_empty() => Some("none".to_owned()),
+        Value::Object(fields) if fields.values().all(Value::is_null) => Some("yes".to_owned()),
+        Value::Array(items) if items.len() <= 2 && items.iter().all(Value::is_string) => Some(
+            items
+                .iter()
+                .filter_map(Value::as_str)
+                .collect::<Vec<_>>()
+                .join(", "),
+        ),
+        Value::Array(_) | Value::Object(_) => None,
+        other => Some(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::plain;
+
+    #[test]
+    fn a_result_reads_as_indented_lines() {
+        let value = json!({
+            "id": "mail", "none": null, "titles": [["en", "Mail"], ["de", "Post"]], "secrets": [],
+            "exchanges": [{ "status": 200 }],
+        });
+        let expected = "id: mail\ntitles:\n  - en, Mail\n  - de, Post\nsecrets: none\nexchanges:\n  -\n    status: 200\n";
+        assert_eq!(plain(&value, 0), expected);
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::client::Client;
+use super::client::{Client, segment};
 use super::{Output, ServerArgs, output};
 
 #[derive(Debug, Args)]
@@ -47,7 +47,11 @@ pub(super) async fn run(args: SendArgs, output: Output) -> anyhow::Result<ExitCo
         fields.insert("locale".to_owned(), locale.into());
     }
     let path = match &args.tenant {
-        Some(tenant) => format!("/v1/tenants/{tenant}/messages?wait={}", args.wait),
+        Some(tenant) => format!(
+            "/v1/tenants/{tenant}/messages?wait={}",
+            args.wait,
+            tenant = segment(&tenant)
+        ),
         None => format!("/v1/messages?wait={}", args.wait),
     };
     let message = Client::new(&args.server)?

@@ -1,5 +1,6 @@
 //! `sendbox serve`.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -40,6 +41,7 @@ pub(super) fn start_log(json: bool) {
     let filter = EnvFilter::try_from_env("SENDBOX_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     if json { log.json().init() } else { log.init() }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::client::Client;
+use super::client::{Client, segment};
 use super::{Output, ServerArgs, output};
 
 #[derive(Debug, Subcommand)]
@@ -70,12 +70,20 @@ pub(super) async fn run(command: TenantCommand, output: Output) -> anyhow::Resul
         } => {
             let allowed_hosts = (!allowed_hosts.is_empty()).then_some(allowed_hosts);
             let body = json!({ "title": title, "egress_pool": egress_pool, "allowed_hosts": allowed_hosts });
-            (server, "PUT", format!("/v1/tenants/{tenant}"), Some(body))
+            (
+                server,
+                "PUT",
+                format!("/v1/tenants/{tenant}", tenant = segment(&tenant)),
+                Some(body),
+            )
         }
         TenantCommand::List { server } => (server, "GET", "/v1/tenants".to_owned(), None),
-        TenantCommand::Delete { server, tenant } => {
-            (server, "DELETE", format!("/v1/tenants/{tenant}"), None)
-        }
+        TenantCommand::Delete { server, tenant } => (
+            server,
+            "DELETE",
+            format!("/v1/tenants/{tenant}", tenant = segment(&tenant)),
+            None,
+        ),
         TenantCommand::Key {
             server,
             tenant,
@@ -83,7 +91,7 @@ pub(super) async fn run(command: TenantCommand, output: Output) -> anyhow::Resul
         } => (
             server,
             "POST",
-            format!("/v1/tenants/{tenant}/keys"),
+            format!("/v1/tenants/{tenant}/keys", tenant = segment(&tenant)),
             Some(json!({ "title": title })),
         ),
         TenantCommand::RevokeKey {
@@ -93,7 +101,11 @@ pub(super) async fn run(command: TenantCommand, output: Output) -> anyhow::Resul
         } => (
             server,
             "DELETE",
-            format!("/v1/tenants/{tenant}/keys/{key}"),
+            format!(
+                "/v1/tenants/{tenant}/keys/{key}",
+                tenant = segment(&tenant),
+                key = segment(&key)
+            ),
             None,
         ),
     };

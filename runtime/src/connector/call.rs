@@ -36,7 +36,7 @@ pub struct Call {
     pub message: OutgoingMessage,
     /// This send's way out.
     pub egress: Arc<EgressScope>,
-    /// The placeholders in `settings`: what is redacted from the guest's words.
+    /// The placeholders in `settings`: what keys are made of, and what is redacted from the guest's words.
     pub placeholders: Placeholders,
     /// Its limits.
     pub limits: Arc<Limits>,
@@ -116,6 +116,7 @@ async fn answer_of(
     let parts = CallParts {
         egress: Some(Arc::clone(&call.egress)),
         log,
+        placeholders: call.placeholders.clone(),
         limits: Arc::clone(&call.limits),
         deadline: call.deadline,
         clock: call.clock.clone(),
@@ -150,6 +151,7 @@ pub(super) async fn describe(
     let parts = CallParts {
         egress: None,
         log: Log::new(Arc::clone(&limits), Placeholders::none()),
+        placeholders: Placeholders::none(),
         limits,
         deadline,
         clock: GuestClock::Frozen {

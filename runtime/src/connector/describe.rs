@@ -118,21 +118,31 @@ fn check_hosts(hosts: &[String]) -> Result<(), UploadError> {
     }
     let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.:*".contains(&b);
     for host in hosts {
-        let pointer = host
-            .strip_prefix("{settings:")
-            .and_then(|rest| rest.strip_suffix('}'));
-        let well_formed = match pointer {
-            Some(pointer) => pointer.starts_with('/'),
-            None => !host.is_empty() && host.bytes().all(is_name),
-        };
+        let well_formed = without_settings(host)
+            .is_some_and(|rest| !host.is_empty() && rest.bytes().all(is_name));
         if !well_formed || host.len() > HOST_MAX {
             return Err(wrong(
                 "hosts",
-                "each must be api.example.com, *.example.com (with or without :port) or {settings:/pointer}",
+                "each must be api.example.com, *.example.com (with or without :port), {settings:/pointer} or api.{settings:/pointer}.example.com",
             ));
         }
     }
     Ok(())
+}
+
+/// A host's pattern without its `{settings:/pointer}`; none where one is malformed.
+fn without_settings(host: &str) -> Option<String> {
+    let mut rest = String::new();
+    let mut parts = host.split("{settings:");
+    rest.push_str(parts.next()?);
+    for part in parts {
+        let (pointer, after) = part.split_once('}')?;
+        rest.push_str(after);
+        if !pointer.starts_with('/') {
+            return None;
+        }
+    }
+    Some(rest)
 }
 
 fn grant(grant: types::SecretGrant) -> Result<SecretGrant, UploadError> {
@@ -181,7 +191,11 @@ mod tests {
             titles: vec![("en".into(), "Echo".into())],
             descriptions: vec![],
             settings_schema: r#"{"type":"object"}"#.into(),
-            hosts: vec!["*.example.com:8443".into(), "{settings:/endpoint}".into()],
+            hosts: vec![
+                "*.example.com:8443".into(),
+                "{settings:/endpoint}".into(),
+                "api.{settings:/region}.example.com".into(),
+            ],
             secret_grants: vec![],
             readme: String::new(),
         }
@@ -213,7 +227,13 @@ mod tests {
             );
         }
         assert_eq!(named(refused(|info| info.titles.clear())), "titles");
-        for host in ["", "https://example.com", "a b", "{settings:endpoint}"] {
+        for host in [
+            "",
+            "https://example.com",
+            "a b",
+            "{settings:endpoint}",
+            "api.{settings:/region",
+        ] {
             assert_eq!(
                 named(refused(|info| info.hosts = vec![host.into()])),
                 "hosts"

@@ -73,7 +73,7 @@ impl Default for EngineConfig {
             component_bytes: 32 << 20,
             memory_resident: 1 << 20,
             table_resident: 64 << 10,
-            stack_resident: 64 << 10,
+            stack_resident: 32 << 10,
             compilations: 1,
             loaded: 512,
         }

@@ -17,6 +17,7 @@ use super::host_wasi_http::Outgoing;
 use super::limits::SumLimiter;
 use crate::egress::EgressScope;
 use crate::limits::Limits;
+use crate::settings::Placeholders;
 
 /// Component handles that a guest may hold; each of its own resources counts too.
 const HANDLES: usize = 1_000;
@@ -30,6 +31,8 @@ pub(super) struct State {
     pub(super) deadline: Instant,
     pub(super) egress: Option<Arc<EgressScope>>,
     pub(super) log: Log,
+    pub(super) placeholders: Placeholders,
+    pub(super) signatures_left: u32,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     outgoing: Outgoing,
@@ -42,6 +45,8 @@ pub(super) struct CallParts {
     /// None: every capability is denied.
     pub(super) egress: Option<Arc<EgressScope>>,
     pub(super) log: Log,
+    /// The placeholders that keys are made of.
+    pub(super) placeholders: Placeholders,
     pub(super) limits: Arc<Limits>,
     pub(super) deadline: Instant,
     pub(super) clock: GuestClock,
@@ -88,6 +93,8 @@ impl State {
             table,
             deadline: parts.deadline,
             log: parts.log,
+            placeholders: parts.placeholders,
+            signatures_left: parts.limits.signatures,
             wasi: wasi.build(),
             http,
             outgoing: Outgoing {

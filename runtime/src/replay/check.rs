@@ -1,8 +1,8 @@
 //! Compares what a case did with what it expects.
 //!
 //! Method and URL exactly; headers as a set, their names without case and without those that belong to a
-//! client rather than to a request; JSON bodies by value and key order; form bodies as ordered pairs; mail by its
-//! envelope, its decoded headers and its decoded text.
+//! client rather than to a request; JSON bodies by value and key order; form bodies as ordered pairs; an AWS
+//! signature by verifying it; mail by its envelope, its decoded headers and its decoded text.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::ReplayCase;
 use super::mail::ExpectedMail;
 use super::result::{ReplayResult, ReplayedOutcome, ReplayedRequest};
+use super::signature;
 use crate::outcome::FailureKind;
 
 /// Headers that every client sets for itself.
@@ -73,7 +74,7 @@ pub fn check(case: &ReplayCase, result: &ReplayResult) -> Vec<String> {
     }
     for (index, expected) in expect.requests.iter().enumerate() {
         match result.requests.get(index) {
-            Some(request) => expected.compare(request, &mut differences),
+            Some(request) => expected.compare(request, &case.settings, &mut differences),
             None => differences.push(format!("request {}: expected, not made", index + 1)),
         }
     }
@@ -107,7 +108,7 @@ impl ExpectedOutcome {
 }
 
 impl ExpectedRequest {
-    fn compare(&self, request: &ReplayedRequest, out: &mut Vec<String>) {
+    fn compare(&self, request: &ReplayedRequest, settings: &Value, out: &mut Vec<String>) {
         let mut differ = |what: &str, expected: &str, got: &str| {
             if expected != got {
                 out.push(format!("{what}: expected {expected}, got {got}"));
@@ -130,15 +131,24 @@ impl ExpectedRequest {
             ExpectedBody::Text { raw } => differ("body", raw, &String::from_utf8_lossy(body)),
             ExpectedBody::Empty {} => differ("body", "", &String::from_utf8_lossy(body)),
         }
-        self.compare_headers(&request.headers, out);
+        self.compare_headers(request, settings, out);
     }
 
-    fn compare_headers(&self, headers: &[(String, String)], out: &mut Vec<String>) {
-        let lower = |name: &str| name.to_ascii_lowercase();
+    fn compare_headers(&self, request: &ReplayedRequest, settings: &Value, out: &mut Vec<String>) {
+        let mut recorded = self.headers.iter();
+        let signed = recorded
+            .any(|(name, value)| lower(name) == "authorization" && signature::is_signature(value));
+        // What a signature covers is its signer's choice.
+        let free = |name: &str| signed && signature::HEADERS.contains(&name);
+        if signed && !signature::is_signed_with(request, settings) {
+            out.push("header authorization: no valid signature".to_owned());
+        }
+        let headers = &request.headers;
         let expected: BTreeMap<_, _> = self
             .headers
             .iter()
             .map(|(name, value)| (lower(name), value))
+            .filter(|(name, _)| !free(name))
             .collect();
         for (name, value) in &expected {
             let got: Vec<_> = headers
@@ -153,11 +163,18 @@ impl ExpectedRequest {
         }
         for (name, value) in headers {
             let name = lower(name);
-            if !expected.contains_key(&name) && !CLIENTS_OWN.contains(&name.as_str()) {
+            if !expected.contains_key(&name)
+                && !CLIENTS_OWN.contains(&name.as_str())
+                && !free(&name)
+            {
                 out.push(format!("header {name}: not expected, got {value:?}"));
             }
         }
     }
+}
+
+fn lower(name: &str) -> String {
+    name.to_ascii_lowercase()
 }
 
 /// Names and values of a form, in order.

@@ -199,6 +199,16 @@ impl Placeholders {
         Ok(Cow::Owned(out))
     }
 
+    /// The secret that `text` stands for, to make a key of. None where the text is no placeholder, or
+    /// `describe` did not ask to sign with that secret.
+    #[must_use]
+    pub fn key_material(&self, text: &str) -> Option<&Secret> {
+        let index = text.strip_prefix(&self.prefix)?;
+        let index = index.parse::<usize>().ok().filter(|_| index.len() == 2)?;
+        let held = self.secrets.get(index)?;
+        allows(&held.grant, Place::Signing).then_some(&held.secret)
+    }
+
     /// `bytes` with every secret replaced by its placeholder, also where it stands percent-encoded,
     /// JSON-escaped or in base64: what a guest or a log may see.
     #[must_use]

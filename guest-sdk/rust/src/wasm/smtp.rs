@@ -1,7 +1,7 @@
 //! The way between the contract's `smtp` interface and this crate's types.
 
 use super::bindings::sendbox::connector::{smtp, types};
-use super::{exchange, message_of, now, result};
+use super::{exchange, message_of, result, since_epoch};
 use crate::smtp::{Auth, Reply, Security, SmtpError, Submission, Submitter};
 
 /// The answer to `send`: one submission through the host.
@@ -12,8 +12,15 @@ pub fn submit<C: Submitter>(
     settings: &str,
     message: types::Message,
 ) -> Result<types::Receipt, types::Failure> {
-    let answer = message_of(message)
-        .and_then(|message| crate::smtp::send::<C>(settings, &message, now(), exchange, hand_over));
+    let answer = message_of(message).and_then(|message| {
+        crate::smtp::send::<C>(
+            settings,
+            &message,
+            since_epoch().as_secs(),
+            exchange,
+            hand_over,
+        )
+    });
     result(answer)
 }
 

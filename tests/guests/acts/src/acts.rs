@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sendbox_guest::wasm::guest::{ConnectorInfo, Failure, Receipt};
 use sendbox_guest::wasm::sendbox::connector::http::{Credential, HttpError, Request, send};
 use sendbox_guest::wasm::sendbox::connector::log::{Level, log};
-use sendbox_guest::wasm::sendbox::connector::types::{Channel, FailureKind};
+use sendbox_guest::wasm::sendbox::connector::types::{Channel, FailureKind, SecretGrant};
 
 const DECLARED: &str = "https://echo.example.com/";
 
@@ -18,9 +18,14 @@ pub(crate) fn describe() -> ConnectorInfo {
         version: "1.0.0".into(),
         titles: vec![("en".into(), "Acts".into())],
         descriptions: vec![],
-        settings_schema: r#"{"type":"object","properties":{"act":{"type":"string"},"secret":{"type":"string","writeOnly":true}}}"#.into(),
+        settings_schema: r#"{"type":"object","properties":{"act":{"type":"string"},"secret":{"type":"string","writeOnly":true},"ungranted":{"type":"string","writeOnly":true}}}"#.into(),
         hosts: vec!["echo.example.com".into()],
-        secret_grants: vec![],
+        secret_grants: vec![SecretGrant {
+            setting: "/secret".into(),
+            query: false,
+            body: false,
+            signing: true,
+        }],
         readme: String::new(),
     }
 }
@@ -62,6 +67,12 @@ pub(crate) fn perform(settings: &str) -> Result<Receipt, Failure> {
         () if is("send-and-panic") => panic!("sent: {:?}", get(DECLARED)),
         () if is("panic") => panic!("as told"),
         () if is("exit") => std::process::exit(7),
+        () if is("sign") => crate::sign::everything(settings).map(told).map_err(failed),
+        () if is("sign-ungranted") => crate::sign::with_others(settings).map(told).map_err(failed),
+        () if is("sign-flood") => crate::sign::without_end(settings).map(told).map_err(failed),
+        () if is("key-flood") => crate::sign::keys_without_end(settings)
+            .map(told)
+            .map_err(failed),
         () if is("look-around") => Ok(look_around()),
         () => Err(failed("no such act".into())),
     }

@@ -5,6 +5,8 @@
 mod acts;
 #[cfg(target_family = "wasm")]
 mod fetch;
+#[cfg(target_family = "wasm")]
+mod sign;
 
 #[cfg(target_family = "wasm")]
 #[allow(unsafe_code, reason = "the component's exports are C functions")]

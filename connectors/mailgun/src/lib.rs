@@ -1,0 +1,209 @@
+//! Mailgun: one e-mail through the Messages API, with texts kept here or templates kept there.
+//!
+//! Protocol: <https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/messages>;
+//! answers: <https://documentation.mailgun.com/docs/mailgun/quickstart-guide/responses>; both read
+//! 2026-11-21.
+
+mod delivery;
+
+use std::collections::BTreeMap;
+
+use sendbox_guest::http::setting_segment;
+use sendbox_guest::{
+    About, Channel, Connector, ContentType, Failure, FailureKind, Message, Receipt, Request,
+    Response, one_line, usage,
+};
+use serde::Deserialize;
+
+use delivery::{Body, Delivery};
+
+/// The connector.
+pub struct Mailgun;
+
+/// What an operator fills in.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Settings {
+    #[serde(default = "united_states")]
+    endpoint: String,
+    domain: String,
+    api_key: String,
+    from: String,
+    deliveries: BTreeMap<String, Delivery>,
+}
+
+fn united_states() -> String {
+    "https://api.mailgun.net".into()
+}
+
+impl Connector for Mailgun {
+    const ABOUT: About = About {
+        id: "mailgun",
+        channel: Channel::Email,
+        version: env!("CARGO_PKG_VERSION"),
+        titles: &[("en", "Mailgun"), ("de", "Mailgun"), ("zh-CN", "Mailgun")],
+        descriptions: &[
+            (
+                "en",
+                "E-mail by Mailgun (US or EU), with texts of your own or templates that are kept there.",
+            ),
+            (
+                "de",
+                "E-Mails über Mailgun (USA oder EU), mit eigenen Texten oder dort gepflegten Vorlagen.",
+            ),
+            (
+                "zh-CN",
+                "通过 Mailgun(美国或欧盟区域)发送邮件,使用自定义内容或其平台上的模板。",
+            ),
+        ],
+        settings_schema: include_str!("../settings.schema.json"),
+        hosts: &["*.mailgun.net"],
+        secret_grants: &[],
+        readme: include_str!("../README.md"),
+    };
+
+    type Settings = Settings;
+
+    fn request(settings: &Settings, message: &Message) -> Result<Request, Failure> {
+        let mut fields = Fields::default();
+        let from = one_line(&settings.from);
+        if let Some(content) = message.content() {
+            fields.put("from", filled(content.send_from).unwrap_or(from));
+            fields.put("to", message.recipient.clone());
+            fields.put("subject", content.subject);
+            fields.put("h:Reply-To", filled(content.reply_to));
+            let plain = content.content_type == ContentType::Plain;
+            fields.put("html", content.body.clone());
+            // Beside the same text as HTML, as in the peer.
+            fields.put("text", plain.then_some(content.body));
+        } else {
+            let delivery = settings.delivery(&message.usage_type)?;
+            let subject = delivery.subject.as_deref();
+            fields.put("from", from);
+            fields.put("to", message.recipient.clone());
+            fields.put("subject", subject.map(|text| message.render_line(text)));
+            fields.put("h:Reply-To", delivery.reply_to.as_deref().map(one_line));
+            match &delivery.body {
+                Body::Stored {
+                    template,
+                    variables,
+                } => {
+                    let variables = message.payload.over(variables).to_json();
+                    fields.put("template", template.clone());
+                    fields.put("h:X-Mailgun-Variables", variables);
+                }
+                Body::Raw { html, text } => {
+                    fields.put("html", message.render(html));
+                    fields.put("text", text.as_deref().map(|text| message.render(text)));
+                }
+            }
+        }
+        let request = Request::post(settings.url()?).basic("api", &settings.api_key);
+        Ok(request.form(&fields.pairs()))
+    }
+
+    fn receipt(response: &Response) -> Result<Receipt, Failure> {
+        let answer = response.json::<Answer>().unwrap_or_default();
+        Ok(Receipt {
+            detail: answer.message,
+            ..Receipt::of(answer.id)
+        })
+    }
+
+    fn failure(response: &Response) -> Failure {
+        let failure = Failure::from_response(response);
+        let Some(words) = response.json::<Answer>().and_then(|answer| answer.message) else {
+            return failure;
+        };
+        // A limit's end stands in the words alone.
+        let again = words.split_once("ry again after ").unwrap_or_default().1;
+        failure
+            .with_kind(kind(response.status, &words.to_lowercase()))
+            .with_delay(again.trim_end_matches('.'), response)
+            .with_message(words)
+    }
+}
+
+sendbox_guest::connector!(Mailgun);
+
+#[cfg(test)]
+#[path = "../tests/wire.rs"]
+mod wire;
+
+impl Settings {
+    fn delivery(&self, usage_type: &str) -> Result<&Delivery, Failure> {
+        let own = self.deliveries.get(usage_type);
+        own.or_else(|| self.deliveries.get(usage::GENERIC))
+            .ok_or_else(|| Failure::template_not_found(usage_type))
+    }
+
+    /// Where the domain's messages are posted, at one of Mailgun's own hosts.
+    fn url(&self) -> Result<String, Failure> {
+        let endpoint = self.endpoint.to_ascii_lowercase();
+        // All of it counts: a text that only ends like Mailgun's could name another host.
+        if !is_mailguns(&endpoint) {
+            return Err(Failure::invalid_settings(
+                "endpoint",
+                "must be https:// and a name below mailgun.net",
+            ));
+        }
+        let domain = setting_segment("domain", &self.domain)?;
+        Ok(format!("{endpoint}/v3/{domain}/messages"))
+    }
+}
+
+/// Whether the URL is a scheme and a host below `mailgun.net`, and nothing more.
+fn is_mailguns(url: &str) -> bool {
+    let host = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    let labels = host.and_then(|host| host.strip_suffix(".mailgun.net"));
+    let plain = |label: &str| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    labels.is_some_and(|labels| labels.split('.').all(plain))
+}
+
+/// Form fields in the order in which the peer sends them.
+#[derive(Default)]
+struct Fields(Vec<(&'static str, String)>);
+
+impl Fields {
+    /// Adds a field where there is one: an empty one is sent.
+    fn put(&mut self, name: &'static str, value: impl Into<Option<String>>) {
+        self.0.extend(value.into().map(|value| (name, value)));
+    }
+
+    fn pairs(&self) -> Vec<(&str, &str)> {
+        let pairs = self.0.iter();
+        pairs.map(|(name, value)| (*name, value.as_str())).collect()
+    }
+}
+
+fn filled(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+#[derive(Deserialize, Default)]
+struct Answer {
+    id: Option<String>,
+    message: Option<String>,
+}
+
+/// What a refusal in lower-case words means: the status code alone does not say whose fault it is.
+fn kind(status: u16, words: &str) -> FailureKind {
+    let says = |text: &str| words.contains(text);
+    match status {
+        400 | 404 if says("template") && says("not found") => FailureKind::TemplateNotFound,
+        400 if says("from parameter") || says("'from'") => FailureKind::InvalidSettings,
+        404 if says("domain not found") => FailureKind::InvalidSettings,
+        // The key is good: a new or free domain's hourly limit.
+        403 if says("limit exceeded") => FailureKind::Throttled,
+        // The key is good: the domain has no DNS records yet, or is the sandbox.
+        403 if says("unverified") || says("test purposes") => FailureKind::InvalidSettings,
+        _ => FailureKind::of_status(status),
+    }
+}

@@ -1,0 +1,140 @@
+//! MailJunky: one e-mail through its API, with texts kept here, as HTML and as plain text.
+//!
+//! Protocol: <https://mailjunky.ai/docs>, read 2026-11-21.
+
+mod block;
+mod entities;
+mod html;
+mod text;
+
+use sendbox_guest::{
+    About, Channel, Connector, ContentType, Failure, FailureKind, MailTemplate, Message, Receipt,
+    Request, Response, Templates, usage,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+const URL: &str = "https://mailjunky.ai/api/v1/emails/send";
+
+/// The connector.
+pub struct MailJunky;
+
+/// What an operator fills in.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Settings {
+    api_key: String,
+    from_email: String,
+    #[serde(default)]
+    from_name: String,
+    #[serde(deserialize_with = "usage::known")]
+    templates: Templates<MailTemplate>,
+}
+
+impl Connector for MailJunky {
+    const ABOUT: About = About {
+        id: "mailjunky",
+        channel: Channel::Email,
+        version: env!("CARGO_PKG_VERSION"),
+        titles: &[
+            ("en", "MailJunky"),
+            ("de", "MailJunky"),
+            ("zh-CN", "MailJunky"),
+        ],
+        descriptions: &[
+            ("en", "E-mail by MailJunky, with templates of your own."),
+            ("de", "E-Mails über MailJunky, mit eigenen Vorlagen."),
+            ("zh-CN", "通过 MailJunky 和自定义模板发送邮件。"),
+        ],
+        settings_schema: include_str!("../settings.schema.json"),
+        hosts: &["mailjunky.ai"],
+        secret_grants: &[],
+        readme: include_str!("../README.md"),
+    };
+
+    type Settings = Settings;
+
+    fn request(settings: &Settings, message: &Message) -> Result<Request, Failure> {
+        let content = settings.templates.text(message)?;
+        let sender = message.sender(&settings.from_email, &settings.from_name);
+        let (html, text) = match content.content_type {
+            ContentType::Html => {
+                let text = text::plain(&content.body);
+                (Some(content.body), text)
+            }
+            ContentType::Plain => (None, content.body),
+        };
+        Request::post(URL).bearer(&settings.api_key).json(&Mail {
+            from: sender.to_string(),
+            to: &message.recipient,
+            subject: content.subject,
+            html,
+            text,
+        })
+    }
+
+    fn receipt(response: &Response) -> Result<Receipt, Failure> {
+        let Some(answer) = response.json::<Answer>() else {
+            return Ok(Receipt::default());
+        };
+        let failed = answer.status.as_deref() == Some("failed");
+        if failed || answer.error.is_some() {
+            let words = answer.words().unwrap_or("the status is failed").to_owned();
+            return Err(Failure::new(FailureKind::Rejected, words).with_code("failed"));
+        }
+        Ok(Receipt {
+            detail: answer.status,
+            ..Receipt::of(answer.id)
+        })
+    }
+
+    fn failure(response: &Response) -> Failure {
+        let failure = Failure::from_response(response);
+        let answer = response.json::<Answer>();
+        let Some(words) = answer.as_ref().and_then(Answer::words) else {
+            return failure;
+        };
+        let sender = response.status == 403 && words.to_lowercase().contains("domain");
+        let kind = if sender {
+            // The key is good: the From address's domain is not verified.
+            FailureKind::InvalidSettings
+        } else {
+            failure.kind
+        };
+        failure.with_kind(kind).with_message(words)
+    }
+}
+
+sendbox_guest::connector!(MailJunky);
+
+#[cfg(test)]
+#[path = "../tests/wire.rs"]
+mod wire;
+
+#[derive(Serialize)]
+struct Mail<'a> {
+    from: String,
+    to: &'a str,
+    subject: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    html: Option<String>,
+    text: String,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    id: Option<String>,
+    status: Option<String>,
+    message: Option<String>,
+    /// A text, or an object with a `message`.
+    error: Option<Value>,
+}
+
+impl Answer {
+    fn words(&self) -> Option<&str> {
+        let error = self.error.as_ref();
+        let words =
+            error.and_then(|error| error.as_str().or_else(|| error.get("message")?.as_str()));
+        words.or(self.message.as_deref())
+    }
+}

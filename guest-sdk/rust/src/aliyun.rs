@@ -1,0 +1,202 @@
+//! What the connectors of Alibaba Cloud share: requests to its text messages' services, their answers,
+//! and its errors.
+//!
+//! <https://www.alibabacloud.com/help/en/sms/developer-reference/api-error-codes>,
+//! <https://help.aliyun.com/document_detail/29434.html>, read 2026-11-21.
+
+use serde::Deserialize;
+
+use crate::connector::Receipt;
+use crate::failure::{Failure, FailureKind};
+use crate::http::{Request, Response};
+use crate::message::Message;
+use crate::sign::{AccessKey, rpc};
+
+/// The request for an action of a text message's service, with parameters of its own.
+///
+/// # Errors
+/// `invalid-settings` where the host does not sign with the secret.
+pub fn text_message(
+    url: &str,
+    action: &str,
+    own: &[(&str, &str)],
+    access_key: AccessKey<'_>,
+    message: &Message,
+) -> Result<Request, Failure> {
+    let mut parameters = vec![
+        ("Action", action),
+        ("Format", "json"),
+        ("RegionId", "cn-hangzhou"),
+        ("SignatureMethod", "HMAC-SHA1"),
+        ("SignatureVersion", "1.0"),
+        ("Version", "2017-05-25"),
+        ("AccessKeyId", access_key.id),
+    ];
+    parameters.extend_from_slice(own);
+    rpc(url, &parameters, access_key, message)
+}
+
+/// An answer, with the names of all services. An error has the same shape.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    code: String,
+    message: String,
+    biz_id: Option<String>,
+    model: Option<Model>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Model {
+    biz_id: Option<String>,
+}
+
+/// A 2xx of a text message's service: a receipt only where its code is `OK`.
+///
+/// # Errors
+/// The failure that the code says, else `unknown`.
+pub fn receipt(response: &Response) -> Result<Receipt, Failure> {
+    let Some(answer) = response.json::<Answer>() else {
+        return Err(Failure::unreadable(response));
+    };
+    if answer.code == "OK" {
+        let of_model = answer.model.and_then(|model| model.biz_id);
+        return Ok(Receipt::of(answer.biz_id.or(of_model)));
+    }
+    Err(refusal(response, answer))
+}
+
+/// Any other response: by its code, where it has one.
+#[must_use]
+pub fn failure(response: &Response) -> Failure {
+    match response.json::<Answer>() {
+        Some(answer) => refusal(response, answer),
+        None => Failure::from_response(response),
+    }
+}
+
+fn refusal(response: &Response, answer: Answer) -> Failure {
+    let kind = kind_of(&answer.code).unwrap_or(match response.status {
+        200..300 => FailureKind::Rejected,
+        status => FailureKind::of_status(status),
+    });
+    Failure::of_provider(response, kind, answer.code, Some(answer.message))
+}
+
+/// What a code means. `isv.` and `isp.` say on whose side the fault is.
+fn kind_of(code: &str) -> Option<FailureKind> {
+    use FailureKind::{
+        InvalidSettings, Rejected, TemplateNotFound, Throttled, Unauthorized, Unavailable, Unknown,
+    };
+    let code = code.trim_start_matches("isv.").trim_start_matches("isp.");
+    let family = code.split('.').next().unwrap_or_default();
+    Some(match (family, code) {
+        // One clock is wrong, or the nonce was seen: the next attempt has new ones.
+        ("InvalidTimeStamp" | "SignatureNonceUsed", _) => Unavailable,
+        (
+            "Forbidden"
+            | "IncompleteSignature"
+            | "InvalidAccessKeyId"
+            | "NoPermission"
+            | "SignatureDoesNotMatch",
+            _,
+        )
+        | (
+            _,
+            "ACCOUNT_ABNORMAL"
+            | "ACCOUNT_NOT_EXISTS"
+            | "DENY_IP_RANGE"
+            | "FUNCTION_NOT_OPENED"
+            | "OUT_OF_SERVICE"
+            | "PRODUCT_UN_SUBSCRIPT"
+            | "PRODUCT_UNSUBSCRIBE"
+            | "RAM_PERMISSION_DENY",
+        ) => Unauthorized,
+        ("Throttling", _)
+        | (
+            _,
+            "AMOUNT_NOT_ENOUGH"
+            | "BUSINESS_LIMIT_CONTROL"
+            | "DAY_LIMIT_CONTROL"
+            | "FREQUENCY_FAIL"
+            | "MONTH_LIMIT_CONTROL",
+        ) => Throttled,
+        (_, "SMS_TEMPLATE_ILLEGAL") => TemplateNotFound,
+        // A sign name; a sender's address or its domain.
+        ("InvalidMailAddress" | "InvalidMailAddressDomain" | "InvalidMailAddressStatus", _)
+        | (_, "SMS_SIGNATURE_ILLEGAL" | "SMS_SIGNATURE_SCENE_ILLEGAL" | "SMS_SIGN_ILLEGAL") => {
+            InvalidSettings
+        }
+        (
+            _,
+            "BLACK_KEY_CONTROL_LIMIT"
+            | "INVALID_PARAMETERS"
+            | "MOBILE_COUNT_OVER_LIMIT"
+            | "MOBILE_NUMBER_ILLEGAL"
+            | "TEMPLATE_MISSING_PARAMETERS",
+        ) => Rejected,
+        ("ServiceUnavailable", _) => Unavailable,
+        ("InternalError", _) | (_, "SYSTEM_ERROR") => Unknown,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Response {
+        Response {
+            status,
+            body: body.into(),
+            ..Response::default()
+        }
+    }
+
+    #[test]
+    fn every_code_that_matters_has_its_kind() {
+        use FailureKind::*;
+        for (code, kind) in [
+            ("isv.BUSINESS_LIMIT_CONTROL", Throttled),
+            ("FREQUENCY_FAIL", Throttled),
+            ("Throttling.User", Throttled),
+            ("isv.AMOUNT_NOT_ENOUGH", Throttled),
+            ("InvalidAccessKeyId.NotFound", Unauthorized),
+            ("SignatureDoesNotMatch", Unauthorized),
+            ("isp.RAM_PERMISSION_DENY", Unauthorized),
+            ("isv.MOBILE_NUMBER_ILLEGAL", Rejected),
+            ("MOBILE_NUMBER_ILLEGAL", Rejected),
+            ("isv.SMS_TEMPLATE_ILLEGAL", TemplateNotFound),
+            ("isv.SMS_SIGNATURE_ILLEGAL", InvalidSettings),
+            ("InvalidMailAddress.NotFound", InvalidSettings),
+            ("InvalidTimeStamp.Expired", Unavailable),
+            ("SignatureNonceUsed", Unavailable),
+            ("isp.SYSTEM_ERROR", Unknown),
+            ("SomethingNew", Rejected),
+        ] {
+            let body = format!(r#"{{"Code":"{code}","Message":"words"}}"#);
+            for failure in [
+                receipt(&answer(200, &body)).unwrap_err(),
+                failure(&answer(400, &body)),
+            ] {
+                assert_eq!(failure.kind, kind, "{code}");
+                assert_eq!(failure.code.as_deref(), Some(code));
+                assert_eq!(failure.message, "words");
+            }
+        }
+    }
+
+    #[test]
+    fn the_receipt_carries_the_id_where_each_service_puts_it() {
+        for body in [
+            r#"{"Code":"OK","Message":"OK","BizId":"b"}"#,
+            r#"{"Code":"OK","Message":"OK","Model":{"BizId":"b"}}"#,
+        ] {
+            let receipt = receipt(&answer(200, body)).unwrap();
+            assert_eq!(receipt.provider_message_id.as_deref(), Some("b"));
+        }
+        let empty = receipt(&answer(204, "")).unwrap_err();
+        assert_eq!(empty.kind, FailureKind::Unknown);
+    }
+}

@@ -1,0 +1,139 @@
+//! What a send costs: `cargo bench -p sendbox --bench send [-- --json FILE] [--only PART]`.
+//!
+//! | part | module | what is measured |
+//! |---|---|---|
+//! | `sandbox` | [`sandbox`] | a guest's call without a network, and the first send of a connector |
+//! | `wire` | [`wire`] | sends over loopback: sandboxed, by the egress floor alone, and by hyper alone |
+//! | `outbox` | [`outbox`] | durable accepts, and whole deliveries |
+//! | `memory` | [`memory`] | what a loaded connector and a send in flight keep resident |
+//!
+//! The provider, and the process whose memory is measured, are this program again with another role,
+//! so that their CPU and memory are counted apart. Parts without a disk run on one core, the provider
+//! on another; compare ratios within one run, not runs of two machines.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+#[path = "send/fixture.rs"]
+mod fixture;
+#[path = "send/load.rs"]
+mod load;
+#[path = "send/memory.rs"]
+mod memory;
+#[path = "send/outbox.rs"]
+mod outbox;
+#[path = "send/provider.rs"]
+mod provider;
+#[path = "send/report.rs"]
+mod report;
+#[path = "send/sandbox.rs"]
+mod sandbox;
+#[path = "send/usage.rs"]
+mod usage;
+#[path = "send/wire.rs"]
+mod wire;
+
+use report::Report;
+
+// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What this process is asked to be.
+#[derive(Default)]
+struct Arguments {
+    role: Option<String>,
+    json: Option<PathBuf>,
+    only: Option<String>,
+    /// Of a role.
+    rest: Vec<String>,
+}
+
+impl Arguments {
+    fn read() -> Result<Self> {
+        let mut read = Self::default();
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            let mut value = || {
+                arguments
+                    .next()
+                    .with_context(|| format!("{argument} needs a value"))
+            };
+            match argument.as_str() {
+                // Cargo says so to every benchmark.
+                "--bench" => {}
+                "--role" => read.role = Some(value()?),
+                "--json" => read.json = Some(value()?.into()),
+                "--only" => read.only = Some(value()?),
+                _ if read.role.is_some() => read.rest.push(argument),
+                other => bail!("unknown argument {other}"),
+            }
+        }
+        Ok(read)
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let arguments = Arguments::read()?;
+    match arguments.role.as_deref() {
+        None => measure(&arguments),
+        Some(provider::ROLE) => provider::serve(),
+        Some(memory::ROLE) => memory::child(&arguments.rest),
+        Some(wire::ROLE) => profile(),
+        Some(other) => bail!("unknown role {other}"),
+    }
+}
+
+/// Sandboxed sends and nothing else: `perf record target/release/deps/send-… --role profile`.
+fn profile() -> Result<()> {
+    let (folder, provider) = (folder()?, provider::Provider::start()?);
+    let setting = setting(&folder, &provider);
+    usage::on_one_core(|| wire::profile(&setting))
+}
+
+fn folder() -> Result<tempfile::TempDir> {
+    Ok(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?)
+}
+
+fn setting(folder: &tempfile::TempDir, provider: &provider::Provider) -> fixture::Setting {
+    fixture::Setting {
+        artifacts: folder.path().join("artifacts"),
+        provider: provider.address.clone(),
+    }
+}
+
+fn measure(arguments: &Arguments) -> Result<()> {
+    let wanted = |part| arguments.only.as_deref().is_none_or(|only| only == part);
+    let mut report = Report::default();
+    let (folder, provider) = (folder()?, provider::Provider::start()?);
+    let setting = setting(&folder, &provider);
+    if wanted("sandbox") {
+        usage::on_one_core(|| sandbox::measure(&setting, &mut report))?;
+    }
+    if wanted("wire") {
+        usage::on_one_core(|| wire::measure(&setting, &mut report))?;
+    }
+    if wanted("memory") {
+        memory::measure(&setting, &mut report)?;
+    }
+    if wanted("outbox") {
+        outbox::measure(&setting, folder.path(), &mut report)?;
+    }
+    report.print();
+    if let Some(path) = &arguments.json {
+        std::fs::write(path, report.json()?)?;
+    }
+    Ok(())
+}

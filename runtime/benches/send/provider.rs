@@ -1,0 +1,156 @@
+//! The provider: an HTTP server on loopback in a process of its own, in clear and with TLS.
+
+use std::convert::Infallible;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::usage;
+
+/// This process's role when it is the provider.
+pub(crate) const ROLE: &str = "provider";
+
+/// The path whose answers take [`SLOW`].
+pub(crate) const SLOW_PATH: &str = "/slow";
+
+/// Long enough to look at the sends that wait for it.
+pub(crate) const SLOW: Duration = Duration::from_secs(3);
+
+/// Where the provider listens.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Address {
+    pub(crate) plain: SocketAddr,
+    pub(crate) tls: SocketAddr,
+    /// PEM certificate of the TLS side, its own issuer.
+    pub(crate) root: String,
+}
+
+/// The provider's process. Ends with this value.
+pub(crate) struct Provider {
+    child: Child,
+    pub(crate) address: Address,
+}
+
+impl Provider {
+    pub(crate) fn start() -> Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(["--role", ROLE])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = child.stdout.take().context("the provider has no output")?;
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line)?;
+        let address = serde_json::from_str(&line).context("the provider did not start")?;
+        Ok(Self { child, address })
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        // It ends when its input does.
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// Serves until standard input ends.
+pub(crate) fn serve() -> Result<()> {
+    usage::pin(1)?;
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read(&mut [0]);
+        std::process::exit(0);
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .event_interval(8)
+        .build()?;
+    runtime.block_on(async {
+        // A provider that sleeps between two requests must be woken by whoever sends the next, and a
+        // sender that is slower wakes it more often: on a virtual machine that costs the sender more
+        // than the request does. No provider across a network is woken on its client's account.
+        tokio::spawn(async {
+            loop {
+                tokio::task::yield_now().await;
+            }
+        });
+        listen().await
+    })
+}
+
+async fn listen() -> Result<()> {
+    let certified = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])?;
+    let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der())
+        .map_err(anyhow::Error::msg)?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key)?;
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let (plain, secure) = (
+        TcpListener::bind(("127.0.0.1", 0)).await?,
+        TcpListener::bind(("127.0.0.1", 0)).await?,
+    );
+    let address = Address {
+        plain: plain.local_addr()?,
+        tls: secure.local_addr()?,
+        root: certified.cert.pem(),
+    };
+    println!("{}", serde_json::to_string(&address)?);
+    loop {
+        tokio::select! {
+            accepted = plain.accept() => {
+                let stream = accepted?.0;
+                stream.set_nodelay(true)?;
+                tokio::spawn(answer(stream));
+            }
+            accepted = secure.accept() => {
+                let stream = accepted?.0;
+                stream.set_nodelay(true)?;
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        answer(stream).await;
+                    }
+                });
+            }
+        }
+    }
+}
+
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let service = service_fn(async |request: Request<Incoming>| {
+        if request.uri().path() == SLOW_PATH {
+            tokio::time::sleep(SLOW).await;
+        }
+        let _ = request.into_body().collect().await;
+        let body = Full::new(Bytes::from_static(br#"{"accepted":true}"#));
+        let mut response = Response::new(body);
+        let json = hyper::header::HeaderValue::from_static("application/json");
+        response
+            .headers_mut()
+            .insert(hyper::header::CONTENT_TYPE, json);
+        Ok::<_, Infallible>(response)
+    });
+    // A client that goes away is no failure of the measurement.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
