@@ -1,4 +1,4 @@
-//! The only way out: policy, resolution, dialling, TLS and HTTP, all for one tenant's send at a time.
+//! The only way out: policy, resolution, dialling, TLS, HTTP and SMTP, all for one tenant's send at a time.
 //!
 //! | module | job |
 //! |---|---|
@@ -9,6 +9,7 @@
 //! | [`headers`] [`prepare`] | the guest's request as it will stand on the wire, secrets filled in |
 //! | [`resolve`] [`dial`] [`tls`] | from a name to a session from the source address |
 //! | [`meter`] [`link`] [`pool`] | one HTTP/1.1 connection, how far it came, and its reuse |
+//! | [`smtp`] | mail submission over the same way out, and its idle sessions |
 //! | [`journal`] | what the host saw on the wire |
 //! | [`live`] [`capture`] [`scope`] | the real way out, a recorded one, and one send's use of either |
 
@@ -35,6 +36,7 @@ mod pool;
 mod prepare;
 mod resolve;
 mod scope;
+mod smtp;
 mod target;
 mod tls;
 
@@ -45,6 +47,10 @@ pub use live::Egress;
 pub use pattern::{Author, HostPattern, PatternError};
 pub use policy::{Ceiling, EgressPolicy, PolicyError};
 pub use scope::{EgressScope, Transport};
+pub use smtp::{
+    CapturedMail, MailScript, SmtpAuth, SmtpEnvelope, SmtpError, SmtpReply, SmtpSecurity,
+    SmtpServer, SmtpSubmission,
+};
 
 /// One HTTP exchange that a guest asks for. Every text may hold placeholders.
 #[derive(Clone, Default)]

@@ -15,18 +15,22 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::connector::{Call, ConnectorRuntime, GuestClock, LoadedConnector};
-use crate::egress::{Answer, Capture, Ceiling, EgressConfig, EgressPolicy, EgressScope, Transport};
+use crate::egress::{
+    Answer, Capture, Ceiling, EgressConfig, EgressPolicy, EgressScope, MailScript, Transport,
+};
 use crate::limits::Limits;
 use crate::message::{Content, OutgoingMessage};
 use crate::outcome::{Failure, FailureKind};
 use crate::settings::{Placeholders, PreparedSettings};
 
 mod check;
+mod mail;
 mod result;
 mod signature;
 
 pub use check::{Expectation, check};
 
+pub use mail::ReplayedMail;
 pub use result::{ReplayResult, ReplayedOutcome, ReplayedRequest};
 
 /// How long a replayed message lives.
@@ -53,6 +57,9 @@ pub struct ReplayCase {
     /// What the provider answers, in order.
     #[serde(default)]
     pub responses: Vec<CaseResponse>,
+    /// How a mail server deviates from one that takes everything.
+    #[serde(default)]
+    pub smtp_server: Option<MailScript>,
     /// How the network fails.
     #[serde(default)]
     pub network: Option<CaseNetwork>,
@@ -117,25 +124,25 @@ pub async fn replay(
     connector: &Arc<LoadedConnector>,
     case: &ReplayCase,
 ) -> ReplayResult {
-    let ended =
-        |outcome, requests, duration| ReplayResult::new(&case.id, outcome, requests, duration);
+    let refused = |failure| ReplayResult::new(&case.id, Err(failure), Duration::ZERO);
     if let Some(problem) = connector.schema.problems(&case.settings).into_iter().next() {
         let words = format!("{}: {}", problem.pointer, problem.message);
         let failure = Failure::host(FailureKind::InvalidSettings, "settings.invalid", words);
-        return ended(Err(failure), Vec::new(), Duration::ZERO);
+        return refused(failure);
     }
     let (settings, secrets) = connector.schema.split(case.settings.clone());
     let prepared = PreparedSettings::new(settings, &secrets, &connector.info.secret_grants);
     let (settings, placeholders) =
         prepared.fill(*Uuid::from_u128(u128::from(case.now_ms)).as_bytes());
-    let capture = Arc::new(Capture::new(case.answers()));
+    let server = case.smtp_server.clone().unwrap_or_default();
+    let capture = Arc::new(Capture::new(case.answers()).with_server(server));
     let limits = Arc::new(Limits::default());
     let deadline = Instant::now() + limits.wall();
     let scope = match scope(connector, case, &capture, &placeholders, &limits, deadline) {
         Ok(scope) => scope,
         Err(words) => {
             let failure = Failure::host(FailureKind::InvalidSettings, "settings.hosts", words);
-            return ended(Err(failure), Vec::new(), Duration::ZERO);
+            return refused(failure);
         }
     };
     let call = Call {
@@ -151,7 +158,7 @@ pub async fn replay(
         },
     };
     let report = runtime.call(connector, call).await;
-    ended(report.result, capture.requests(), report.duration)
+    ReplayResult::new(&case.id, report.result, report.duration).with_wire(&capture)
 }
 
 /// The way out under production's policy, into the list of answers.

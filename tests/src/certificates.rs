@@ -1,6 +1,6 @@
 //! Certificates of a private authority, and the ways in which they can be wrong.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
@@ -48,6 +48,17 @@ impl Authority {
     #[must_use]
     pub fn server(&self, name: &str) -> TlsAcceptor {
         self.issue(params(name))
+    }
+
+    /// Certificate and key of a server of this name as PEM files, in that order.
+    #[must_use]
+    pub fn files(&self, name: &str) -> (PathBuf, PathBuf) {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params(name).signed_by(&key, &self.issuer).expect("signed");
+        let file = |ending: &str| self.folder.path().join(format!("{name}.{ending}"));
+        std::fs::write(file("pem"), certificate.pem()).expect("written");
+        std::fs::write(file("key"), key.serialize_pem()).expect("written");
+        (file("pem"), file("key"))
     }
 
     /// A server whose certificate is over.

@@ -11,4 +11,6 @@ pub mod cases;
 pub mod certificates;
 pub mod dns;
 pub mod guests;
+pub mod mail_peer;
 pub mod peer;
+pub mod postfix;

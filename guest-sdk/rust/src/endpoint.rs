@@ -92,6 +92,17 @@ fn host(text: &str) -> Result<String, &'static str> {
     }
 }
 
+/// A host name in lower-case A-labels, if it is one: for mail addresses.
+#[cfg(feature = "mime")]
+pub(crate) fn domain(text: &str) -> Option<String> {
+    let labels = text.split('.').map(|text| match text {
+        "" => Err(()),
+        text => label(&text.to_lowercase()),
+    });
+    let labels = labels.collect::<Result<Vec<_>, ()>>().ok()?;
+    Some(labels.join(".")).filter(|name| name.len() <= 253)
+}
+
 /// One label of a host name in ASCII (RFC 5890). A name that needs more of UTS #46 than lower
 /// case never equals the host's own reading of it, and is refused there.
 fn label(text: &str) -> Result<String, ()> {

@@ -15,11 +15,15 @@ pub mod http;
 mod mail;
 pub mod mailbox;
 mod message;
+#[cfg(feature = "mime")]
+pub mod mime;
 mod number;
 mod payload;
 pub mod settings;
 pub mod sign;
 pub mod sms;
+#[cfg(feature = "smtp")]
+pub mod smtp;
 pub mod template;
 #[cfg(all(feature = "testing", not(target_family = "wasm")))]
 pub mod testing;
@@ -44,6 +48,30 @@ pub use usage::{CodeTemplate, Template, Templates};
 #[macro_export]
 macro_rules! connector {
     ($connector:ty) => {
+        $crate::component!(
+            <$connector as $crate::Connector>::ABOUT,
+            $crate::wasm::send::<$connector>
+        );
+    };
+}
+
+/// Exports a [`smtp::Submitter`] as a component, as [`connector!`] does a [`Connector`].
+#[cfg(feature = "smtp")]
+#[macro_export]
+macro_rules! submitter {
+    ($submitter:ty) => {
+        $crate::component!(
+            <$submitter as $crate::smtp::Submitter>::ABOUT,
+            $crate::wasm::smtp::submit::<$submitter>
+        );
+    };
+}
+
+/// The component behind [`connector!`] and [`submitter!`].
+#[macro_export]
+#[doc(hidden)]
+macro_rules! component {
+    ($about:expr, $send:expr) => {
         #[cfg(target_family = "wasm")]
         #[allow(unsafe_code, reason = "the component's exports are C functions")]
         const _: () = {
@@ -51,7 +79,7 @@ macro_rules! connector {
 
             impl $crate::wasm::guest::Guest for Component {
                 fn describe() -> $crate::wasm::guest::ConnectorInfo {
-                    $crate::wasm::describe::<$connector>()
+                    $crate::wasm::describe(&$about)
                 }
 
                 fn send(
@@ -61,7 +89,7 @@ macro_rules! connector {
                     $crate::wasm::guest::Receipt,
                     $crate::wasm::guest::Failure,
                 > {
-                    $crate::wasm::send::<$connector>(&settings, message)
+                    $send(&settings, message)
                 }
             }
 

@@ -11,12 +11,12 @@
 mod golden;
 mod signature;
 
-pub use golden::{Deviation, golden_rows, replay, replay_own};
+pub use golden::{Deviation, golden_rows, message_of, replay, replay_own};
 pub use signature::verify;
 
 use serde_json::Value;
 
-use crate::{Connector, Failure, HttpError, Message, Payload, Receipt, Request, Response};
+use crate::{About, Connector, Failure, HttpError, Message, Payload, Receipt, Request, Response};
 
 /// A message with nothing but recipient, usage type and variables.
 #[must_use]
@@ -75,7 +75,11 @@ pub fn send<C: Connector>(
 /// Checks `describe`'s answer against the contract: lengths, languages, the schema and the
 /// secrets that it marks.
 pub fn check_about<C: Connector>() {
-    let about = C::ABOUT;
+    check(&C::ABOUT);
+}
+
+/// [`check_about`] for any description.
+pub fn check(about: &About) {
     let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     assert!(about.id.chars().all(letters) && about.id.len() <= 64);
     assert!(about.id.starts_with(|c: char| c.is_ascii_lowercase()));
@@ -108,17 +112,25 @@ pub fn check_about<C: Connector>() {
         );
     }
     for grant in about.secret_grants {
-        let property = &properties[grant.setting.trim_start_matches('/')];
-        assert_eq!(property["writeOnly"], true, "{}", grant.setting);
+        let place = grant.setting.replace('/', "/properties/");
+        let property = schema.pointer(&place);
+        let secret = property.map(|property| &property["writeOnly"]);
+        assert_eq!(secret, Some(&Value::Bool(true)), "{}", grant.setting);
     }
 }
 
 /// Whether the connector's own schema accepts the settings, as the host asks before it stores them.
 #[must_use]
 pub fn schema_accepts<C: Connector>(settings: &Value) -> bool {
-    let schema = serde_json::from_str(C::ABOUT.settings_schema).unwrap();
+    accepts(&C::ABOUT, settings)
+}
+
+/// [`schema_accepts`] for any description.
+#[must_use]
+pub fn accepts(about: &About, settings: &Value) -> bool {
+    let schema = serde_json::from_str(about.settings_schema).unwrap();
     let Ok(validator) = jsonschema::draft202012::new(&schema) else {
-        panic!("{}: the schema does not compile", C::ABOUT.id);
+        panic!("{}: the schema does not compile", about.id);
     };
     validator.is_valid(settings)
 }

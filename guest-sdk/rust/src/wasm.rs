@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::connector::{self, Channel, Connector};
+use crate::connector::{self, About, Channel, Connector, Receipt};
 use crate::failure::{Failure, FailureKind};
 use crate::http::{Credential, HttpError, Request, Response};
 use crate::message::{Content, ContentType, Message};
@@ -30,10 +30,12 @@ pub use bindings::*;
 
 use bindings::sendbox::connector::{http, types};
 
+#[cfg(feature = "smtp")]
+pub mod smtp;
+
 /// The answer to `describe`.
 #[must_use]
-pub fn describe<C: Connector>() -> types::ConnectorInfo {
-    let about = C::ABOUT;
+pub fn describe(about: &About) -> types::ConnectorInfo {
     let by_tag = |texts: &[(&str, &str)]| {
         let texts = texts.iter();
         texts
@@ -64,9 +66,13 @@ pub fn send<C: Connector>(
     settings: &str,
     message: types::Message,
 ) -> Result<types::Receipt, types::Failure> {
-    let receipt = message_of(message)
-        .and_then(|message| connector::send::<C>(settings, &message, exchange))
-        .map_err(failure)?;
+    let answer =
+        message_of(message).and_then(|message| connector::send::<C>(settings, &message, exchange));
+    result(answer)
+}
+
+fn result(answer: Result<Receipt, Failure>) -> Result<types::Receipt, types::Failure> {
+    let receipt = answer.map_err(failure)?;
     Ok(types::Receipt {
         provider_message_id: receipt.provider_message_id,
         detail: receipt.detail,

@@ -6,14 +6,19 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::io::duplex;
 
 use super::EgressError;
 use super::journal::Entry;
-use super::link::check_head;
+use super::link::{Stream, check_head};
 use super::prepare::Outgoing;
 use super::scope::{Gate, Received};
+use super::smtp::{CapturedMail, Dispatch, MailScript, SmtpError, SmtpReply};
 use crate::limits::Limits;
 use crate::outcome::Progress;
+
+/// What a session in memory may hold unread.
+const DUPLEX: usize = 64 << 10;
 
 /// What a provider is to answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,10 +69,12 @@ impl fmt::Debug for CapturedRequest {
 }
 
 /// Recorded answers, given out in order, and the requests that they were given to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Capture {
     answers: Mutex<VecDeque<Answer>>,
     requests: Mutex<Vec<CapturedRequest>>,
+    server: MailScript,
+    mails: Mutex<Vec<CapturedMail>>,
 }
 
 impl Capture {
@@ -76,8 +83,52 @@ impl Capture {
     pub fn new(answers: Vec<Answer>) -> Self {
         Self {
             answers: Mutex::new(answers.into()),
-            requests: Mutex::default(),
+            ..Self::default()
         }
+    }
+
+    /// The same with a mail server that deviates as the script says. Sessions count as encrypted.
+    #[must_use]
+    pub fn with_server(mut self, server: MailScript) -> Self {
+        self.server = server;
+        self
+    }
+
+    /// The sessions with the mail server, in order.
+    pub fn mails(&self) -> Vec<CapturedMail> {
+        self.mails
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Submits one message to the recorded mail server.
+    pub(super) async fn submit(
+        &self,
+        dispatch: &Dispatch,
+        entry: &Entry<'_>,
+        gate: &Gate,
+    ) -> Result<SmtpReply, SmtpError> {
+        let fault = {
+            let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            answers
+                .pop_front_if(|answer| matches!(answer, Answer::DnsFailure | Answer::UntrustedTls))
+        };
+        match fault {
+            Some(Answer::DnsFailure) => return Err(EgressError::Dns.into()),
+            Some(_) => return Err(untrusted().into()),
+            None => {}
+        }
+        let (near, far) = duplex(DUPLEX);
+        let (result, seen) = tokio::join!(
+            dispatch.rehearse(Stream::Memory(near), entry, gate),
+            self.server.serve(far)
+        );
+        self.mails
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(seen);
+        result
     }
 
     /// The requests that would have left, in order.
@@ -108,9 +159,7 @@ impl Capture {
             }
             Some(Answer::DnsFailure) => return Err(EgressError::Dns),
             Some(Answer::UntrustedTls) => {
-                return Err(EgressError::Tls(
-                    "the certificate's issuer is not trusted".to_owned(),
-                ));
+                return Err(untrusted());
             }
             Some(answer) => answer,
         };
@@ -169,6 +218,10 @@ impl Capture {
             .unwrap_or_else(PoisonError::into_inner)
             .push(request);
     }
+}
+
+fn untrusted() -> EgressError {
+    EgressError::Tls("the certificate's issuer is not trusted".to_owned())
 }
 
 /// What no server could have sent is left out.

@@ -41,6 +41,12 @@ pub struct EgressConfig {
     pub idle_per_integration: usize,
     /// How long a connection may be idle, in milliseconds.
     pub idle_ms: u64,
+    /// Idle SMTP sessions in all.
+    pub smtp_idle_sessions: usize,
+    /// Idle SMTP sessions of one integration: many servers allow few from one client.
+    pub smtp_idle_per_integration: usize,
+    /// How long an SMTP session may be idle before it is closed with `QUIT`, in milliseconds.
+    pub smtp_idle_ms: u64,
 }
 
 impl Default for EgressConfig {
@@ -59,6 +65,9 @@ impl Default for EgressConfig {
             idle_connections: 512,
             idle_per_integration: 256,
             idle_ms: 45_000,
+            smtp_idle_sessions: 256,
+            smtp_idle_per_integration: 32,
+            smtp_idle_ms: 15_000,
         }
     }
 }

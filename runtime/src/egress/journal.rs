@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use super::EgressError;
 use super::meter::Meter;
 use crate::outcome::{Exchange, Progress, WireRecord};
 
@@ -138,6 +137,14 @@ impl Entry<'_> {
         });
     }
 
+    /// Forgets an exchange of which the peer saw nothing that counts: another connection may try.
+    pub(super) fn begin_again(&self) {
+        self.update(|slot| {
+            slot.exchange.status = None;
+            slot.exchange.progress = Progress::NotConnected;
+        });
+    }
+
     /// Keeps what was counted and lets go of the connection, which may then serve another exchange.
     pub(super) fn release(&self) {
         self.update(|slot| {
@@ -162,10 +169,9 @@ impl Entry<'_> {
         });
     }
 
-    /// Ends the exchange with its result.
-    pub(super) fn finish<T>(self, result: &Result<T, EgressError>) {
-        let error = result.as_ref().err().map(|error| error.code().to_owned());
-        self.update(|slot| slot.exchange.error = error);
+    /// Ends the exchange, with the code of its error if there was one.
+    pub(super) fn finish(self, error: Option<&'static str>) {
+        self.update(|slot| slot.exchange.error = error.map(str::to_owned));
     }
 }
 

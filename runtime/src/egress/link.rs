@@ -3,7 +3,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -16,7 +16,7 @@ use http::{HeaderMap, Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 use tokio_rustls::client::TlsStream;
@@ -37,14 +37,22 @@ const LIBRARY_BUFFER: usize = 8 << 10;
 pub(super) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    /// To a recorded server in this process.
+    Memory(DuplexStream),
 }
 
 impl Stream {
-    fn tcp(&self) -> &TcpStream {
-        match self {
+    /// The local and the peer's address; unspecified for one in memory.
+    pub(super) fn addresses(&self) -> io::Result<(SocketAddr, SocketAddr)> {
+        let tcp = match self {
             Self::Plain(tcp) => tcp,
             Self::Tls(tls) => tls.get_ref().0,
-        }
+            Self::Memory(_) => {
+                let none = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+                return Ok((none, none));
+            }
+        };
+        Ok((tcp.local_addr()?, tcp.peer_addr()?))
     }
 }
 
@@ -57,6 +65,10 @@ macro_rules! either {
             }
             Stream::Tls(tls) => {
                 let $stream = Pin::new(tls.as_mut());
+                $call
+            }
+            Stream::Memory(memory) => {
+                let $stream = Pin::new(memory);
                 $call
             }
         }
@@ -94,6 +106,7 @@ impl AsyncWrite for Stream {
         match self {
             Self::Plain(tcp) => tcp.is_write_vectored(),
             Self::Tls(tls) => tls.is_write_vectored(),
+            Self::Memory(memory) => memory.is_write_vectored(),
         }
     }
 
@@ -121,8 +134,7 @@ impl Link {
     /// Prepares a stream for HTTP. No byte is sent.
     pub(super) async fn open(stream: Stream, limits: &Limits) -> Result<Self, EgressError> {
         let broken = |error: io::Error| EgressError::Connect(error.kind().to_string());
-        let local = stream.tcp().local_addr().map_err(broken)?;
-        let peer = stream.tcp().peer_addr().map_err(broken)?;
+        let (local, peer) = stream.addresses().map_err(broken)?;
         let meter = Arc::new(Meter::default());
         let mut builder = http1::Builder::new();
         if limits.headers != LIBRARY_HEADERS {

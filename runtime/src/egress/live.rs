@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::Response;
 use hyper::body::Incoming;
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::EgressError;
@@ -18,6 +19,7 @@ use super::pool::{Edition, Lane, Owner, Pool};
 use super::prepare::Outgoing;
 use super::resolve::{Resolve, Resolved};
 use super::scope::{Gate, Received};
+use super::smtp::Mailer;
 use super::target::{Scheme, Target};
 use super::tls::Tls;
 use crate::limits::Limits;
@@ -29,7 +31,8 @@ pub struct Egress {
     ceiling: Arc<Ceiling>,
     resolve: Resolve,
     https: Tls,
-    pool: Pool,
+    pool: Pool<Lane, Link>,
+    pub(super) mail: Mailer,
 }
 
 impl fmt::Debug for Egress {
@@ -49,6 +52,14 @@ pub(super) struct Terms<'s> {
     pub(super) deadline: Instant,
 }
 
+impl Terms<'_> {
+    /// So many milliseconds from now, or the deadline.
+    pub(super) fn within(&self, millis: u64) -> Instant {
+        self.deadline
+            .min(Instant::now() + Duration::from_millis(millis))
+    }
+}
+
 impl Egress {
     /// Reads the configuration, the system's DNS servers and the roots. Nothing is taken from the environment.
     ///
@@ -58,8 +69,13 @@ impl Egress {
         Ok(Self {
             ceiling: Arc::new(Ceiling::new(config)?),
             resolve: Resolve::new(config)?,
-            https: Tls::new(config.extra_roots.as_deref(), b"http/1.1")?,
-            pool: Pool::new(config),
+            https: Tls::new(config.extra_roots.as_deref(), Some(b"http/1.1"))?,
+            pool: Pool::new(
+                config.idle_connections,
+                config.idle_per_integration,
+                Duration::from_millis(config.idle_ms),
+            ),
+            mail: Mailer::new(config)?,
         })
     }
 
@@ -72,6 +88,7 @@ impl Egress {
     /// Closes the connections that an earlier edition of the integration left idle.
     pub(super) fn retire(&self, owner: &Owner, edition: Edition) {
         self.pool.retire(owner, edition);
+        self.mail.retire(owner, edition);
     }
 
     /// One exchange. The gate is passed before the first byte may leave.
@@ -158,22 +175,37 @@ impl Egress {
         }
     }
 
-    /// Resolves, judges, dials and, for `https`, makes the TLS session.
+    /// Reaches the target and, for `https`, makes the TLS session.
     async fn connect(
         &self,
         target: &Target,
         terms: &Terms<'_>,
         entry: &Entry<'_>,
     ) -> Result<Link, EgressError> {
-        let limits = terms.limits;
-        let within = |millis| {
-            terms
-                .deadline
-                .min(Instant::now() + Duration::from_millis(millis))
+        let tcp = self.reach(target, terms, entry).await?;
+        let stream = match target.scheme {
+            Scheme::Https => {
+                let until = terms.within(terms.limits.tls_ms);
+                Stream::Tls(Box::new(
+                    self.https.connect(&target.host, tcp, until).await?,
+                ))
+            }
+            Scheme::Http | Scheme::Smtp => Stream::Plain(tcp),
         };
+        Link::open(stream, terms.limits).await
+    }
+
+    /// Resolves, judges and dials from the source.
+    pub(super) async fn reach(
+        &self,
+        target: &Target,
+        terms: &Terms<'_>,
+        entry: &Entry<'_>,
+    ) -> Result<TcpStream, EgressError> {
+        let limits = terms.limits;
         let addresses = match self
             .resolve
-            .resolve(&target.host, within(limits.dns_ms))
+            .resolve(&target.host, terms.within(limits.dns_ms))
             .await?
         {
             Resolved::Addresses(addresses) => addresses,
@@ -185,20 +217,10 @@ impl Egress {
             }
         };
         let source = terms.source.map(|source| source.address);
-        let until = within(limits.connect_ms);
-        let tcp = dial(&addresses, target.port, source, until, |peer| {
+        let until = terms.within(limits.connect_ms);
+        dial(&addresses, target.port, source, until, |peer| {
             entry.set_peer(peer)
         })
-        .await?;
-        let stream = match target.scheme {
-            Scheme::Http => Stream::Plain(tcp),
-            Scheme::Https => {
-                let until = within(limits.tls_ms);
-                Stream::Tls(Box::new(
-                    self.https.connect(&target.host, tcp, until).await?,
-                ))
-            }
-        };
-        Link::open(stream, limits).await
+        .await
     }
 }

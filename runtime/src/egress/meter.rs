@@ -24,7 +24,7 @@ pub(super) struct Meter {
 
 impl Meter {
     /// Begins a new exchange on the same connection, with or without a body.
-    fn reset(&self, has_body: bool) {
+    pub(super) fn reset(&self, has_body: bool) {
         self.written.store(0, Relaxed);
         self.read.store(0, Relaxed);
         self.body_taken.store(!has_body, Relaxed);
@@ -41,6 +41,11 @@ impl Meter {
 
     pub(super) fn complete(&self) -> bool {
         self.complete.load(Relaxed)
+    }
+
+    /// What is written from now on completes the exchange once it is flushed.
+    pub(super) fn hand_over(&self) {
+        self.body_taken.store(true, Relaxed);
     }
 
     /// The library flushes the stream only when its own buffer is empty: after the body was taken and

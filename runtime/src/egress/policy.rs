@@ -26,6 +26,9 @@ const SPECIAL_NAMES: &[&str] = &[
 /// Ports of mail: a request in HTTP could speak to a mail server there.
 const MAIL_PORTS: &[u16] = &[25, 465, 587];
 
+/// Ports of the web: a line of SMTP could speak to an HTTP server there.
+const WEB_PORTS: &[u16] = &[80, 443];
+
 const SETTING: &str = "{settings:";
 
 /// A host pattern that cannot be used, with the field it stands in.
@@ -89,8 +92,7 @@ impl Ceiling {
     }
 
     fn check(&self, target: &Target) -> Result<(), &'static str> {
-        let (host, port) = (&target.host, target.port);
-        match host {
+        match &target.host {
             Host::Address(address) => {
                 if !self.literals.iter().any(|range| range.contains(*address)) {
                     return Err("host.address-literal");
@@ -98,30 +100,38 @@ impl Ceiling {
             }
             Host::Name(name) => self.check_name(name)?,
         }
-        let plaintext: Vec<_> = match target.scheme {
-            Scheme::Https => Vec::new(),
-            Scheme::Http => self
-                .plaintext
-                .iter()
-                .filter(|pattern| pattern.matches(host, port))
-                .collect(),
-        };
-        if target.scheme == Scheme::Http && plaintext.is_empty() {
-            return Err("scheme.plaintext");
-        }
-        if MAIL_PORTS.contains(&port) {
-            return Err("port.mail");
-        }
-        let by_pattern = plaintext
-            .iter()
-            .any(|pattern| port == 80 || pattern.names_port(port));
-        if !by_pattern && !any_port(&self.ports, port) {
-            return Err("port.not-allowed");
-        }
+        self.check_port(target)?;
         if !any(&self.hosts, target) {
             return Err("host.not-allowed-by-operator");
         }
         Ok(())
+    }
+
+    fn check_port(&self, target: &Target) -> Result<(), &'static str> {
+        let port = target.port;
+        let mut plaintext = self.plaintext(target).peekable();
+        match target.scheme {
+            Scheme::Http if plaintext.peek().is_none() => return Err("scheme.plaintext"),
+            Scheme::Http | Scheme::Https if MAIL_PORTS.contains(&port) => return Err("port.mail"),
+            Scheme::Smtp if WEB_PORTS.contains(&port) => return Err("port.web"),
+            _ => {}
+        }
+        let by_pattern = match target.scheme {
+            Scheme::Http => plaintext.any(|pattern| port == 80 || pattern.names_port(port)),
+            Scheme::Https | Scheme::Smtp => false,
+        };
+        if by_pattern || any_port(&self.ports, port) {
+            Ok(())
+        } else {
+            Err("port.not-allowed")
+        }
+    }
+
+    /// The operator's patterns that open the target without TLS.
+    fn plaintext(&self, target: &Target) -> impl Iterator<Item = &HostPattern> {
+        self.plaintext
+            .iter()
+            .filter(|pattern| pattern.matches(&target.host, target.port))
     }
 
     fn check_name(&self, name: &str) -> Result<(), &'static str> {
@@ -206,6 +216,11 @@ impl EgressPolicy {
             return Err("host.not-asked-by-connector");
         }
         Ok(())
+    }
+
+    /// Whether the operator lets mail reach the target without TLS.
+    pub(super) fn allows_plaintext(&self, target: &Target) -> bool {
+        self.operator.plaintext(target).next().is_some()
     }
 
     /// Differs where the tenant's or connector's list does: kept connections must not outlive a list.

@@ -1,12 +1,11 @@
-//! Idle connections, shared by nothing but sends of the same integration, revision, policy, source and origin.
+//! Idle connections, shared by nothing but sends of the same integration, revision, policy and lane: from
+//! one source to one server.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::config::EgressConfig;
-use super::link::Link;
 use super::target::{Host, Scheme, Target};
 use crate::id::{IntegrationId, SourceName, TenantId};
 use crate::source::EgressSource;
@@ -45,43 +44,50 @@ impl Lane {
     }
 }
 
-struct Idle {
-    lane: Lane,
+struct Idle<L, C> {
+    lane: L,
     since: Instant,
-    link: Link,
+    connection: C,
 }
 
-struct Shelf {
+struct Shelf<L, C> {
     edition: Edition,
-    idle: Vec<Idle>,
+    idle: Vec<Idle<L, C>>,
 }
 
-#[derive(Default)]
-struct Shelves {
-    by_owner: HashMap<Owner, Shelf>,
+struct Shelves<L, C> {
+    by_owner: HashMap<Owner, Shelf<L, C>>,
     total: usize,
     swept: Option<Instant>,
+    /// Someone looks for what was idle for too long until the pool is empty.
+    watched: bool,
 }
 
-/// The idle connections of this process.
-pub(super) struct Pool {
-    shelves: Mutex<Shelves>,
+/// The idle connections of this process in one protocol. `L` says from where to where one leads.
+pub(super) struct Pool<L, C> {
+    shelves: Mutex<Shelves<L, C>>,
     total_max: usize,
     owner_max: usize,
     idle_max: Duration,
 }
 
-impl Pool {
-    pub(super) fn new(config: &EgressConfig) -> Self {
+impl<L: PartialEq, C> Pool<L, C> {
+    /// Keeps at most so many in all and for one owner, and none for longer than `idle_max`.
+    pub(super) fn new(total_max: usize, owner_max: usize, idle_max: Duration) -> Self {
         Self {
-            shelves: Mutex::default(),
-            total_max: config.idle_connections,
-            owner_max: config.idle_per_integration,
-            idle_max: Duration::from_millis(config.idle_ms),
+            shelves: Mutex::new(Shelves {
+                by_owner: HashMap::new(),
+                total: 0,
+                swept: None,
+                watched: false,
+            }),
+            total_max,
+            owner_max,
+            idle_max,
         }
     }
 
-    fn shelves(&self) -> MutexGuard<'_, Shelves> {
+    fn shelves(&self) -> MutexGuard<'_, Shelves<L, C>> {
         self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -97,7 +103,7 @@ impl Pool {
     }
 
     /// The connection of this lane that was used last, if any.
-    pub(super) fn take(&self, owner: &Owner, edition: Edition, lane: &Lane) -> Option<Link> {
+    pub(super) fn take(&self, owner: &Owner, edition: Edition, lane: &L) -> Option<C> {
         let mut shelves = self.shelves();
         let shelf = shelves.by_owner.get_mut(owner)?;
         if shelf.edition != edition {
@@ -106,11 +112,11 @@ impl Pool {
         let at = shelf.idle.iter().rposition(|idle| idle.lane == *lane)?;
         let idle = shelf.idle.remove(at);
         shelves.total = shelves.total.saturating_sub(1);
-        (idle.since.elapsed() < self.idle_max).then_some(idle.link)
+        (idle.since.elapsed() < self.idle_max).then_some(idle.connection)
     }
 
     /// Keeps a connection for the next exchange, unless its edition is over or there are too many.
-    pub(super) fn put(&self, owner: &Owner, edition: Edition, lane: Lane, link: Link) {
+    pub(super) fn put(&self, owner: &Owner, edition: Edition, lane: L, connection: C) {
         let now = Instant::now();
         let mut shelves = self.shelves();
         shelves.sweep(now, self.idle_max);
@@ -128,14 +134,47 @@ impl Pool {
             shelf.idle.push(Idle {
                 lane,
                 since: now,
-                link,
+                connection,
             });
             shelves.total += 1;
         }
     }
+
+    /// How long a connection may be idle.
+    pub(super) const fn idle_max(&self) -> Duration {
+        self.idle_max
+    }
+
+    /// Whether the pool has connections that nobody watches; then the caller must call [`Self::expired`]
+    /// until it says none.
+    pub(super) fn needs_watch(&self) -> bool {
+        let mut shelves = self.shelves();
+        let needed = shelves.total > 0 && !shelves.watched;
+        shelves.watched |= needed;
+        needed
+    }
+
+    /// Takes out what was idle for too long. None where the pool is empty, and no longer watched.
+    pub(super) fn expired(&self) -> Option<Vec<C>> {
+        let now = Instant::now();
+        let mut shelves = self.shelves();
+        if shelves.total == 0 {
+            shelves.watched = false;
+            return None;
+        }
+        let mut expired = Vec::new();
+        for shelf in shelves.by_owner.values_mut() {
+            let over = |idle: &mut Idle<L, C>| now.duration_since(idle.since) >= self.idle_max;
+            let gone = shelf.idle.extract_if(.., over);
+            expired.extend(gone.map(|idle| idle.connection));
+        }
+        shelves.by_owner.retain(|_, shelf| !shelf.idle.is_empty());
+        shelves.total -= expired.len();
+        Some(expired)
+    }
 }
 
-impl Shelves {
+impl<L, C> Shelves<L, C> {
     /// Closes what was idle for too long; looks at most once in a while, and only when a connection comes back.
     fn sweep(&mut self, now: Instant, idle_max: Duration) {
         let due = |swept: Instant| now.duration_since(swept) >= idle_max / 8;

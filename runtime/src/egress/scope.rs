@@ -64,16 +64,16 @@ struct Used {
 
 /// One send's way out, made for it alone.
 pub struct EgressScope {
-    transport: Transport,
-    owner: Owner,
-    edition: Edition,
-    source: Option<EgressSource>,
-    policy: Arc<EgressPolicy>,
-    placeholders: Placeholders,
-    limits: Arc<Limits>,
-    deadline: Instant,
-    gate: Gate,
-    journal: Journal,
+    pub(super) transport: Transport,
+    pub(super) owner: Owner,
+    pub(super) edition: Edition,
+    pub(super) source: Option<EgressSource>,
+    pub(super) policy: Arc<EgressPolicy>,
+    pub(super) placeholders: Placeholders,
+    pub(super) limits: Arc<Limits>,
+    pub(super) deadline: Instant,
+    pub(super) gate: Gate,
+    pub(super) journal: Journal,
     used: Mutex<Used>,
 }
 
@@ -139,16 +139,10 @@ impl EgressScope {
     pub async fn http(&self, request: HttpRequest) -> Result<HttpResponse, EgressError> {
         let entry = self.journal.begin(&request.method);
         let result = self.exchange(request, &entry).await;
-        if let Err(EgressError::Denied { rule }) = &result {
-            tracing::info!(
-                rule,
-                tenant = self.owner.tenant.as_str(),
-                integration = self.owner.integration.as_str(),
-                authority = entry.authority(),
-                "request denied"
-            );
+        if let Err(error) = &result {
+            self.note_denial(error, &entry);
         }
-        entry.finish(&result);
+        entry.finish(result.as_ref().err().map(EgressError::code));
         result.map(|received| self.redact(&received))
     }
 
@@ -195,7 +189,20 @@ impl EgressScope {
         }
     }
 
-    fn count_request(&self) -> Result<(), EgressError> {
+    /// Writes a denial to the operator's log.
+    pub(super) fn note_denial(&self, error: &EgressError, entry: &Entry<'_>) {
+        if let EgressError::Denied { rule } = error {
+            tracing::info!(
+                rule,
+                tenant = self.owner.tenant.as_str(),
+                integration = self.owner.integration.as_str(),
+                authority = entry.authority(),
+                "request denied"
+            );
+        }
+    }
+
+    pub(super) fn count_request(&self) -> Result<(), EgressError> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if used.requests >= self.limits.requests {
             return Err(EgressError::Limit {
@@ -207,7 +214,7 @@ impl EgressScope {
         Ok(())
     }
 
-    fn check(&self, target: &Target) -> Result<(), EgressError> {
+    pub(super) fn check(&self, target: &Target) -> Result<(), EgressError> {
         let denied = |rule| EgressError::Denied { rule };
         self.policy.check(target).map_err(denied)?;
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);

@@ -10,11 +10,13 @@ use super::EgressError;
 /// The longest host name (RFC 1035, 2.3.4, without the root's dot).
 const HOST_MAX: usize = 253;
 
-/// With or without TLS.
+/// What is spoken to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Scheme {
     Http,
     Https,
+    /// Mail submission; whether with TLS is the submission's word.
+    Smtp,
 }
 
 impl Scheme {
@@ -22,6 +24,7 @@ impl Scheme {
         match self {
             Self::Http => 80,
             Self::Https => 443,
+            Self::Smtp => 587,
         }
     }
 
@@ -29,6 +32,7 @@ impl Scheme {
         match self {
             Self::Http => "http",
             Self::Https => "https",
+            Self::Smtp => "smtp",
         }
     }
 }
@@ -77,6 +81,20 @@ impl Target {
             host,
             port,
             path_and_query,
+        })
+    }
+
+    /// A mail server. The host is a name or an address as it stands in a URL.
+    pub(super) fn mail_server(host: &str, port: u16) -> Result<Self, EgressError> {
+        let host = parse_host(host).map_err(|rule| EgressError::Denied { rule })?;
+        if port == 0 {
+            return Err(EgressError::Denied { rule: "url.port" });
+        }
+        Ok(Self {
+            scheme: Scheme::Smtp,
+            host,
+            port,
+            path_and_query: PathAndQuery::from_static("/"),
         })
     }
 

@@ -22,8 +22,11 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    /// Reads the roots. `alpn` names the one protocol that is spoken inside.
-    pub(super) fn new(extra_roots: Option<&Path>, alpn: &[u8]) -> Result<Self, EgressSetupError> {
+    /// Reads the roots. `alpn` names the one protocol that is spoken inside, where it has a name.
+    pub(super) fn new(
+        extra_roots: Option<&Path>,
+        alpn: Option<&[u8]>,
+    ) -> Result<Self, EgressSetupError> {
         let mut roots = RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
         };
@@ -35,7 +38,7 @@ impl Tls {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        config.alpn_protocols = vec![alpn.to_vec()];
+        config.alpn_protocols = alpn.into_iter().map(<[u8]>::to_vec).collect();
         // A ticket would tie tenants and sources together that share nothing else.
         config.resumption = Resumption::disabled();
         Ok(Self {

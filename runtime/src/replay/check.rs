@@ -2,7 +2,7 @@
 //!
 //! Method and URL exactly; headers as a set, their names without case and without those that belong to a
 //! client rather than to a request; JSON bodies by value and key order; form bodies as ordered pairs; an AWS
-//! signature by verifying it.
+//! signature by verifying it; mail by its envelope, its decoded headers and its decoded text.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::ReplayCase;
+use super::mail::ExpectedMail;
 use super::result::{ReplayResult, ReplayedOutcome, ReplayedRequest};
 use super::signature;
 use crate::outcome::FailureKind;
@@ -30,6 +31,8 @@ const CLIENTS_OWN: [&str; 6] = [
 pub struct Expectation {
     #[serde(default)]
     requests: Vec<ExpectedRequest>,
+    #[serde(default)]
+    smtp: Vec<ExpectedMail>,
     request_count: Option<usize>,
     outcome: ExpectedOutcome,
 }
@@ -73,6 +76,12 @@ pub fn check(case: &ReplayCase, result: &ReplayResult) -> Vec<String> {
         match result.requests.get(index) {
             Some(request) => expected.compare(request, &case.settings, &mut differences),
             None => differences.push(format!("request {}: expected, not made", index + 1)),
+        }
+    }
+    for (index, expected) in expect.smtp.iter().enumerate() {
+        match result.smtp.get(index) {
+            Some(mail) => differences.extend(expected.differences(mail)),
+            None => differences.push(format!("session {}: expected, not held", index + 1)),
         }
     }
     differences.extend(expect.outcome.difference(&result.outcome));
@@ -202,7 +211,7 @@ mod tests {
 
     fn result(kind: FailureKind, body: &'static str) -> ReplayResult {
         let failure = Failure::host(kind, "x", "y");
-        let mut result = ReplayResult::new("a/b", Err(failure), vec![], Duration::ZERO);
+        let mut result = ReplayResult::new("a/b", Err(failure), Duration::ZERO);
         result.requests.push(ReplayedRequest {
             method: "POST".into(),
             url: "https://a.example.com/x?y=1".into(),
@@ -257,7 +266,7 @@ mod tests {
                 .iter()
                 .any(|text| text.starts_with("header content-type"))
         );
-        let nothing = ReplayResult::new("a/b", Ok(Receipt::default()), vec![], Duration::ZERO);
+        let nothing = ReplayResult::new("a/b", Ok(Receipt::default()), Duration::ZERO);
         assert_eq!(check(&case, &nothing).len(), 3);
     }
 }

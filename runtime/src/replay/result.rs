@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Serialize, Serializer};
 
-use crate::egress::CapturedRequest;
+use super::mail::ReplayedMail;
+use crate::egress::{Capture, CapturedRequest};
 use crate::outcome::{Failure, FailureKind, Receipt};
 
 /// What a replayed case did.
@@ -18,8 +19,8 @@ pub struct ReplayResult {
     pub id: String,
     /// The HTTP requests that would have left, in order.
     pub requests: Vec<ReplayedRequest>,
-    /// The SMTP sessions that would have been held: none, because this host does not offer SMTP.
-    pub smtp: Vec<serde_json::Value>,
+    /// The SMTP sessions with a recorded server, in order.
+    pub smtp: Vec<ReplayedMail>,
     /// What came of it.
     pub outcome: ReplayedOutcome,
     /// From the call to its end, in microseconds.
@@ -74,15 +75,10 @@ pub enum ReplayedOutcome {
 }
 
 impl ReplayResult {
-    pub(super) fn new(
-        id: &str,
-        outcome: Result<Receipt, Failure>,
-        requests: Vec<CapturedRequest>,
-        duration: Duration,
-    ) -> Self {
+    pub(super) fn new(id: &str, outcome: Result<Receipt, Failure>, duration: Duration) -> Self {
         Self {
             id: id.to_owned(),
-            requests: requests.into_iter().map(ReplayedRequest::from).collect(),
+            requests: Vec::new(),
             smtp: Vec::new(),
             outcome: match outcome {
                 Ok(receipt) => ReplayedOutcome::Receipt { ok: true, receipt },
@@ -95,6 +91,14 @@ impl ReplayResult {
             },
             duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
         }
+    }
+
+    /// Adds what would have left.
+    pub(super) fn with_wire(mut self, capture: &Capture) -> Self {
+        let requests = capture.requests();
+        self.requests = requests.into_iter().map(ReplayedRequest::from).collect();
+        self.smtp = capture.mails().iter().map(ReplayedMail::from).collect();
+        self
     }
 }
 

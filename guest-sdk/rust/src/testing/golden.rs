@@ -125,7 +125,9 @@ fn run<C: Connector>(case: &Value) -> (Vec<Request>, Result<Receipt, Failure>) {
     (requests, outcome)
 }
 
-fn message_of(case: &Value) -> Message {
+/// The message of a recorded case.
+#[must_use]
+pub fn message_of(case: &Value) -> Message {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let given = &case["message"];
     let content = case["content"].as_object().map(|content| Content {
