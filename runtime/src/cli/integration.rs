@@ -23,7 +23,7 @@ pub(super) struct TenantArgs {
 impl TenantArgs {
     fn path(&self, rest: &str) -> String {
         match &self.tenant {
-            Some(tenant) => format!("/v1/tenants/{tenant}/{rest}", tenant = segment(&tenant)),
+            Some(tenant) => format!("/v1/tenants/{tenant}/{rest}", tenant = segment(tenant)),
             None => format!("/v1/{rest}"),
         }
     }
@@ -105,12 +105,7 @@ pub(super) async fn run(command: IntegrationCommand, output: Output) -> anyhow::
             digest,
             egress_pool,
         } => {
-            let mut body = json!({ "connector": connector, "settings": read(&settings)? });
-            for (field, value) in [("digest", digest), ("egress_pool", egress_pool)] {
-                if let (Some(value), Some(fields)) = (value, body.as_object_mut()) {
-                    fields.insert(field.to_owned(), value.into());
-                }
-            }
+            let body = saved(&connector, &settings, digest, egress_pool)?;
             (
                 tenant,
                 "PUT",
@@ -164,6 +159,22 @@ pub(super) async fn run(command: IntegrationCommand, output: Output) -> anyhow::
     }
     output::result(output, &answer);
     Ok(code)
+}
+
+/// The body of an integration that is saved.
+fn saved(
+    connector: &str,
+    settings: &PathBuf,
+    digest: Option<String>,
+    egress_pool: Option<String>,
+) -> anyhow::Result<Value> {
+    let mut body = json!({ "connector": connector, "settings": read(settings)? });
+    for (field, value) in [("digest", digest), ("egress_pool", egress_pool)] {
+        if let (Some(value), Some(fields)) = (value, body.as_object_mut()) {
+            fields.insert(field.to_owned(), value.into());
+        }
+    }
+    Ok(body)
 }
 
 fn read(path: &PathBuf) -> anyhow::Result<Value> {

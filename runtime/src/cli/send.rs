@@ -50,7 +50,7 @@ pub(super) async fn run(args: SendArgs, output: Output) -> anyhow::Result<ExitCo
         Some(tenant) => format!(
             "/v1/tenants/{tenant}/messages?wait={}",
             args.wait,
-            tenant = segment(&tenant)
+            tenant = segment(tenant)
         ),
         None => format!("/v1/messages?wait={}", args.wait),
     };
