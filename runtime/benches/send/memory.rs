@@ -2,15 +2,15 @@
 
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use sendbox::egress::Transport;
+use sendbox::egress::{EgressScope, Transport};
+use sendbox::outcome::Progress;
 use serde::{Deserialize, Serialize};
 
 use super::fixture::{self, Component, Ready, Setting};
-use super::provider::{Address, SLOW, SLOW_PATH};
+use super::provider::{Address, HELD, HOLD_PATH};
 use super::report::{Bound, Report, Table};
 use super::usage;
 
@@ -19,7 +19,6 @@ pub(crate) const ROLE: &str = "memory";
 
 /// Connectors that are loaded, one after another.
 const LOADED: u16 = 24;
-const IN_FLIGHT: u16 = 256;
 
 /// KiB that are resident, and of these those that no other process could share.
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -77,7 +76,7 @@ pub(crate) fn measure(setting: &Setting, report: &mut Report) -> Result<()> {
     let mut table = Table::new("Resident memory (KiB)", &["all", "not shared"]);
     table.row("a loaded connector", measured.connector.row());
     table.row(
-        format!("a send in flight, {IN_FLIGHT} at once"),
+        format!("a send in flight, {HELD} at once"),
         measured.in_flight.row(),
     );
     table.row("the process after that", measured.end.row());
@@ -129,7 +128,7 @@ pub(crate) fn child(arguments: &[String]) -> Result<()> {
 
 async fn watch(setting: &Setting) -> Result<Measured> {
     let (runtime, egress) = (setting.engine()?, setting.egress()?);
-    let settings = fixture::http_email(&format!("http://{}{SLOW_PATH}", setting.provider.plain));
+    let settings = fixture::http_email(&format!("http://{}{HOLD_PATH}", setting.provider.plain));
     let mut variants = variants()?.into_iter();
     // The first one brings in code that all share.
     let first = variants.next().context("no connector to load")?;
@@ -141,23 +140,33 @@ async fn watch(setting: &Setting) -> Result<Measured> {
     }
     let loaded = Resident::now()?;
     let ready = Arc::new(ready);
-    let sends: Vec<_> = (0..IN_FLIGHT)
-        .map(|_| {
-            let (ready, egress) = (ready.clone(), egress.clone());
-            tokio::spawn(async move {
-                let exit = ready.open(Transport::Live(egress));
-                ready.send(ready.call(exit)).await
-            })
-        })
-        .collect();
-    tokio::time::sleep(SLOW - Duration::from_millis(500)).await;
+    let (mut sends, mut scopes) = (Vec::new(), Vec::new());
+    for _ in 0..HELD {
+        let (ready, exit) = (ready.clone(), ready.open(Transport::Live(egress.clone())));
+        scopes.push(exit.scope.clone());
+        sends.push(tokio::spawn(
+            async move { ready.send(ready.call(exit)).await },
+        ));
+    }
+    while !scopes.iter().all(|scope| has_asked(scope)) {
+        tokio::task::yield_now().await;
+    }
     let busy = Resident::now()?;
+    let last = ready.open(Transport::Live(egress));
+    ready.send(ready.call(last)).await?;
     for send in sends {
         send.await??;
     }
     Ok(Measured {
         connector: loaded.rise(empty, LOADED - 1),
-        in_flight: busy.rise(loaded, IN_FLIGHT),
+        in_flight: busy.rise(loaded, HELD),
         end: Resident::now()?,
     })
+}
+
+/// Whether a send's request has left: it waits for its answer.
+fn has_asked(scope: &EgressScope) -> bool {
+    let wire = scope.wire();
+    let mut exchanges = wire.exchanges.iter();
+    exchanges.any(|exchange| exchange.progress >= Progress::Complete)
 }

@@ -5,7 +5,6 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -19,6 +18,7 @@ use rustls::pki_types::PrivateKeyDer;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::sync::Barrier;
 use tokio_rustls::TlsAcceptor;
 
 use super::usage;
@@ -26,11 +26,11 @@ use super::usage;
 /// This process's role when it is the provider.
 pub(crate) const ROLE: &str = "provider";
 
-/// The path whose answers take [`SLOW`].
-pub(crate) const SLOW_PATH: &str = "/slow";
+/// Requests to this path are answered when there are [`HELD`] of them and one more.
+pub(crate) const HOLD_PATH: &str = "/hold";
 
-/// Long enough to look at the sends that wait for it.
-pub(crate) const SLOW: Duration = Duration::from_secs(3);
+/// Requests that wait for one more.
+pub(crate) const HELD: u16 = 256;
 
 /// Where the provider listens.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -114,20 +114,21 @@ async fn listen() -> Result<()> {
         root: certified.cert.pem(),
     };
     println!("{}", serde_json::to_string(&address)?);
+    let gathered = Arc::new(Barrier::new(usize::from(HELD) + 1));
     loop {
         tokio::select! {
             accepted = plain.accept() => {
                 let stream = accepted?.0;
                 stream.set_nodelay(true)?;
-                tokio::spawn(answer(stream));
+                tokio::spawn(answer(stream, gathered.clone()));
             }
             accepted = secure.accept() => {
                 let stream = accepted?.0;
                 stream.set_nodelay(true)?;
-                let acceptor = acceptor.clone();
+                let (acceptor, gathered) = (acceptor.clone(), gathered.clone());
                 tokio::spawn(async move {
                     if let Ok(stream) = acceptor.accept(stream).await {
-                        answer(stream).await;
+                        answer(stream, gathered).await;
                     }
                 });
             }
@@ -135,10 +136,10 @@ async fn listen() -> Result<()> {
     }
 }
 
-async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin) {
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, gathered: Arc<Barrier>) {
     let service = service_fn(async |request: Request<Incoming>| {
-        if request.uri().path() == SLOW_PATH {
-            tokio::time::sleep(SLOW).await;
+        if request.uri().path() == HOLD_PATH {
+            gathered.wait().await;
         }
         let _ = request.into_body().collect().await;
         let body = Full::new(Bytes::from_static(br#"{"accepted":true}"#));
