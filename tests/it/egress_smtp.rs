@@ -543,7 +543,7 @@ async fn what_the_server_cannot_take_is_said_before_the_envelope() {
         |submission| submission.data = "a".repeat(100).into(),
     ];
     for change in cases {
-        let (result, exchange, lines) = under_starttls(plain.clone(), change).await;
+        let (result, exchange, lines) = under_starttls(plain, change).await;
         assert!(
             matches!(result, Err(SmtpError::Egress(EgressError::Invalid(_)))),
             "{result:?}"
