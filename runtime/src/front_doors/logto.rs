@@ -6,6 +6,8 @@
 
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -34,11 +36,16 @@ pub(super) async fn post(
     State(app): State<App>,
     Path((tenant, channel)): Path<(String, String)>,
     request: Request,
-) -> (StatusCode, String) {
-    match accept(&app, &tenant, &channel, request).await {
+) -> impl IntoResponse {
+    let (status, body) = match accept(&app, &tenant, &channel, request).await {
         Ok(answer) => answer,
         Err(error) => (error.status(), format!("{}\n", sentence(&error))),
-    }
+    };
+    let media_type = match status.is_success() {
+        true => "application/json",
+        false => "text/plain; charset=utf-8",
+    };
+    (status, [(CONTENT_TYPE, media_type)], body)
 }
 
 async fn accept(
