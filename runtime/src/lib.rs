@@ -4,7 +4,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | words | [`time`] [`id`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`about`] [`tenant`] [`source`] [`limits`] |
+//! | words | [`time`] [`id`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`about`] [`tenant`] [`template`] [`source`] [`limits`] |
 //! | outside | [`store`] [`egress`] |
 //! | guests | [`connector`] |
 //! | delivery | [`replay`] [`delivery`] |
@@ -19,6 +19,7 @@ pub mod outcome;
 pub mod secret;
 pub mod settings;
 pub mod source;
+pub mod template;
 pub mod tenant;
 pub mod time;
 

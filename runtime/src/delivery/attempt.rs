@@ -61,8 +61,10 @@ impl Core {
             Err(error) => return self.conclude_unplanned(claim, &error).await,
         };
         let start = self.start(&claim, &plan);
+        let message = self
+            .outgoing(&plan.ready, &claim.message, start.started_at)
+            .await?;
         let exit = self.exit(&claim, &plan, &start);
-        let message = claim.message.outgoing(start.started_at);
         let report = self.run(&plan.ready, message, exit).await;
         let outcome = verdict(report.result, report.trapped, &report.wire);
         let now = self.clock.now();
