@@ -22,6 +22,7 @@ mod convert;
 mod describe;
 mod engine;
 mod error;
+mod host_handover;
 mod host_http;
 mod host_io;
 mod host_log;

@@ -194,10 +194,20 @@ pub struct Content {
     /// `text/html` unless it says otherwise.
     #[serde(default)]
     pub content_type: ContentType,
+    /// Plain text of the same, beside an HTML body.
+    #[serde(default)]
+    pub text: Option<String>,
     /// Mailbox for replies.
     pub reply_to: Option<String>,
     /// Display name, mailbox, or both.
     pub send_from: Option<String>,
+}
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A composed text holds the code.
+        f.write_str("Content(…)")
+    }
 }
 
 /// The media type of a rendered body.

@@ -19,7 +19,7 @@ use crate::egress::{
     Answer, Capture, Ceiling, EgressConfig, EgressPolicy, EgressScope, MailScript, Transport,
 };
 use crate::limits::Limits;
-use crate::message::{Content, OutgoingMessage};
+use crate::message::{Content, OutgoingMessage, Payload};
 use crate::outcome::{Failure, FailureKind};
 use crate::settings::{Placeholders, PreparedSettings};
 
@@ -158,7 +158,7 @@ pub async fn replay(
         },
     };
     let report = runtime.call(connector, call).await;
-    ReplayResult::new(&case.id, report.result, report.duration).with_wire(&capture)
+    ReplayResult::new(&case.id, report.result, report.duration).with_sent(&capture, report.handover)
 }
 
 /// The way out under production's policy, into the list of answers.
@@ -199,11 +199,12 @@ impl ReplayCase {
     }
 
     fn message(&self) -> OutgoingMessage {
+        let payload = self.message.payload.get().to_owned();
         OutgoingMessage {
             recipient: self.message.to.clone(),
             usage_type: self.message.usage_type.clone(),
-            payload: self.message.payload.get().to_owned(),
-            locale: None,
+            locale: Payload::from_stored(payload.clone()).text("locale"),
+            payload,
             client_ip: self.message.ip.clone(),
             content: self.content.clone(),
             idempotency_key: self.id.clone(),

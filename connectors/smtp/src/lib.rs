@@ -138,6 +138,7 @@ fn text(settings: &Settings, message: &Message) -> Result<Content, Failure> {
         subject: message.render_line(&template.subject),
         body: message.render(&template.content),
         content_type: template.content_type,
+        text: None,
         reply_to: None,
         send_from: None,
     })

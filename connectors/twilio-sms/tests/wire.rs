@@ -103,6 +103,7 @@ fn a_text_of_the_hosts_overrides_the_templates() {
         subject: String::new(),
         body: "Code {{code}}".into(),
         content_type: ContentType::Plain,
+        text: None,
         reply_to: None,
         send_from: None,
     });

@@ -11,6 +11,7 @@ mod connector;
 mod date;
 pub mod endpoint;
 mod failure;
+pub mod handover;
 pub mod http;
 mod mail;
 pub mod mailbox;
@@ -67,7 +68,18 @@ macro_rules! submitter {
     };
 }
 
-/// The component behind [`connector!`] and [`submitter!`].
+/// Exports a [`handover::Composer`] as a component, as [`connector!`] does a [`Connector`].
+#[macro_export]
+macro_rules! composer {
+    ($composer:ty) => {
+        $crate::component!(
+            <$composer as $crate::handover::Composer>::ABOUT,
+            $crate::wasm::handover::compose::<$composer>
+        );
+    };
+}
+
+/// The component behind [`connector!`], [`submitter!`] and [`composer!`].
 #[macro_export]
 #[doc(hidden)]
 macro_rules! component {

@@ -42,6 +42,7 @@ impl Templates<MailTemplate> {
             subject: message.render_line(&template.subject),
             body: message.render(&template.content),
             content_type: template.content_type,
+            text: None,
             reply_to: None,
             send_from: None,
         })

@@ -26,6 +26,8 @@ pub struct Content {
     pub body: String,
     /// How to read the body.
     pub content_type: ContentType,
+    /// Plain text of the same beside an HTML body.
+    pub text: Option<String>,
     /// Where answers go.
     pub reply_to: Option<String>,
     /// A display name, a mailbox, or `Name <mailbox>`.
@@ -77,6 +79,7 @@ impl Message {
             subject: self.render_line(&content.subject),
             body: self.render(&content.body),
             content_type: content.content_type,
+            text: content.text.as_deref().map(|t| self.render(t)),
             reply_to: content.reply_to.as_deref().map(|t| self.render_line(t)),
             send_from: content.send_from.as_deref().map(|t| self.render_line(t)),
         })

@@ -30,6 +30,7 @@ pub use bindings::*;
 
 use bindings::sendbox::connector::{http, types};
 
+pub mod handover;
 #[cfg(feature = "smtp")]
 pub mod smtp;
 
@@ -135,6 +136,7 @@ fn message_of(message: types::Message) -> Result<Message, Failure> {
                 types::ContentType::TextHtml => ContentType::Html,
                 types::ContentType::TextPlain => ContentType::Plain,
             },
+            text: content.text,
             reply_to: content.reply_to,
             send_from: content.send_from,
         }),
@@ -149,6 +151,18 @@ fn grant(grant: &connector::SecretGrant) -> types::SecretGrant {
         query: grant.query,
         body: grant.body,
         signing: grant.signing,
+    }
+}
+
+const fn kind_of(kind: types::FailureKind) -> FailureKind {
+    match kind {
+        types::FailureKind::InvalidSettings => FailureKind::InvalidSettings,
+        types::FailureKind::TemplateNotFound => FailureKind::TemplateNotFound,
+        types::FailureKind::Rejected => FailureKind::Rejected,
+        types::FailureKind::Unauthorized => FailureKind::Unauthorized,
+        types::FailureKind::Throttled => FailureKind::Throttled,
+        types::FailureKind::Unavailable => FailureKind::Unavailable,
+        types::FailureKind::Unknown => FailureKind::Unknown,
     }
 }
 

@@ -15,5 +15,5 @@ mod generated {
     });
 }
 
-pub(super) use generated::sendbox::connector::{http, log, signing, smtp, types};
+pub(super) use generated::sendbox::connector::{handover, http, log, signing, smtp, types};
 pub(super) use generated::{Connector, ConnectorPre};

@@ -17,7 +17,7 @@ use super::host_log::Log;
 use super::state::{self, CallParts, State};
 use crate::egress::EgressScope;
 use crate::limits::{Limit, Limits};
-use crate::message::OutgoingMessage;
+use crate::message::{Content, OutgoingMessage};
 use crate::outcome::{Failure, Receipt, WireRecord};
 use crate::settings::Placeholders;
 
@@ -51,6 +51,8 @@ pub struct Call {
 pub struct CallReport {
     /// The guest's answer; or the host's failure with a code such as `limit.cpu` or `connector.trap`.
     pub result: Result<Receipt, Failure>,
+    /// What the guest handed over for the operator's integration to send.
+    pub handover: Option<Content>,
     /// What the host saw on the wire.
     pub wire: WireRecord,
     /// The guest's words, capped and redacted.
@@ -92,11 +94,16 @@ pub(super) async fn send(
     let log = Log::new(Arc::clone(&call.limits), call.placeholders.clone());
     let answer = answer_of(engine, turns, connector, &call, log.clone()).await;
     let wire = call.egress.wire();
+    let (answer, handover) = match answer {
+        Ok((answer, handover)) => (Ok(answer), handover),
+        Err(error) => (Err(error), None),
+    };
     let answer =
         answer.and_then(|answer| convert::result(answer, &call.limits, &call.placeholders));
     let trapped = answer.as_ref().is_err_and(ConnectorError::trapped);
     CallReport {
         result: answer.unwrap_or_else(|error| Err(error.failure(wire.completed()))),
+        handover,
         wire,
         log: log.take(),
         duration: started.elapsed(),
@@ -104,13 +111,15 @@ pub(super) async fn send(
     }
 }
 
+type Answer = Result<types::Receipt, types::Failure>;
+
 async fn answer_of(
     engine: &Engine,
     turns: &Turns,
     connector: &LoadedConnector,
     call: &Call,
     log: Log,
-) -> Result<Result<types::Receipt, types::Failure>, ConnectorError> {
+) -> Result<(Answer, Option<Content>), ConnectorError> {
     let _turn = turns.next(call.deadline).await?;
     let (in_flight, mut landed) = mpsc::channel(1);
     let parts = CallParts {
@@ -125,7 +134,10 @@ async fn answer_of(
     let message = convert::message(call.message.clone());
     let work = async |guest: Connector, store: &mut Store<State>| {
         let exports = guest.sendbox_connector_send_message();
-        exports.call_send(store, &call.settings, &message).await
+        let answer = exports
+            .call_send(&mut *store, &call.settings, &message)
+            .await?;
+        Ok((answer, store.data_mut().handover.take()))
     };
     let answer = run(state::store(engine, parts), connector.pre(), work).await;
     // The store is gone, and with it the guest's last hold on any request. Those still under way are

@@ -42,9 +42,35 @@ fn content(content: Content) -> types::Content {
             ContentType::Html => types::ContentType::TextHtml,
             ContentType::Plain => types::ContentType::TextPlain,
         },
+        text: content.text,
         reply_to: content.reply_to,
         send_from: content.send_from,
     }
+}
+
+/// What a guest hands over: address and domain are the operator's, so nothing but a display name is
+/// left of the sender.
+pub(super) fn handed_over(content: types::Content) -> Content {
+    Content {
+        subject: content.subject,
+        body: content.body,
+        content_type: match content.content_type {
+            types::ContentType::TextHtml => ContentType::Html,
+            types::ContentType::TextPlain => ContentType::Plain,
+        },
+        text: content.text,
+        reply_to: None,
+        send_from: content.send_from.as_deref().and_then(display_name),
+    }
+}
+
+/// The display name in a name, a mailbox, or `Name <mailbox>`.
+fn display_name(sender: &str) -> Option<String> {
+    let name = sender.split('<').next().unwrap_or_default();
+    let name: String = name.chars().filter(|c| !c.is_control()).collect();
+    let name = name.trim();
+    let plain = !name.is_empty() && !name.contains(['@', '>']);
+    plain.then(|| name.to_owned())
 }
 
 /// What the guest answered, its texts redacted and cut.

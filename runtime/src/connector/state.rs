@@ -12,6 +12,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use super::clock::{self, GuestClock};
 use super::engine::TICK;
 use super::error::ConnectorError;
+use super::host_handover::Handover;
 use super::host_log::{LineStream, Log};
 use super::host_wasi_http::Outgoing;
 use super::limits::SumLimiter;
@@ -33,6 +34,7 @@ pub(super) struct State {
     pub(super) log: Log,
     pub(super) placeholders: Placeholders,
     pub(super) signatures_left: u32,
+    pub(super) handover: Handover,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     outgoing: Outgoing,
@@ -95,6 +97,7 @@ impl State {
             log: parts.log,
             placeholders: parts.placeholders,
             signatures_left: parts.limits.signatures,
+            handover: Handover::default(),
             wasi: wasi.build(),
             http,
             outgoing: Outgoing {

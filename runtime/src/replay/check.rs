@@ -14,6 +14,7 @@ use super::ReplayCase;
 use super::mail::ExpectedMail;
 use super::result::{ReplayResult, ReplayedOutcome, ReplayedRequest};
 use super::signature;
+use crate::message::Content;
 use crate::outcome::FailureKind;
 
 /// Headers that every client sets for itself.
@@ -34,6 +35,7 @@ pub struct Expectation {
     #[serde(default)]
     smtp: Vec<ExpectedMail>,
     request_count: Option<usize>,
+    content: Option<Content>,
     outcome: ExpectedOutcome,
 }
 
@@ -83,6 +85,11 @@ pub fn check(case: &ReplayCase, result: &ReplayResult) -> Vec<String> {
             Some(mail) => differences.extend(expected.differences(mail)),
             None => differences.push(format!("session {}: expected, not held", index + 1)),
         }
+    }
+    if expect.content != result.content {
+        let json = |content| serde_json::to_string(content).unwrap_or_default();
+        let (expected, got) = (json(&expect.content), json(&result.content));
+        differences.push(format!("content: expected {expected}, handed over {got}"));
     }
     differences.extend(expect.outcome.difference(&result.outcome));
     differences

@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::mail::ReplayedMail;
 use crate::egress::{Capture, CapturedRequest};
+use crate::message::Content;
 use crate::outcome::{Failure, FailureKind, Receipt};
 
 /// What a replayed case did.
@@ -21,6 +22,9 @@ pub struct ReplayResult {
     pub requests: Vec<ReplayedRequest>,
     /// The SMTP sessions with a recorded server, in order.
     pub smtp: Vec<ReplayedMail>,
+    /// What was handed over for the operator's integration to send.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
     /// What came of it.
     pub outcome: ReplayedOutcome,
     /// From the call to its end, in microseconds.
@@ -80,6 +84,7 @@ impl ReplayResult {
             id: id.to_owned(),
             requests: Vec::new(),
             smtp: Vec::new(),
+            content: None,
             outcome: match outcome {
                 Ok(receipt) => ReplayedOutcome::Receipt { ok: true, receipt },
                 Err(failure) => ReplayedOutcome::Failure {
@@ -93,8 +98,9 @@ impl ReplayResult {
         }
     }
 
-    /// Adds what would have left.
-    pub(super) fn with_wire(mut self, capture: &Capture) -> Self {
+    /// Adds what would have left, and what was handed over.
+    pub(super) fn with_sent(mut self, capture: &Capture, content: Option<Content>) -> Self {
+        self.content = content;
         let requests = capture.requests();
         self.requests = requests.into_iter().map(ReplayedRequest::from).collect();
         self.smtp = capture.mails().iter().map(ReplayedMail::from).collect();

@@ -137,6 +137,7 @@ pub fn message_of(case: &Value) -> Message {
             Some("text/plain") => ContentType::Plain,
             _ => ContentType::Html,
         },
+        text: content.get("text").and_then(text),
         reply_to: content.get("replyTo").and_then(text),
         send_from: content.get("sendFrom").and_then(text),
     });
