@@ -18,6 +18,7 @@ pub mod auth;
 pub mod body;
 mod connectors;
 mod egress;
+mod email_service;
 pub mod error;
 mod health;
 mod integrations;
@@ -71,6 +72,12 @@ pub fn router(app: App) -> Router {
         .route(
             "/tenants/{tenant}/keys/{key}",
             axum::routing::delete(tenants::revoke_key),
+        )
+        .route(
+            "/email-service",
+            put(email_service::put)
+                .get(email_service::get)
+                .delete(email_service::delete),
         )
         .route("/egress/sources", get(egress::list_sources))
         .route(
@@ -132,6 +139,7 @@ fn tenant_routes() -> Router<App> {
             "/languages",
             put(templates::put_languages).get(templates::languages),
         )
+        .route("/email-use", get(email_service::usage))
         .route("/messages", post(messages::post).get(messages::list))
         .route(
             "/messages/{message}",

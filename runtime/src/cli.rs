@@ -10,6 +10,7 @@ mod config;
 mod connector;
 mod demo;
 mod egress;
+mod email_service;
 mod integration;
 mod output;
 mod send;
@@ -63,6 +64,9 @@ enum Command {
     /// Manage egress sources and pools.
     #[command(subcommand)]
     Egress(egress::EgressCommand),
+    /// Lend an integration of the operator's for the built-in e-mail service.
+    #[command(subcommand)]
+    EmailService(email_service::EmailServiceCommand),
     /// Check the configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -131,6 +135,7 @@ async fn dispatch(cli: Cli, bundle: Bundle) -> anyhow::Result<ExitCode> {
         Command::Integration(command) => integration::run(command, output).await,
         Command::Template(command) => template::run(command, output).await,
         Command::Egress(command) => egress::run(command, output).await,
+        Command::EmailService(command) => email_service::run(command, output).await,
         Command::Config(command) => config::run(command, output),
     }
 }

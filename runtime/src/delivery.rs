@@ -22,6 +22,7 @@ use crate::time::{Clock, Timestamp};
 mod attempt;
 mod content;
 mod dispatcher;
+mod lending;
 mod places;
 mod roster;
 mod route;
@@ -180,17 +181,14 @@ impl Delivery {
     /// [`RosterError`] where the pool has no usable source, or the store is away.
     pub async fn test(
         &self,
-        ready: &ReadyIntegration,
+        ready: ReadyIntegration,
         message: &Message,
     ) -> Result<(Outcome, CallReport), RosterError> {
+        let sender = self.core.sender(Arc::new(ready)).await?;
+        let source = self.core.source(&sender).await?;
         let now = self.core.clock.now();
-        let message = self.core.outgoing(ready, message, now).await?;
-        let source = match &ready.pool {
-            Some(pool) => Some(self.core.roster.source(pool).await?),
-            None => None,
-        };
-        let exit = self.core.open(ready, source, None);
-        let report = self.core.run(ready, message, exit).await;
+        let message = self.core.outgoing(sender.ready(), message, now).await?;
+        let report = self.core.run(&sender, source, message, None).await?;
         let outcome = verdict::verdict(report.result.clone(), report.trapped, &report.wire);
         Ok((outcome, report))
     }

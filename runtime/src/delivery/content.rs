@@ -18,7 +18,8 @@ pub(super) struct Shelf {
 
 impl Core {
     /// What the connector is given at `now`: the message, and the tenant's template where one speaks
-    /// for it. Its variables are not filled in: that is the connector's work, once.
+    /// for it. Its variables are not filled in: that is the connector's work, once. A connector that
+    /// hands over gets none: what leaves through the lent integration is the operator's text.
     ///
     /// # Errors
     /// Those of the store: a template that cannot be read is not one that does not exist.
@@ -29,6 +30,9 @@ impl Core {
         now: Timestamp,
     ) -> Result<OutgoingMessage, StoreError> {
         let mut outgoing = message.outgoing(now);
+        if ready.connector.hands_over {
+            return Ok(outgoing);
+        }
         let (tenant, channel) = (&ready.integration.tenant, message.channel);
         let shelf: Arc<Shelf> = self.roster.shelf(tenant, channel).await?;
         let locale = message.locale.as_ref().and_then(|tag| tag.parse().ok());
