@@ -45,8 +45,8 @@ async fn put(store: &Store, keys: &[&str], content: &str) -> Result<Vec<Template
 }
 
 async fn all(store: &Store) -> Vec<Template> {
-    let every = TemplateFilter::default();
-    let templates = store.templates(&tenant().id, Channel::Email, &every);
+    let (acme, every) = (tenant().id, TemplateFilter::default());
+    let templates = store.templates(&acme, Channel::Email, &every);
     templates.await.unwrap()
 }
 
@@ -85,7 +85,8 @@ async fn templates_belong_to_one_tenant_and_channel() {
         let every = TemplateFilter::default();
         assert_eq!(store.template(tenant, channel, id).await.unwrap(), None);
         assert_eq!(store.template_keys(tenant, channel).await.unwrap(), []);
-        let details = store.template_details(tenant, channel, &key("en/SignIn"));
+        let key = key("en/SignIn");
+        let details = store.template_details(tenant, channel, &key);
         assert_eq!(details.await.unwrap(), None);
         assert!(!store.delete_template(tenant, channel, id).await.unwrap());
         let edit = store.edit_template(tenant, channel, id, |_| Ok::<_, ()>(text("two")));
@@ -123,7 +124,7 @@ async fn what_does_not_fit_changes_nothing() {
 #[tokio::test]
 async fn a_filter_takes_what_both_its_fields_take() {
     let home = home().await;
-    let store = &home.store;
+    let (store, acme) = (&home.store, tenant().id);
     let keys = ["de/Generic", "de/SignIn", "en/SignIn"];
     put(store, &keys, "one").await.unwrap();
     for (language, usage, expected) in [
@@ -137,14 +138,14 @@ async fn a_filter_takes_what_both_its_fields_take() {
             language_tag: language.map(|tag| tag.parse().unwrap()),
             usage_type: usage,
         };
-        let found = store.templates(&tenant().id, Channel::Email, &filter);
+        let found = store.templates(&acme, Channel::Email, &filter);
         assert_eq!(found.await.unwrap().len(), expected, "{filter:?}");
     }
     let german = TemplateFilter {
         language_tag: Some("de".parse().unwrap()),
         usage_type: None,
     };
-    let deleted = store.delete_templates(&tenant().id, Channel::Email, &german);
+    let deleted = store.delete_templates(&acme, Channel::Email, &german);
     assert_eq!(deleted.await.unwrap(), 2);
     assert_eq!(all(store).await.len(), 1);
 }
