@@ -1,6 +1,10 @@
 //! Templates by language: which text a message gets, and the API that they are written by.
 
+use std::process::ExitCode;
+
 use axum::http::{HeaderMap, StatusCode};
+use clap::Parser;
+use sendbox::cli::Cli;
 use sendbox_tests::mail_peer::{MailPeer, Say, reply, usual};
 use serde_json::{Value, json};
 
@@ -27,7 +31,7 @@ async fn tenant_with_mail(house: &House, peer: &MailPeer) -> String {
         .await
         .expect(201);
     let settings = json!({
-        "host": "127.0.0.1", "port": peer.address.port(), "ignoreTLS": true,
+        "host": "127.0.0.1", "port": peer.address.port(), "ignoreTLS": true, "auth": {},
         "fromEmail": "noreply@acme.example",
         "templates": REQUIRED.map(|usage_type| json!({
             "usageType": usage_type, "contentType": "text/plain",
@@ -435,5 +439,51 @@ async fn what_is_wrong_with_a_template_is_named_field_by_field_and_nothing_is_wr
         .await
         .expect(200);
     assert_eq!(rows.json(), json!([]));
+    house.stop().await;
+}
+
+/// Runs a command of the client.
+async fn command(house: &House, key: &str, words: &str) {
+    let server = format!("http://{}", house.server.address);
+    let words = format!("sendbox {words} --server {server} --key {key} --output json");
+    let cli = Cli::parse_from(words.split_whitespace());
+    let run = move || format!("{:?}", sendbox::cli::run(cli, connector_bundle::component));
+    let code = tokio::task::spawn_blocking(run).await.unwrap();
+    assert_eq!(code, format!("{:?}", ExitCode::SUCCESS), "{words}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_writes_and_deletes_what_the_api_shows() {
+    let house = House::start().await;
+    house
+        .operate("PUT", "/v1/tenants/acme", json!({}))
+        .await
+        .expect(201);
+    let key = house.key("acme").await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let templates = [template("de", "SignIn"), template("zh-Hant", "SignIn")];
+    std::fs::write(file.path(), json!({ "templates": templates }).to_string()).unwrap();
+    let put = format!("template put {}", file.path().display());
+    command(&house, &key, &put).await;
+    command(&house, &key, "template list --language de").await;
+    command(&house, &key, "template delete --language zh-Hant").await;
+    let path = "/v1/email-templates";
+    let rows = house
+        .call(&key, "GET", path, &Value::Null)
+        .await
+        .expect(200);
+    let rows = rows.json();
+    assert_eq!(rows.as_array().unwrap().len(), 1);
+    let delete = format!("template delete {}", rows[0]["id"].as_str().unwrap());
+    command(&house, &key, &delete).await;
+    let rows = house
+        .call(&key, "GET", path, &Value::Null)
+        .await
+        .expect(200);
+    assert_eq!(rows.json(), json!([]));
+    let languages = "template languages --fallback de --match parents";
+    command(&house, &key, languages).await;
+    let seen = house.call(&key, "GET", "/v1/languages", &Value::Null).await;
+    assert_eq!(seen.expect(200).text_at("/language_fallback"), "parents");
     house.stop().await;
 }
