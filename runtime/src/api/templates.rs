@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::routing::{get, patch, put};
 use axum::{Extension, Json as Answer, Router};
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::App;
 use super::auth::ForTenant;
-use super::body::Json;
+use super::body::{Json, parse, read};
 use super::egress::gone;
 use super::error::{ApiError, FieldError};
 use crate::id::TemplateId;
@@ -24,6 +24,8 @@ use crate::template::{
 
 /// Templates of one write.
 const WRITE_MAX: usize = 100;
+/// Bytes of one write: HTML for many languages is long.
+const WRITE_BYTES: usize = 1 << 20;
 
 /// Below `…/email-templates` and `…/sms-templates`.
 pub(super) fn routes(channel: Channel) -> Router<App> {
@@ -118,8 +120,9 @@ async fn write(
     caller: ForTenant,
     Extension(channel): Extension<Channel>,
     State(app): State<App>,
-    Json(body): Json<WriteBody>,
+    request: Request,
 ) -> Result<Answer<Value>, ApiError> {
+    let body: WriteBody = parse(&read(request, WRITE_BYTES).await?)?;
     if body.templates.is_empty() || body.templates.len() > WRITE_MAX {
         return Err(ApiError::field(
             "/templates",

@@ -35,6 +35,9 @@ impl Core {
         }
         let (tenant, channel) = (&ready.integration.tenant, message.channel);
         let shelf: Arc<Shelf> = self.roster.shelf(tenant, channel).await?;
+        if shelf.keys.is_empty() {
+            return Ok(outgoing);
+        }
         let locale = message.locale.as_ref().and_then(|tag| tag.parse().ok());
         let choices = shelf
             .languages
