@@ -118,27 +118,20 @@ impl Core {
         let exit = self.open(&lent.ready, source, arm, deadline);
         let mut sent = self.call(&lent.ready, message, exit).await;
         sent.log = composed.log;
-        self.settle_use(tenant, &month, &sent).await?;
+        self.settle_use(tenant, &month, &sent).await;
         sent.result = sent.result.map_err(|failure| lenders(lent, failure));
         Ok(sent)
     }
 
     /// Gives back what was counted for a message that surely was not taken.
-    async fn settle_use(
-        &self,
-        tenant: &TenantId,
-        month: &Month,
-        sent: &CallReport,
-    ) -> Result<(), StoreError> {
+    async fn settle_use(&self, tenant: &TenantId, month: &Month, sent: &CallReport) {
         if sent.wire.accepted() || sent.wire.ambiguous() {
-            return Ok(());
+            return;
         }
-        match self.store.discount_email(tenant, month).await {
-            // What came of the attempt is worth more than a count that is one too high.
-            Err(error) => tracing::warn!(%error, %tenant, "an unsent message stays counted"),
-            Ok(()) => {}
+        // What came of the attempt is worth more than a count that is one too high.
+        if let Err(error) = self.store.discount_email(tenant, month).await {
+            tracing::warn!(%error, %tenant, "an unsent message stays counted");
         }
-        Ok(())
     }
 }
 
