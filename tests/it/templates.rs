@@ -5,8 +5,11 @@ use std::process::ExitCode;
 use axum::http::{HeaderMap, StatusCode};
 use clap::Parser;
 use sendbox::cli::Cli;
+use sendbox::time::Clock;
 use sendbox_tests::mail_peer::{MailPeer, Say, reply, usual};
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
 
 use crate::harness::{House, Provider};
 
@@ -134,6 +137,50 @@ async fn a_message_gets_the_tenants_text_in_its_language_and_a_change_counts_fro
         .await
         .expect(204);
     assert_eq!(sent("SignIn", "zh-HK").await, "zh SignIn 271828");
+    house.stop().await;
+}
+
+/// Runs a statement on the file of a house that is down.
+async fn meddle(folder: &tempfile::TempDir, statement: &'static str) {
+    let file = folder.path().join("data/sendbox.db");
+    let options = SqliteConnectOptions::new().filename(file);
+    let mut db = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::query(statement).execute(&mut db).await.unwrap();
+    db.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_that_cannot_be_read_holds_the_message_back_and_no_other_text_leaves() {
+    let (house, peer) = (House::start().await, mail_server().await);
+    let key = tenant_with_mail(&house, &peer).await;
+    put(
+        &house,
+        &key,
+        "/v1/email-templates",
+        vec![template("en", "SignIn")],
+    )
+    .await;
+    let folder = house.stop().await;
+    meddle(&folder, "UPDATE template SET details = '{' || details").await;
+
+    let house = House::start_in(folder, Clock::System, |_| {}).await;
+    let body = json!({
+        "channel": "email", "to": "you@example.com", "type": "SignIn", "payload": { "code": "271828" },
+    });
+    let answer = house
+        .call(&key, "POST", "/v1/messages?wait=30", &body)
+        .await;
+    let answer = answer.expect(202);
+    assert_eq!(answer.text_at("/state"), "sending", "{}", answer.text);
+    assert!(peer.lines().is_empty());
+    let folder = house.stop().await;
+    meddle(&folder, "UPDATE template SET details = substr(details, 2)").await;
+
+    let house = House::start_in(folder, Clock::System, |_| {}).await;
+    let message = house.finished(&key, &answer.text_at("/id")).await;
+    assert_eq!(message["state"], "sent", "{message}");
+    assert_eq!(message["possible_duplicate"], false);
+    assert_eq!(last_subject(&peer), "en SignIn 271828");
     house.stop().await;
 }
 
