@@ -1,7 +1,7 @@
 //! Templates: a tenant's own texts, one for each channel, language tag and usage type.
 //!
 //! Shapes and names are those of Logto's custom e-mail templates
-//! (<https://openapi.logto.io/group/endpoint-email-templates>, read 2026-11-21).
+//! (<https://openapi.logto.io/operation/operation-replaceemailtemplates>, read 2026-11-21).
 
 use crate::id::{TemplateId, TenantId};
 use crate::message::{Channel, UsageType};

@@ -1,5 +1,5 @@
 //! Templates of a channel, by language tag and usage type, in the shapes of Logto's management API
-//! (<https://openapi.logto.io/group/endpoint-email-templates>, read 2026-11-21).
+//! (<https://openapi.logto.io/operation/operation-getemailtemplate>, read 2026-11-21).
 
 use std::collections::{BTreeMap, HashSet};
 
