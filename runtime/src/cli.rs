@@ -15,6 +15,7 @@ mod integration;
 mod output;
 mod send;
 mod serve;
+mod template;
 mod tenant;
 
 /// A bundled connector's component by its id.
@@ -57,6 +58,9 @@ enum Command {
     /// Manage a tenant's integrations and routes.
     #[command(subcommand)]
     Integration(integration::IntegrationCommand),
+    /// Manage a tenant's own texts by language.
+    #[command(subcommand)]
+    Template(template::TemplateCommand),
     /// Manage egress sources and pools.
     #[command(subcommand)]
     Egress(egress::EgressCommand),
@@ -141,6 +145,7 @@ async fn dispatch(cli: Cli, bundle: Bundle) -> anyhow::Result<ExitCode> {
         Command::Connector(command) => connector::run(command, output, bundle).await,
         Command::Tenant(command) => tenant::run(command, output).await,
         Command::Integration(command) => integration::run(command, output).await,
+        Command::Template(command) => template::run(command, output).await,
         Command::Egress(command) => egress::run(command, output).await,
         Command::EmailService(command) => email_service::run(command, output).await,
         Command::CompileComponent { .. } => Ok(ExitCode::FAILURE),
