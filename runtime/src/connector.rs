@@ -12,6 +12,7 @@ use crate::about::ConnectorInfo;
 use crate::id::Digest;
 use crate::secret::SealingKey;
 
+mod advisories;
 mod artifact;
 mod bindings;
 mod call;
@@ -33,6 +34,7 @@ mod inspect;
 mod limits;
 mod state;
 
+pub use advisories::{Advisories, AdvisoriesError, Advisory, ENGINE_VERSION, Severity};
 pub use call::{Call, CallReport};
 pub use catalog::LoadedConnector;
 pub use clock::GuestClock;
@@ -50,6 +52,7 @@ pub struct ConnectorRuntime {
     compiler: compile::Compiler,
     catalog: catalog::Catalog,
     turns: call::Turns,
+    trust: advisories::Trust,
     component_bytes: usize,
 }
 
@@ -88,6 +91,7 @@ impl ConnectorRuntime {
     /// [`ConnectorError::Engine`] where the machine cannot give it its address space or a thread, or the
     /// folder of compiled components cannot be made private.
     pub fn new(config: &EngineConfig, key: Arc<SealingKey>) -> Result<Self, ConnectorError> {
+        let trust = trust().map_err(ConnectorError::Engine)?;
         let engine = engine::start(config)?;
         let linker = link(&engine).map_err(ConnectorError::engine)?;
         let artifacts = match &config.artifacts {
@@ -99,6 +103,7 @@ impl ConnectorRuntime {
             catalog: catalog::Catalog::new(config.loaded),
             turns: call::Turns::new(config.pool_slots),
             component_bytes: config.component_bytes.min(COMPONENT_BYTES_MAX),
+            trust,
             engine,
             linker,
         })
@@ -139,6 +144,14 @@ impl ConnectorRuntime {
     pub async fn call(&self, connector: &Arc<LoadedConnector>, call: Call) -> CallReport {
         call::send(&self.engine, &self.turns, connector, call).await
     }
+}
+
+/// Whose components the engine of this build may run.
+fn trust() -> Result<advisories::Trust, String> {
+    let table = Advisories::ours().map_err(|error| error.to_string())?;
+    let version = ENGINE_VERSION.parse();
+    let version = version.map_err(|error| format!("the version {ENGINE_VERSION}: {error}"))?;
+    Ok(advisories::Trust::in_engine(&version, &table))
 }
 
 /// Everything that a guest can import: the contract, WASI 0.2, and wasi:http by way of the egress floor.

@@ -75,6 +75,7 @@ impl ConnectorRuntime {
         digest: Digest,
         bytes: Bytes,
     ) -> Result<Arc<LoadedConnector>, ConnectorError> {
+        self.trust.admits(digest)?;
         let place = self.catalog.place(digest);
         let connector = place
             .get_or_try_init(async || {

@@ -83,6 +83,14 @@ pub enum UploadError {
         /// What was allowed, such as `30 s of CPU`.
         allowed: String,
     },
+    /// The engine of this build has a known way out of the sandbox.
+    #[error(
+        "this server's engine is affected by {advisory}: it runs built-in connectors only until it is updated"
+    )]
+    UnsafeEngine {
+        /// The advisory's id.
+        advisory: String,
+    },
     /// `describe` did not answer.
     #[error("describe did not answer ({code}): {problem}")]
     Describe {
@@ -123,6 +131,7 @@ impl UploadError {
             Self::NeedsTooMuch { .. } => "upload.needs-too-much",
             Self::Compile(_) => "upload.compile",
             Self::CompileLimit { .. } => "upload.compile-limit",
+            Self::UnsafeEngine { .. } => "upload.engine-unsafe",
             Self::Describe { .. } => "upload.describe",
             Self::BadInfo { .. } => "upload.info",
             Self::Schema(_) => "upload.schema",
