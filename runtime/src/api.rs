@@ -1,15 +1,17 @@
 //! The HTTP API under `/v1`, and the router that holds it and the front doors.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post, put};
 
+use crate::config::Bound;
 use crate::connector::ConnectorRuntime;
+use crate::counts::Tally;
 use crate::delivery::Delivery;
 use crate::front_doors;
-use crate::limits::Limits;
 use crate::message::Channel;
 use crate::store::Store;
 use crate::time::Clock;
@@ -23,6 +25,7 @@ pub mod error;
 mod health;
 mod integrations;
 pub mod messages;
+mod metrics;
 mod routes;
 mod templates;
 mod tenants;
@@ -36,8 +39,10 @@ pub struct App {
     pub runtime: Arc<ConnectorRuntime>,
     /// Where messages go.
     pub delivery: Delivery,
-    /// What one send may use.
-    pub limits: Arc<Limits>,
+    /// What is limited by configuration, with the hard maxima.
+    pub limits: Arc<BTreeMap<String, Bound>>,
+    /// Uploads since the process started, by result: `accepted` or the code of the refusal.
+    pub uploads: Arc<Tally<1>>,
     /// Where the time comes from.
     pub clock: Clock,
     /// Bounds of the doors.
@@ -79,6 +84,8 @@ pub fn router(app: App) -> Router {
                 .get(email_service::get)
                 .delete(email_service::delete),
         )
+        .route("/tenants/{tenant}/egress/explain", get(egress::explain))
+        .route("/egress/addresses", get(egress::addresses))
         .route("/egress/sources", get(egress::list_sources))
         .route(
             "/egress/sources/{name}",
@@ -108,6 +115,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::get))
         .nest("/v1", v1)
         .merge(front_doors::router())
         .with_state(app)

@@ -143,3 +143,17 @@ pub enum Transition {
     /// To `unknown`.
     Unknown,
 }
+
+impl Transition {
+    /// The state that the message is in afterwards.
+    #[must_use]
+    pub const fn state(&self) -> MessageState {
+        match self {
+            Self::Sent => MessageState::Sent,
+            Self::Wait { .. } => MessageState::Waiting,
+            Self::Failed => MessageState::Failed,
+            Self::Expired => MessageState::Expired,
+            Self::Unknown => MessageState::Unknown,
+        }
+    }
+}

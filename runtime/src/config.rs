@@ -13,6 +13,10 @@ use crate::delivery::DeliveryConfig;
 use crate::egress::EgressConfig;
 use crate::limits::Limits;
 
+mod bounds;
+
+pub use bounds::Bound;
+
 /// Environment variables that set a value: `SENDBOX__SERVER__LISTEN` is `listen` in `[server]`.
 const ENVIRONMENT_PREFIX: &str = "SENDBOX__";
 
@@ -112,6 +116,18 @@ pub enum ConfigError {
         /// What was expected.
         message: String,
     },
+    /// A value is over its hard maximum.
+    #[error("{key} (from {origin}): {value} is more than the hard maximum of {maximum}")]
+    OverMaximum {
+        /// The key with its section.
+        key: String,
+        /// The file, the variable or the flag.
+        origin: String,
+        /// What was set.
+        value: u64,
+        /// The most that may be.
+        maximum: u64,
+    },
 }
 
 /// A configuration, and where each value came from.
@@ -172,6 +188,17 @@ impl Loaded {
                 message,
             }
         })?;
+        for (key, Bound { value, maximum }) in config.bounds() {
+            if value > maximum {
+                let origin = origins.get(&key).cloned().unwrap_or_default();
+                return Err(ConfigError::OverMaximum {
+                    key,
+                    origin,
+                    value,
+                    maximum,
+                });
+            }
+        }
         Ok(Self { config, origins })
     }
 }
@@ -265,6 +292,29 @@ mod tests {
             loaded.origins["server.drain_ms"],
             path.display().to_string()
         );
+    }
+
+    #[test]
+    fn a_value_over_its_hard_maximum_is_refused_with_key_value_and_maximum() {
+        for (name, key, maximum) in [
+            ("SENDBOX__LIMITS__CPU_MS", "limits.cpu_ms", 2_000),
+            ("SENDBOX__LIMITS__MEMORY", "limits.memory", 256 << 20),
+            ("SENDBOX__ENGINE__POOL_SLOTS", "engine.pool_slots", 2_048),
+            (
+                "SENDBOX__ENGINE__COMPONENT_BYTES",
+                "engine.component_bytes",
+                32_u64 << 20,
+            ),
+        ] {
+            let load = |value: u64| Loaded::load(None, [variable(name, &value.to_string())], &[]);
+            assert!(load(maximum).is_ok(), "{name}");
+            let refused = load(maximum + 1).unwrap_err().to_string();
+            let words = format!(
+                "{key} (from {name}): {} is more than the hard maximum of {maximum}",
+                maximum + 1
+            );
+            assert_eq!(refused, words);
+        }
     }
 
     #[test]

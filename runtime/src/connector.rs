@@ -42,9 +42,6 @@ pub use compile::compile_standard_input;
 pub use engine::{EngineConfig, TICK};
 pub use error::{ConnectorError, UploadError};
 
-/// The most that [`EngineConfig::component_bytes`] may allow.
-const COMPONENT_BYTES_MAX: usize = 32 << 20;
-
 /// Everything that runs guests. One for a process: types and code of two engines must not meet.
 pub struct ConnectorRuntime {
     engine: Engine,
@@ -102,7 +99,7 @@ impl ConnectorRuntime {
             compiler: compile::Compiler::new(engine.clone(), artifacts, config),
             catalog: catalog::Catalog::new(config.loaded),
             turns: call::Turns::new(config.pool_slots),
-            component_bytes: config.component_bytes.min(COMPONENT_BYTES_MAX),
+            component_bytes: config.component_bytes.min(engine::COMPONENT_BYTES_MAX),
             trust,
             engine,
             linker,

@@ -21,7 +21,9 @@ use crate::time::{Clock, Timestamp};
 
 mod attempt;
 mod content;
+mod counts;
 mod dispatcher;
+mod explain;
 mod lending;
 mod places;
 mod roster;
@@ -30,6 +32,8 @@ mod schedule;
 mod verdict;
 
 pub use attempt::Ended;
+pub use counts::Counts;
+pub use explain::{Explanation, IntegrationView, SourceAddresses, SourceShare};
 pub use roster::{ReadyIntegration, Roster, RosterError};
 pub use schedule::{OnUnknown, RetryPolicy};
 
@@ -103,6 +107,7 @@ struct Core {
     roster: Roster,
     retry: RetryPolicy,
     places: Arc<Places>,
+    counts: Counts,
     /// Milliseconds since the Unix epoch: nothing in the outbox is due before.
     due: AtomicI64,
     waiters: Mutex<HashMap<MessageId, oneshot::Sender<Ended>>>,
@@ -132,6 +137,7 @@ impl Delivery {
                 roster,
                 retry: config.retry.clone(),
                 places: Places::new(config.concurrency, config.tenant_concurrency),
+                counts: Counts::default(),
                 due: AtomicI64::new(0),
                 waiters: Mutex::default(),
                 tasks: TaskTracker::new(),
@@ -198,6 +204,24 @@ impl Delivery {
     pub fn roster(&self) -> &Roster {
         &self.core.roster
     }
+
+    /// What was counted since the process started.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.core.counts
+    }
+
+    /// Sends under way.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.core.places.taken()
+    }
+
+    /// The way out.
+    #[must_use]
+    pub fn egress(&self) -> &Egress {
+        &self.core.egress
+    }
 }
 
 impl Core {
@@ -206,7 +230,7 @@ impl Core {
         message: Message,
         wait: bool,
     ) -> Result<Submitted, StoreError> {
-        let (id, now) = (message.id, message.created_at);
+        let (id, channel, now) = (message.id, message.channel, message.created_at);
         let waiter = wait.then(|| self.wait_for(id));
         let place = self.place(&message.tenant);
         let lease = place.is_some().then(|| self.lease(now));
@@ -216,6 +240,7 @@ impl Core {
         }
         Ok(match accepted? {
             Accepted::New(claim) => {
+                self.counts.accepted.add([channel.as_str()]);
                 match (claim, place) {
                     (Some(claim), Some(place)) => self.spawn(claim, place),
                     _ => self.due_at(now),

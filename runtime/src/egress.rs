@@ -11,6 +11,7 @@
 //! | [`meter`] [`link`] [`pool`] | one HTTP/1.1 connection, how far it came, and its reuse |
 //! | [`smtp`] | mail submission over the same way out, and its idle sessions |
 //! | [`journal`] | what the host saw on the wire |
+//! | [`explain`] | the same judgements in words, for the operator |
 //! | [`live`] [`capture`] [`scope`] | the real way out, a recorded one, and one send's use of either |
 
 use std::fmt;
@@ -25,6 +26,7 @@ mod address;
 mod capture;
 mod config;
 mod dial;
+mod explain;
 mod headers;
 mod journal;
 mod link;
@@ -43,6 +45,7 @@ mod tls;
 pub use address::{AddressPolicy, Cidr, CidrError};
 pub use capture::{Answer, Capture, CapturedRequest};
 pub use config::{EgressConfig, EgressSetupError, PortRange};
+pub use explain::{Destination, JudgedAddress, ListVerdict, NameVerdict, Refusal};
 pub use live::Egress;
 pub use pattern::{Author, HostPattern, PatternError};
 pub use policy::{Ceiling, EgressPolicy, PolicyError};

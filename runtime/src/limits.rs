@@ -93,6 +93,35 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// What no configuration may go beyond: what one send costs at worst is multiplied by the sends at once.
+    pub const MAXIMA: Self = Self {
+        cpu_ms: 2_000,
+        wall_ms: 60_000,
+        memory: 256 << 20,
+        table_elements: 80_000,
+        hostcall_bytes: 8 << 20,
+        resources: 4_096,
+        random_bytes: 64 << 10,
+        signatures: 64,
+        requests: 64,
+        hosts: 16,
+        headers: 100,
+        header_bytes: 8 << 10,
+        headers_bytes: 32 << 10,
+        url_bytes: 8 << 10,
+        request_body: 10 << 20,
+        response_headers_bytes: 64 << 10,
+        response_body: 10 << 20,
+        log_bytes: 256 << 10,
+        log_lines: 1_000,
+        log_line_bytes: 16 << 10,
+        result_bytes: 64 << 10,
+        dns_ms: 60_000,
+        connect_ms: 60_000,
+        tls_ms: 60_000,
+        first_byte_ms: 60_000,
+    };
+
     /// The wall clock of a send.
     #[must_use]
     pub const fn wall(&self) -> Duration {
@@ -127,6 +156,33 @@ pub enum Limit {
 }
 
 impl Limit {
+    /// Every limit.
+    pub const ALL: [Self; 17] = [
+        Self::Cpu,
+        Self::Wall,
+        Self::Memory,
+        Self::TableElements,
+        Self::Stack,
+        Self::HostcallBytes,
+        Self::Resources,
+        Self::Requests,
+        Self::Hosts,
+        Self::HeaderCount,
+        Self::HeaderSize,
+        Self::Url,
+        Self::RequestBody,
+        Self::ResponseHeaders,
+        Self::ResponseBody,
+        Self::Result,
+        Self::Concurrency,
+    ];
+
+    /// The limit of a code.
+    #[must_use]
+    pub fn of_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|limit| limit.code() == code)
+    }
+
     /// `limit.` and a word.
     #[must_use]
     pub const fn code(self) -> &'static str {

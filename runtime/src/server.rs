@@ -125,12 +125,11 @@ async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
     let runtime = ConnectorRuntime::new(&engine, key).map_err(failed("the connector engine"))?;
     let runtime = Arc::new(runtime);
     let egress = Arc::new(Egress::new(&config.egress).map_err(failed("egress"))?);
-    let limits = Arc::new(config.limits.clone());
     let foundations = Foundations {
         store: store.clone(),
         runtime: runtime.clone(),
         egress,
-        limits: limits.clone(),
+        limits: Arc::new(config.limits.clone()),
         clock: clock.clone(),
     };
     let delivery = Delivery::new(foundations, &config.delivery);
@@ -143,7 +142,8 @@ async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
         store,
         runtime,
         delivery,
-        limits,
+        limits: Arc::new(config.bounds()),
+        uploads: Arc::default(),
         clock,
         bounds,
     })

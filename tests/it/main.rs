@@ -32,3 +32,4 @@ mod signing;
 mod templates;
 mod tidy;
 mod uploads;
+mod watch;

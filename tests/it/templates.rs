@@ -490,7 +490,7 @@ async fn what_is_wrong_with_a_template_is_named_field_by_field_and_nothing_is_wr
 }
 
 /// Runs a command of the client.
-async fn command(house: &House, key: &str, words: &str) {
+pub(crate) async fn command(house: &House, key: &str, words: &str) {
     let server = format!("http://{}", house.server.address);
     let words = format!("sendbox {words} --server {server} --key {key} --output json");
     let cli = Cli::parse_from(words.split_whitespace());

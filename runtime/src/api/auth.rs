@@ -113,6 +113,21 @@ impl FromRequestParts<App> for Known {
     }
 }
 
+/// The caller has a key that works: whose it is.
+#[derive(Debug)]
+pub struct Caller {
+    /// None for an operator's.
+    pub tenant: Option<TenantId>,
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let tenant = caller(&app.store, parts).await?.tenant;
+        Ok(Self { tenant })
+    }
+}
+
 /// The tenant that the request is about, and the caller may act for: the one in the path, or the key's own.
 #[derive(Debug)]
 pub struct ForTenant {

@@ -10,7 +10,7 @@ use super::auth::Operator;
 use super::body;
 use super::egress::gone;
 use super::error::ApiError;
-use crate::connector::Inspection;
+use crate::connector::{Inspection, UploadError};
 use crate::id::{ConnectorId, Digest};
 use crate::tenant::ConnectorVersion;
 
@@ -26,7 +26,12 @@ async fn component(app: &App, request: Request) -> Result<(bytes::Bytes, Inspect
         return Err(ApiError::MediaType(WASM));
     }
     let bytes = body::read(request, app.bounds.upload).await?;
-    let inspection = app.runtime.inspect(bytes.clone()).await?;
+    let inspection = app.runtime.inspect(bytes.clone()).await;
+    let result = inspection
+        .as_ref()
+        .map_or_else(UploadError::code, |_| "accepted");
+    app.uploads.add([result]);
+    let inspection = inspection?;
     Ok((bytes, inspection))
 }
 

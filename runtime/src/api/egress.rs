@@ -1,16 +1,21 @@
-//! Egress sources and pools: an operator's work.
+//! Egress sources and pools, and what comes of them: an operator's work.
 
 use axum::Json as Answer;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::App;
-use super::auth::Operator;
+use super::auth::{Caller, Operator};
 use super::body::Json;
 use super::error::ApiError;
+use crate::delivery::{Explanation, SourceAddresses};
+use crate::egress::Destination;
 use crate::id::{PoolName, SourceName};
 use crate::source::{EgressPool, EgressSource};
+use crate::tenant::Tenant;
 
 /// Members of a pool.
 const MEMBERS_MAX: usize = 256;
@@ -147,6 +152,63 @@ pub(super) async fn delete_pool(
         .parse()
         .map_err(|_| ApiError::NotFound("egress pool"))?;
     gone(app.store.delete_pool(&name).await?, "egress pool")
+}
+
+/// What is to be explained.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExplainQuery {
+    /// `host`, `host:port`, or a URL.
+    host: String,
+}
+
+/// `GET /v1/tenants/{tenant}/egress/explain`: how a tenant would leave for a host, and what would refuse it.
+pub(super) async fn explain(
+    _: Operator,
+    State(app): State<App>,
+    Path(tenant): Path<String>,
+    query: Result<Query<ExplainQuery>, QueryRejection>,
+) -> Result<Answer<Explanation>, ApiError> {
+    let tenant = tenant_named(&app, &tenant).await?;
+    let shape = "the query must hold host: HOST, HOST:PORT, or a URL";
+    let Query(query) = query.map_err(|_| ApiError::BadRequest(shape.to_owned()))?;
+    let destination = Destination::parse(&query.host).map_err(|error| {
+        ApiError::BadRequest(format!("no connector could ask for this: {error}"))
+    })?;
+    Ok(Answer(app.delivery.explain(&tenant, &destination).await?))
+}
+
+/// Whose addresses.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AddressesQuery {
+    tenant: Option<String>,
+}
+
+/// `GET /v1/egress/addresses`: what sends leave from, for allow-lists at providers. A tenant's key gets
+/// its own tenant's.
+pub(super) async fn addresses(
+    caller: Caller,
+    State(app): State<App>,
+    query: Result<Query<AddressesQuery>, QueryRejection>,
+) -> Result<Answer<SourceAddresses>, ApiError> {
+    let shape = "the query may hold tenant";
+    let Query(query) = query.map_err(|_| ApiError::BadRequest(shape.to_owned()))?;
+    let tenant = match (caller.tenant, query.tenant) {
+        (Some(own), Some(named)) if own.as_str() != named => {
+            return Err(ApiError::NotFound("tenant"));
+        }
+        (Some(own), _) => Some(tenant_named(&app, own.as_str()).await?),
+        (None, Some(named)) => Some(tenant_named(&app, &named).await?),
+        (None, None) => None,
+    };
+    Ok(Answer(app.delivery.addresses(tenant.as_ref()).await?))
+}
+
+async fn tenant_named(app: &App, name: &str) -> Result<Tenant, ApiError> {
+    let missing = || ApiError::NotFound("tenant");
+    let id = name.parse().map_err(|_| missing())?;
+    app.store.tenant(&id).await?.ok_or_else(missing)
 }
 
 /// The answer to a deletion.

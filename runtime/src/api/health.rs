@@ -1,4 +1,6 @@
-//! Whether the server lives and can accept, and what a send may use.
+//! Whether the server lives and can accept, and what is limited.
+
+use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
@@ -6,7 +8,7 @@ use axum::http::StatusCode;
 
 use super::App;
 use super::error::ApiError;
-use crate::limits::Limits;
+use crate::config::Bound;
 
 /// `GET /healthz`: the process answers.
 pub(super) async fn alive() -> &'static str {
@@ -24,7 +26,7 @@ pub(super) async fn ready(State(app): State<App>) -> (StatusCode, &'static str) 
     }
 }
 
-/// `GET /v1/limits`: what one send may use.
-pub(super) async fn limits(State(app): State<App>) -> Json<Limits> {
+/// `GET /v1/limits`: every bounded value of the configuration, with its hard maximum.
+pub(super) async fn limits(State(app): State<App>) -> Json<BTreeMap<String, Bound>> {
     Json(app.limits.as_ref().clone())
 }

@@ -225,7 +225,13 @@ pub(super) async fn cancel(
         .cancel(&caller.tenant, id, app.clock.now())
         .await?
     {
-        Cancelled::Done => shown(&app, &caller.tenant, id).await.map(Answer),
+        Cancelled::Done => {
+            let message = app.store.message(&caller.tenant, id).await?;
+            if let Some(message) = message {
+                app.delivery.counts().state(message.channel, message.state);
+            }
+            shown(&app, &caller.tenant, id).await.map(Answer)
+        }
         Cancelled::Missing => Err(ApiError::NotFound("message")),
         Cancelled::TooLate(state) => Err(ApiError::Conflict(format!(
             "the message is {}: it cannot be withdrawn",

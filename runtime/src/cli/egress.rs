@@ -44,6 +44,23 @@ pub(super) enum EgressCommand {
         #[command(flatten)]
         server: ServerArgs,
     },
+    /// Say how a tenant would leave for a host, and which rule lets it through or refuses it.
+    Explain {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// The tenant's name.
+        tenant: String,
+        /// HOST, HOST:PORT, or a URL.
+        host: String,
+    },
+    /// List the addresses that sends leave from, for allow-lists at providers.
+    Addresses {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Only those that this tenant leaves from.
+        #[arg(long)]
+        tenant: Option<String>,
+    },
     /// Remove a source that no pool has.
     DeleteSource {
         #[command(flatten)]
@@ -94,6 +111,21 @@ pub(super) async fn run(command: EgressCommand, output: Output) -> anyhow::Resul
         }
         EgressCommand::Sources { server } => (server, "GET", "/v1/egress/sources".to_owned(), None),
         EgressCommand::Pools { server } => (server, "GET", "/v1/egress/pools".to_owned(), None),
+        EgressCommand::Explain {
+            server,
+            tenant,
+            host,
+        } => {
+            let (tenant, host) = (segment(&tenant), segment(&host));
+            let path = format!("/v1/tenants/{tenant}/egress/explain?host={host}");
+            (server, "GET", path, None)
+        }
+        EgressCommand::Addresses { server, tenant } => {
+            let of = tenant.map_or_else(String::new, |tenant| {
+                format!("?tenant={}", segment(&tenant))
+            });
+            (server, "GET", format!("/v1/egress/addresses{of}"), None)
+        }
         EgressCommand::DeleteSource { server, name } => (
             server,
             "DELETE",

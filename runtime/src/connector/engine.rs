@@ -11,6 +11,9 @@ use wasmtime::{
 
 use super::error::ConnectorError;
 
+/// The most that [`EngineConfig::component_bytes`] may allow.
+pub(super) const COMPONENT_BYTES_MAX: usize = 32 << 20;
+
 /// How often the epoch moves: the step of CPU limits.
 pub const TICK: Duration = Duration::from_millis(10);
 
@@ -88,6 +91,24 @@ impl Default for EngineConfig {
             loaded: 512,
         }
     }
+}
+
+impl EngineConfig {
+    /// What no configuration may go beyond. Paths have none.
+    pub const MAXIMA: Self = Self {
+        // Each slot reserves address space for its memories: 47 bits hold twice as many.
+        pool_slots: 2_048,
+        artifacts: None,
+        component_bytes: COMPONENT_BYTES_MAX,
+        memory_resident: MEMORY_MAX,
+        table_resident: 1 << 20,
+        stack_resident: ASYNC_STACK,
+        compiler: None,
+        compile_seconds: 120,
+        compile_memory: 4 << 30,
+        compilations: 16,
+        loaded: 10_000,
+    };
 }
 
 /// The engine of `config`, with its tick running.

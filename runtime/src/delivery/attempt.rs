@@ -201,7 +201,9 @@ impl Core {
             deadline: exit.deadline,
             clock: GuestClock::System,
         };
-        self.runtime.call(&ready.connector, call).await
+        let report = self.runtime.call(&ready.connector, call).await;
+        self.counts.limits_of(&report);
+        report
     }
 
     /// A process ended after this attempt was armed: nobody can tell whether the provider accepted.
@@ -278,6 +280,9 @@ impl Core {
         next: Transition,
     ) -> Result<Ended, StoreError> {
         self.store.record(&claim, &attempt, &next).await?;
+        let channel = claim.message.channel;
+        self.counts.attempt(channel, &attempt.outcome);
+        self.counts.state(channel, next.state());
         self.report(&claim, &attempt, &next);
         Ok(Ended {
             outcome: attempt.outcome,

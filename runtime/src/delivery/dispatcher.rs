@@ -101,7 +101,9 @@ async fn claim(
     room: usize,
     held: &VecDeque<Claim>,
 ) -> Result<(Vec<Claim>, Timestamp), StoreError> {
-    core.store.expire(now).await?;
+    for (channel, state) in core.store.expire(now).await? {
+        core.counts.state(channel, state);
+    }
     let mut skip = core.places.full_tenants();
     skip.extend(held.iter().map(|claim| claim.message.tenant.clone()));
     let claimed = core.store.claim(now, core.lease(now), room, &skip).await?;

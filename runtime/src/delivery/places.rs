@@ -11,6 +11,7 @@ use crate::id::TenantId;
 /// All places of a process.
 pub(super) struct Places {
     all: Arc<Semaphore>,
+    count: usize,
     per_tenant: usize,
     taken: Mutex<HashMap<TenantId, usize>>,
     /// Free places that are worth a claim: each claim costs a transaction.
@@ -25,6 +26,7 @@ impl Places {
     pub(super) fn new(all: usize, per_tenant: usize) -> Arc<Self> {
         Arc::new(Self {
             all: Arc::new(Semaphore::new(all)),
+            count: all,
             per_tenant,
             taken: Mutex::default(),
             batch: (all / 8).max(1),
@@ -52,6 +54,11 @@ impl Places {
     /// Free places in all.
     pub(super) fn free(&self) -> usize {
         self.all.available_permits()
+    }
+
+    /// Taken places in all.
+    pub(super) fn taken(&self) -> usize {
+        self.count.saturating_sub(self.free())
     }
 
     /// Tenants that have no free place.
@@ -106,6 +113,7 @@ mod tests {
         assert_eq!(places.full_tenants(), std::slice::from_ref(&a));
         let third = places.take(&b).unwrap();
         assert!(places.take(&b).is_none(), "three in all");
+        assert_eq!(places.taken(), 3);
         drop(second);
         assert!(places.full_tenants().is_empty());
         assert!(places.take(&a).is_some());

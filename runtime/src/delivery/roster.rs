@@ -233,7 +233,11 @@ impl Roster {
         Ok(shelf)
     }
 
-    async fn members(&self, pool: &PoolName) -> Result<Vec<(EgressSource, u32)>, RosterError> {
+    /// The sources of a pool with their weights.
+    pub(super) async fn members(
+        &self,
+        pool: &PoolName,
+    ) -> Result<Vec<(EgressSource, u32)>, RosterError> {
         let mut members = Vec::new();
         let pool = self
             .store

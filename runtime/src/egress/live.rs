@@ -22,6 +22,7 @@ use super::scope::{Gate, Received};
 use super::smtp::Mailer;
 use super::target::{Scheme, Target};
 use super::tls::Tls;
+use crate::counts::Tally;
 use crate::limits::Limits;
 use crate::outcome::Progress;
 use crate::source::EgressSource;
@@ -33,6 +34,7 @@ pub struct Egress {
     https: Tls,
     pool: Pool<Lane, Link>,
     pub(super) mail: Mailer,
+    refusals: Tally<1>,
 }
 
 impl fmt::Debug for Egress {
@@ -76,6 +78,7 @@ impl Egress {
                 Duration::from_millis(config.idle_ms),
             ),
             mail: Mailer::new(config)?,
+            refusals: Tally::default(),
         })
     }
 
@@ -83,6 +86,16 @@ impl Egress {
     #[must_use]
     pub fn ceiling(&self) -> &Arc<Ceiling> {
         &self.ceiling
+    }
+
+    /// Refused requests and mails since the process started, by rule.
+    #[must_use]
+    pub fn refusals(&self) -> &Tally<1> {
+        &self.refusals
+    }
+
+    pub(super) fn resolver(&self) -> &Resolve {
+        &self.resolve
     }
 
     /// Closes the connections that an earlier edition of the integration left idle.

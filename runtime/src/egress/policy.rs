@@ -24,7 +24,7 @@ const SPECIAL_NAMES: &[&str] = &[
 ];
 
 /// Ports of mail: a request in HTTP could speak to a mail server there.
-const MAIL_PORTS: &[u16] = &[25, 465, 587];
+pub(super) const MAIL_PORTS: &[u16] = &[25, 465, 587];
 
 /// Ports of the web: a line of SMTP could speak to an HTTP server there.
 const WEB_PORTS: &[u16] = &[80, 443];
@@ -216,6 +216,21 @@ impl EgressPolicy {
             return Err("host.not-asked-by-connector");
         }
         Ok(())
+    }
+
+    /// The lists that there are, each with its first pattern that holds the target.
+    pub(super) fn lists(&self, target: &Target) -> Vec<(&'static str, Option<String>)> {
+        let first = |patterns: &[HostPattern]| {
+            let mut held = patterns.iter();
+            held.find(|pattern| pattern.matches(&target.host, target.port))
+                .map(HostPattern::to_string)
+        };
+        let tenant = self.tenant.as_ref().map(|list| ("tenant", first(list)));
+        [("operator", first(&self.operator.hosts))]
+            .into_iter()
+            .chain(tenant)
+            .chain([("connector", first(&self.connector))])
+            .collect()
     }
 
     /// Whether the operator lets mail reach the target without TLS.

@@ -74,7 +74,23 @@ impl Resolve {
         host: &Host,
         deadline: Instant,
     ) -> Result<Resolved, EgressError> {
-        let found = match host {
+        let found = self.find(host, deadline).await?;
+        Ok(judge(&self.addresses, found))
+    }
+
+    /// Each address of a host as it was answered, with the one to dial or the rule that refuses it.
+    pub(super) async fn judged(
+        &self,
+        host: &Host,
+        deadline: Instant,
+    ) -> Result<Vec<(IpAddr, Result<IpAddr, &'static str>)>, EgressError> {
+        let found = self.find(host, deadline).await?;
+        let judged = |address| (address, self.addresses.judge(address));
+        Ok(found.into_iter().map(judged).collect())
+    }
+
+    async fn find(&self, host: &Host, deadline: Instant) -> Result<Vec<IpAddr>, EgressError> {
+        Ok(match host {
             Host::Address(address) => vec![*address],
             Host::Name(name) => match self.hosts.get(name) {
                 Some(addresses) => addresses.clone(),
@@ -83,8 +99,7 @@ impl Resolve {
                 }
                 None => self.look_up(name, deadline).await?,
             },
-        };
-        Ok(judge(&self.addresses, found))
+        })
     }
 
     async fn look_up(&self, name: &str, deadline: Instant) -> Result<Vec<IpAddr>, EgressError> {

@@ -189,9 +189,12 @@ impl EgressScope {
         }
     }
 
-    /// Writes a denial to the operator's log.
+    /// Writes a denial to the operator's log, and counts it.
     pub(super) fn note_denial(&self, error: &EgressError, entry: &Entry<'_>) {
         if let EgressError::Denied { rule } = error {
+            if let Transport::Live(egress) = &self.transport {
+                egress.refusals().add([rule]);
+            }
             tracing::info!(
                 rule,
                 tenant = self.owner.tenant.as_str(),

@@ -81,6 +81,25 @@ impl Store {
         row.map(|row| stored(&row)).transpose()
     }
 
+    /// How many messages are not final, by channel and state.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn outbox(&self) -> Result<Vec<(Channel, MessageState, u64)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT channel, state, COUNT(*) AS messages FROM message INDEXED BY message_due \
+             WHERE due_at IS NOT NULL GROUP BY channel, state",
+        )
+        .fetch_all(self.readers())
+        .await?;
+        let count = |row: &SqliteRow| {
+            let messages: i64 = row.try_get("messages")?;
+            let messages = u64::try_from(messages).unwrap_or_default();
+            Ok((row::channel(row)?, row::state(row)?, messages))
+        };
+        rows.iter().map(count).collect()
+    }
+
     /// A message's finished attempts in order.
     ///
     /// # Errors

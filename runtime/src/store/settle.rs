@@ -7,6 +7,7 @@ use super::claim::Claim;
 use super::{Store, StoreError, row};
 use crate::attempt::{Attempt, AttemptStart, MessageState, Outcome, Transition};
 use crate::id::{MessageId, TenantId};
+use crate::message::Channel;
 use crate::outcome::{Failure, FailureKind, WireRecord};
 use crate::time::Timestamp;
 
@@ -131,12 +132,12 @@ impl Store {
     }
 
     /// Ends what is past its time and nobody works on: `expired`, or `unknown` where an attempt
-    /// may have been accepted. Answers how many messages it ended.
+    /// may have been accepted. Answers what it ended.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn expire(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let mut ended = 0;
+    pub async fn expire(&self, now: Timestamp) -> Result<Vec<(Channel, MessageState)>, StoreError> {
+        let mut ended = Vec::new();
         loop {
             // Most often there is nothing to do: find that out without the writer.
             let some: bool = sqlx::query_scalar(
@@ -149,10 +150,11 @@ impl Store {
             if !some {
                 return Ok(ended);
             }
-            ended += self
+            let some = self
                 .writer()
                 .write(move |db| Box::pin(expire_some(db, now)))
                 .await?;
+            ended.extend(some);
         }
     }
 
@@ -257,19 +259,16 @@ struct Record {
 
 async fn settle(db: &mut SqliteConnection, record: Record) -> Result<(), StoreError> {
     let holder = record.holder;
-    let (state, due_at, possible_duplicate) = match record.next {
-        Transition::Sent => (MessageState::Sent, None, false),
-        Transition::Failed => (MessageState::Failed, None, false),
-        Transition::Expired => (MessageState::Expired, None, false),
-        Transition::Unknown => (MessageState::Unknown, None, false),
+    let state = record.next.state();
+    let (due_at, possible_duplicate) = match record.next {
         Transition::Wait {
             until,
             possible_duplicate,
         } => (
-            MessageState::Waiting,
             Some(until.min(holder.expires_at).as_millis()),
             possible_duplicate,
         ),
+        _ => (None, false),
     };
     // Two statements in one call: one way to the connection's thread and back.
     let done = sqlx::query(
@@ -295,13 +294,16 @@ async fn settle(db: &mut SqliteConnection, record: Record) -> Result<(), StoreEr
     fenced(done.rows_affected() / 2)
 }
 
-async fn expire_some(db: &mut SqliteConnection, now: Timestamp) -> Result<u64, StoreError> {
+async fn expire_some(
+    db: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<Vec<(Channel, MessageState)>, StoreError> {
     let rows = sqlx::query(
         "UPDATE message SET state = iif(armed IS NULL AND NOT possible_duplicate, 'expired', 'unknown'), due_at = NULL, sealed = NULL, \
          interrupted = 0, updated_at = ?1, fence = fence + 1, attempts = attempts + (armed IS NOT NULL) \
          WHERE (tenant, id) IN (SELECT tenant, id FROM message INDEXED BY message_due \
            WHERE due_at <= ?1 AND expires_at <= ?1 LIMIT ?2) \
-         RETURNING id, armed",
+         RETURNING id, armed, channel, state",
     )
     .bind(now.as_millis())
     .bind(EXPIRE_AT_ONCE)
@@ -329,5 +331,7 @@ async fn expire_some(db: &mut SqliteConnection, now: Timestamp) -> Result<u64, S
             .execute(&mut *db)
             .await?;
     }
-    Ok(rows.len() as u64)
+    rows.iter()
+        .map(|row| Ok((row::channel(row)?, row::state(row)?)))
+        .collect()
 }

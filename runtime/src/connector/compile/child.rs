@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::confine::{Allowance, confine};
-use crate::connector::COMPONENT_BYTES_MAX;
+use crate::connector::engine::COMPONENT_BYTES_MAX;
 use crate::connector::engine::{self, EngineConfig};
 use crate::connector::error::UploadError;
 

@@ -361,7 +361,10 @@ async fn a_message_that_may_have_been_sent_ends_as_unknown_when_its_time_is_over
         .record(&claim, &failed(&claim, NOW), &wait)
         .await
         .unwrap();
-    assert_eq!(home.store.expire(message.expires_at).await.unwrap(), 1);
+    assert_eq!(
+        home.store.expire(message.expires_at).await.unwrap().len(),
+        1
+    );
     assert_eq!(state(&home.store, &message).await, MessageState::Unknown);
 }
 
@@ -388,14 +391,14 @@ async fn an_expired_message_is_neither_claimed_nor_armed() {
     let arm = home.store.arm(&claim, &start(&claim, end), end).await;
     assert!(matches!(arm, Err(StoreError::Expired)));
 
-    assert_eq!(home.store.expire(later(599)).await.unwrap(), 0);
+    assert_eq!(home.store.expire(later(599)).await.unwrap().len(), 0);
     assert_eq!(
-        home.store.expire(end).await.unwrap(),
+        home.store.expire(end).await.unwrap().len(),
         1,
         "the other one is still held"
     );
     assert_eq!(state(&home.store, &free).await, MessageState::Expired);
-    assert_eq!(home.store.expire(later(900)).await.unwrap(), 1);
+    assert_eq!(home.store.expire(later(900)).await.unwrap().len(), 1);
     assert_eq!(state(&home.store, &held).await, MessageState::Expired);
     assert_eq!(home.store.next_due(end).await.unwrap(), None);
 
@@ -418,7 +421,7 @@ async fn an_armed_attempt_that_was_cut_off_until_expiry_is_unknown() {
         .arm(&claim, &start(&claim, NOW), NOW)
         .await
         .unwrap();
-    assert_eq!(home.store.expire(later(600)).await.unwrap(), 1);
+    assert_eq!(home.store.expire(later(600)).await.unwrap().len(), 1);
     assert_eq!(
         state(&home.store, &claim.message).await,
         MessageState::Unknown
