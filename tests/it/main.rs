@@ -27,6 +27,7 @@ mod harness;
 mod hostile;
 mod mail_servers;
 mod replays;
+mod routes;
 mod sandbox;
 mod signing;
 mod templates;
