@@ -13,6 +13,7 @@
 
 mod advisories;
 mod api;
+mod canaries;
 mod crash;
 mod deliver;
 mod docs;

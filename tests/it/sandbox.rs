@@ -85,6 +85,17 @@ impl Sandbox {
         limits: Limits,
         clock: GuestClock,
     ) -> Performed {
+        self.perform_for("tests", guest, act, limits, clock).await
+    }
+
+    pub(crate) async fn perform_for(
+        &self,
+        tenant: &str,
+        guest: &Arc<LoadedConnector>,
+        act: &str,
+        limits: Limits,
+        clock: GuestClock,
+    ) -> Performed {
         let settings = json!({ "act": act, "secret": SECRET, "ungranted": "another-secret" });
         let (settings, secrets) = guest.schema.split(settings);
         let prepared = PreparedSettings::new(settings.clone(), &secrets, &guest.info.secret_grants);
@@ -96,7 +107,7 @@ impl Sandbox {
         let deadline = Instant::now() + limits.wall();
         let egress = EgressScope::new(
             Transport::Capture(capture.clone()),
-            "tests".parse().unwrap(),
+            tenant.parse().unwrap(),
             "acts".parse().unwrap(),
             1,
             None,

@@ -8,3 +8,6 @@ pub static COMPOSER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/composer.
 
 /// Grows its table for ever: a core module in text, to be made a component.
 pub static TABLE_GROWTH: &str = include_str!("../guests/table-growth.wat");
+
+/// Looks for what the instance before it left, and leaves what it can: a core module in text, as above.
+pub static CANARY: &str = include_str!("../guests/canary.wat");
