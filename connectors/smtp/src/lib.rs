@@ -12,7 +12,7 @@ use sendbox_guest::{
 
 mod settings;
 
-use settings::{Settings, Values};
+use settings::Settings;
 
 /// The connector.
 pub struct Smtp;
@@ -86,7 +86,7 @@ impl Submitter for Smtp {
             subject: &text.subject,
             text: body.filter(|_| !is_html),
             html: body.filter(|_| is_html),
-            headers: &headers(settings),
+            headers: &headers(settings)?,
             id: &message.idempotency_key,
             date: now,
         }
@@ -177,14 +177,22 @@ fn reply_to(settings: &Settings, text: &Content) -> Result<Option<Mailbox>, Fail
     }
 }
 
-fn headers(settings: &Settings) -> Vec<(String, String)> {
+/// The settings' own headers; one with several values comes more than once.
+fn headers(settings: &Settings) -> Result<Vec<(String, String)>, Failure> {
     let mut headers = Vec::new();
     for (name, values) in &settings.custom_headers {
-        let values = match values {
-            Values::One(value) => std::slice::from_ref(value),
-            Values::Many(values) => values.as_slice(),
-        };
-        headers.extend(values.iter().map(|value| (name.clone(), value.clone())));
+        let values = values
+            .as_array()
+            .map_or(std::slice::from_ref(values), Vec::as_slice);
+        for value in values {
+            let value = value.as_str().ok_or_else(|| {
+                Failure::invalid_settings(
+                    "customHeaders",
+                    "a value is neither a text nor a list of texts",
+                )
+            })?;
+            headers.push((name.clone(), value.to_owned()));
+        }
     }
-    headers
+    Ok(headers)
 }

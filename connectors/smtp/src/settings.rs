@@ -2,12 +2,11 @@
 //!
 //! Rules: <https://nodemailer.com/smtp>, read 2026-11-21.
 
-use std::collections::BTreeMap;
-
 use sendbox_guest::smtp::{Auth, Security, Server};
 use sendbox_guest::{ContentType, Failure, Request, Response, Template, Templates};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
 
 /// Where nodemailer renews access tokens by default.
 const ACCESS_URL: &str = "https://accounts.google.com/o/oauth2/token";
@@ -37,20 +36,12 @@ pub struct Settings {
     socket_timeout: Option<f64>,
     auth_method: Option<String>,
     #[serde(default)]
-    pub(crate) custom_headers: BTreeMap<String, Values>,
+    pub(crate) custom_headers: Map<String, Value>,
 }
 
 #[derive(Default, Deserialize)]
 struct Tls {
     servername: Option<String>,
-}
-
-/// One value of a header, or several.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Values {
-    One(String),
-    Many(Vec<String>),
 }
 
 #[derive(Deserialize)]

@@ -259,6 +259,11 @@ fn encoded(text: &str, literal: &[u8], plus_for_space: bool) -> String {
 /// Appends `%XX`.
 pub(crate) fn push_percent(text: &mut String, byte: u8) {
     text.push('%');
+    push_hex(text, byte);
+}
+
+/// Appends `XX`.
+pub(crate) fn push_hex(text: &mut String, byte: u8) {
     for digit in [byte >> 4, byte & 15] {
         text.extend(char::from_digit(u32::from(digit), 16).map(|d| d.to_ascii_uppercase()));
     }
