@@ -30,7 +30,6 @@ impl Connector for Yunpian {
     const ABOUT: About = About {
         id: "yunpian-sms",
         channel: Channel::Sms,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[
             ("en", "Yunpian SMS"),
             ("de", "Yunpian-SMS"),
@@ -50,7 +49,6 @@ impl Connector for Yunpian {
                 "通过云片向中国大陆发送短信，也可按需开启国际短信。",
             ),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &["sms.yunpian.com"],
         secret_grants: &[SecretGrant {
             setting: "/apikey",
@@ -58,7 +56,7 @@ impl Connector for Yunpian {
             body: true,
             signing: false,
         }],
-        readme: include_str!("../README.md"),
+        ..sendbox_guest::package!()
     };
 
     type Settings = Settings;

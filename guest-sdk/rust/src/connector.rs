@@ -67,6 +67,22 @@ pub struct About {
     pub readme: &'static str,
 }
 
+impl About {
+    /// An e-mail connector that says nothing of itself: what is left out of [`package!`](crate::package).
+    #[doc(hidden)]
+    pub const NOTHING: Self = Self {
+        id: "",
+        channel: Channel::Email,
+        version: "",
+        titles: &[],
+        descriptions: &[],
+        settings_schema: "",
+        hosts: &[],
+        secret_grants: &[],
+        readme: "",
+    };
+}
+
 /// The provider accepted the message.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Receipt {

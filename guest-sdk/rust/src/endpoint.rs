@@ -40,6 +40,22 @@ pub fn canonical(text: &str) -> Result<String, &'static str> {
     Ok(url)
 }
 
+/// Whether the lower-case URL is a scheme and a host below `domain`, and nothing more.
+#[must_use]
+pub fn is_below(url: &str, domain: &str) -> bool {
+    let host = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    let labels = host
+        .and_then(|host| host.strip_suffix(domain))
+        .and_then(|labels| labels.strip_suffix('.'));
+    let plain = |label: &str| {
+        let mut bytes = label.bytes();
+        !label.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    labels.is_some_and(|labels| labels.split('.').all(plain))
+}
+
 fn authority(text: &str, default_port: u16) -> Result<String, &'static str> {
     if text.contains('@') {
         return Err("must not contain a user or password");
