@@ -22,9 +22,9 @@ pub struct AliyunSmsMas;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {
+    sign_name: String,
     access_key_id: String,
     access_key_secret: String,
-    sign_name: String,
     templates: Vec<CodeTemplate>,
 }
 
@@ -70,14 +70,13 @@ impl Connector for AliyunSmsMas {
             .without("locale")
             .with("min", VALIDITY)
             .to_json();
-        let parameters = [
-            ("CountryCode", "86"),
-            ("PhoneNumber", &number),
-            ("SignName", &settings.sign_name),
-            ("TemplateCode", &template.template_code),
-            ("TemplateParam", &variables),
-        ];
-        aliyun::text_message(URL, "SendSmsVerifyCode", &parameters, access_key, message)
+        let text = aliyun::Text {
+            recipient: &[("CountryCode", "86"), ("PhoneNumber", &number)],
+            sign_name: &settings.sign_name,
+            template: &template.template_code,
+            variables: &variables,
+        };
+        text.request(URL, "SendSmsVerifyCode", access_key, message)
     }
 
     fn receipt(response: &Response) -> Result<Receipt, Failure> {

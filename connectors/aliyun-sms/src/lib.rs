@@ -84,15 +84,14 @@ impl Connector for AliyunSms {
             TemplateCode::Two { china, .. } if is_chinese(&message.recipient, strict) => china,
             TemplateCode::Two { overseas, .. } => overseas,
         };
+        let text = aliyun::Text {
+            recipient: &[("PhoneNumbers", &message.recipient)],
+            sign_name: &settings.sign_name,
+            template: code,
+            variables: &message.payload.without("locale").to_json(),
+        };
         let access_key = AccessKey::new(&settings.access_key_id, &settings.access_key_secret);
-        let variables = message.payload.without("locale").to_json();
-        let parameters = [
-            ("PhoneNumbers", message.recipient.as_str()),
-            ("SignName", &settings.sign_name),
-            ("TemplateCode", code),
-            ("TemplateParam", &variables),
-        ];
-        aliyun::text_message(URL, "SendSms", &parameters, access_key, message)
+        text.request(URL, "SendSms", access_key, message)
     }
 
     fn receipt(response: &Response) -> Result<Receipt, Failure> {

@@ -18,10 +18,10 @@ pub struct MailJunky;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {
-    api_key: String,
     from_email: String,
     #[serde(default)]
     from_name: String,
+    api_key: String,
     #[serde(deserialize_with = "usage::known")]
     templates: Templates<MailTemplate>,
 }

@@ -83,11 +83,11 @@ impl Connector for Postmark {
         let (html_body, text_body) = content.parts();
         request(TEXT_URL).json(&TextMail {
             from: message.sender(&own.address, &own.name).to_string(),
-            to: &message.recipient,
-            subject: &content.subject,
-            html_body,
-            text_body,
             reply_to: message.reply_to(),
+            to: &message.recipient,
+            html_body,
+            subject: &content.subject,
+            text_body,
         })
     }
 
@@ -129,14 +129,14 @@ struct TemplateMail<'a> {
 #[serde(rename_all = "PascalCase")]
 struct TextMail<'a> {
     from: String,
-    to: &'a str,
-    subject: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    html_body: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text_body: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reply_to: Option<String>,
+    to: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    html_body: Option<&'a str>,
+    subject: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text_body: Option<&'a str>,
 }
 
 #[derive(Deserialize)]

@@ -12,16 +12,6 @@ use sendbox_guest::{
 /// The connector.
 pub struct Smtp;
 
-/// A secret that renews access tokens: it stands in the body of a form.
-const fn in_form(setting: &'static str) -> SecretGrant {
-    SecretGrant {
-        setting,
-        query: false,
-        body: true,
-        signing: false,
-    }
-}
-
 impl Submitter for Smtp {
     const ABOUT: About = About {
         id: "smtp",
@@ -45,8 +35,9 @@ impl Submitter for Smtp {
             "oauth2.googleapis.com",
         ],
         secret_grants: &[
-            in_form("/auth/refreshToken"),
-            in_form("/auth/clientSecret"),
+            // In the form that renews an access token.
+            SecretGrant::body("/auth/refreshToken"),
+            SecretGrant::body("/auth/clientSecret"),
             SecretGrant::signing("/auth/privateKey"),
         ],
         ..sendbox_guest::package!()

@@ -44,12 +44,7 @@ impl Connector for Smtp2Go {
         ],
         hosts: &["api.smtp2go.com"],
         // The key is a field of the body, as in the peer.
-        secret_grants: &[SecretGrant {
-            setting: "/apiKey",
-            query: false,
-            body: true,
-            signing: false,
-        }],
+        secret_grants: &[SecretGrant::body("/apiKey")],
         ..sendbox_guest::package!()
     };
 

@@ -50,12 +50,7 @@ impl Connector for Yunpian {
             ),
         ],
         hosts: &["sms.yunpian.com"],
-        secret_grants: &[SecretGrant {
-            setting: "/apikey",
-            query: false,
-            body: true,
-            signing: false,
-        }],
+        secret_grants: &[SecretGrant::body("/apikey")],
         ..sendbox_guest::package!()
     };
 

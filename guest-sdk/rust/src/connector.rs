@@ -34,10 +34,26 @@ impl SecretGrant {
     #[must_use]
     pub const fn signing(setting: &'static str) -> Self {
         Self {
+            signing: true,
+            ..Self::none(setting)
+        }
+    }
+
+    /// A grant to place a secret in a body, and nowhere else.
+    #[must_use]
+    pub const fn body(setting: &'static str) -> Self {
+        Self {
+            body: true,
+            ..Self::none(setting)
+        }
+    }
+
+    const fn none(setting: &'static str) -> Self {
+        Self {
             setting,
             query: false,
             body: false,
-            signing: true,
+            signing: false,
         }
     }
 }

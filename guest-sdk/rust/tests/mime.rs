@@ -1,4 +1,5 @@
 //! Composed mails, read back by a parser that is not ours.
+#![expect(clippy::unwrap_used, reason = "a failed expectation ends the test")]
 
 use mail_parser::{MessageParser, MimeHeaders};
 use sendbox_guest::Mailbox;
