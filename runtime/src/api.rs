@@ -10,6 +10,7 @@ use crate::connector::ConnectorRuntime;
 use crate::delivery::Delivery;
 use crate::front_doors;
 use crate::limits::Limits;
+use crate::message::Channel;
 use crate::store::Store;
 use crate::time::Clock;
 
@@ -17,11 +18,13 @@ pub mod auth;
 pub mod body;
 mod connectors;
 mod egress;
+mod email_service;
 pub mod error;
 mod health;
 mod integrations;
 pub mod messages;
 mod routes;
+mod templates;
 mod tenants;
 
 /// What the doors stand on. Cheap to clone.
@@ -69,6 +72,12 @@ pub fn router(app: App) -> Router {
         .route(
             "/tenants/{tenant}/keys/{key}",
             axum::routing::delete(tenants::revoke_key),
+        )
+        .route(
+            "/email-service",
+            put(email_service::put)
+                .get(email_service::get)
+                .delete(email_service::delete),
         )
         .route("/egress/sources", get(egress::list_sources))
         .route(
@@ -124,6 +133,13 @@ fn tenant_routes() -> Router<App> {
             "/routes/{channel}",
             put(routes::put).get(routes::get).delete(routes::delete),
         )
+        .nest("/email-templates", templates::routes(Channel::Email))
+        .nest("/sms-templates", templates::routes(Channel::Sms))
+        .route(
+            "/languages",
+            put(templates::put_languages).get(templates::languages),
+        )
+        .route("/email-use", get(email_service::usage))
         .route("/messages", post(messages::post).get(messages::list))
         .route(
             "/messages/{message}",

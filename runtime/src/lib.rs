@@ -4,7 +4,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | words | [`time`] [`id`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`about`] [`tenant`] [`source`] [`limits`] |
+//! | words | [`time`] [`id`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`about`] [`tenant`] [`template`] [`source`] [`limits`] [`email_service`] |
 //! | outside | [`store`] [`egress`] |
 //! | guests | [`connector`] |
 //! | delivery | [`replay`] [`delivery`] |
@@ -12,6 +12,7 @@
 
 pub mod about;
 pub mod attempt;
+pub mod email_service;
 pub mod id;
 pub mod limits;
 pub mod message;
@@ -19,6 +20,7 @@ pub mod outcome;
 pub mod secret;
 pub mod settings;
 pub mod source;
+pub mod template;
 pub mod tenant;
 pub mod time;
 

@@ -14,6 +14,7 @@ use crate::secret::SealingKey;
 mod accept;
 mod claim;
 mod connectors;
+mod email_service;
 mod error;
 mod history;
 mod integrations;
@@ -21,6 +22,7 @@ mod open;
 mod pools;
 mod row;
 mod settle;
+mod templates;
 mod tenants;
 mod writer;
 
@@ -32,6 +34,7 @@ pub use claim::{Claim, Interrupted, Lease};
 pub use error::StoreError;
 pub use history::{MessageFilter, Page, StoredMessage};
 pub use settle::Cancelled;
+pub use templates::{TEMPLATES_BYTES_MAX, TEMPLATES_MAX};
 
 use writer::Writer;
 

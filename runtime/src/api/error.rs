@@ -156,6 +156,7 @@ impl From<StoreError> for ApiError {
             StoreError::InUse { what, by } => {
                 Self::Conflict(format!("the {what} is in use by {by}"))
             }
+            StoreError::Full(limit) => Self::Conflict(limit),
             StoreError::Unavailable(_) => {
                 tracing::error!(%error, "the store is not available");
                 Self::Unavailable
@@ -199,7 +200,9 @@ impl From<RosterError> for ApiError {
                 Self::field(format!("/settings{pointer}"), message)
             }
             RosterError::Policy(error) => Self::field("/settings", error.to_string()),
-            RosterError::Draft | RosterError::NoSource(_) => Self::Conflict(error.to_string()),
+            RosterError::Draft | RosterError::NotLent | RosterError::NoSource(_) => {
+                Self::Conflict(error.to_string())
+            }
             RosterError::Connector(error) => {
                 tracing::error!(%error, "a stored component does not load");
                 Self::Internal
