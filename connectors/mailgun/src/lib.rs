@@ -120,7 +120,7 @@ impl Connector for Mailgun {
         // A limit's end stands in the words alone.
         let again = words.split_once("ry again after ").unwrap_or_default().1;
         failure
-            .with_kind(kind(response.status, &words.to_lowercase()))
+            .with_kind(kind(response.status, &words.to_ascii_lowercase()))
             .with_delay(again.trim_end_matches('.'), response)
             .with_message(words)
     }

@@ -130,35 +130,21 @@ fn a_name_with_a_line_break_cannot_leave_the_subject() {
 #[test]
 fn the_words_of_a_refusal_decide_where_the_status_does_not() {
     use FailureKind::*;
+    let to = "to parameter is not a valid address. please check documentation";
+    let from = to.replacen("to", "from", 1);
+    let domain = "Domain mg.example.com is not allowed to send: ";
+    let unverified = format!("{domain}The domain is unverified and requires DNS configuration.");
+    let limited = format!("{domain}recipient limit exceeded. Try again after …");
+    let sandbox = "Sandbox subdomains are for test purposes only.";
     for (status, words, kind) in [
-        (
-            400,
-            "to parameter is not a valid address. please check documentation",
-            Rejected,
-        ),
-        (
-            400,
-            "from parameter is not a valid address. please check documentation",
-            InvalidSettings,
-        ),
+        (400, to, Rejected),
+        (400, &from, InvalidSettings),
         (400, "template 'sign-in' not found", TemplateNotFound),
         (401, "Invalid private key", Unauthorized),
         (402, "The account has reached its limit", Throttled),
-        (
-            403,
-            "Domain mg.example.com is not allowed to send: The domain is unverified and requires DNS configuration.",
-            InvalidSettings,
-        ),
-        (
-            403,
-            "Domain mg.example.com is not allowed to send: recipient limit exceeded. Try again after Sat, 21 Nov 2026 10:00:00 GMT",
-            Throttled,
-        ),
-        (
-            403,
-            "Sandbox subdomains are for test purposes only.",
-            InvalidSettings,
-        ),
+        (403, &unverified, InvalidSettings),
+        (403, &limited, Throttled),
+        (403, sandbox, InvalidSettings),
         (403, "Forbidden", Unauthorized),
         (404, "Domain not found: mg.example.com", InvalidSettings),
         (429, "Too many requests", Throttled),

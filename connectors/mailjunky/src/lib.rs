@@ -81,7 +81,7 @@ impl Connector for MailJunky {
         let Some(words) = answer.as_ref().and_then(Answer::words) else {
             return failure;
         };
-        let sender = response.status == 403 && words.to_lowercase().contains("domain");
+        let sender = response.status == 403 && words.to_ascii_lowercase().contains("domain");
         let kind = if sender {
             // The key is good: the From address's domain is not verified.
             FailureKind::InvalidSettings

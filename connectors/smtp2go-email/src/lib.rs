@@ -166,7 +166,9 @@ fn refusal(response: &Response, outcome: Outcome) -> Failure {
 /// A 200 whose one recipient failed.
 fn undelivered(outcome: &Outcome) -> Failure {
     let words = format!("not accepted: {}", outcome.failures.join("; "));
-    let sender = words.to_lowercase().contains("sender domain not verified");
+    let sender = words
+        .to_ascii_lowercase()
+        .contains("sender domain not verified");
     let kind = if sender {
         FailureKind::InvalidSettings
     } else {

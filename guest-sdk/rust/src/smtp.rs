@@ -133,7 +133,8 @@ impl From<SmtpError> for Failure {
             SmtpError::Rejected(reply) => return refusal(Rejected, reply),
             SmtpError::Deferred(reply) => {
                 // A rate or a quota (RFC 3463, X.7.0 of large providers; 452 in RFC 5321).
-                let limited = reply.code == 452 || reply.text.to_lowercase().contains("rate limit");
+                let limited =
+                    reply.code == 452 || reply.text.to_ascii_lowercase().contains("rate limit");
                 return refusal(if limited { Throttled } else { Unavailable }, reply);
             }
             SmtpError::NotSupported => (
