@@ -12,6 +12,7 @@ mod date;
 pub mod endpoint;
 mod failure;
 pub mod handover;
+pub mod html;
 pub mod http;
 mod mail;
 pub mod mailbox;
