@@ -6,8 +6,8 @@
 
 use sendbox_guest::handover::Composer;
 use sendbox_guest::{
-    About, Channel, Content, ContentType, Failure, FailureKind, Message, endpoint, one_line,
-    settings, template, usage,
+    About, Channel, Content, ContentType, Failure, FailureKind, Message, one_line, settings,
+    template, usage,
 };
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
@@ -132,11 +132,23 @@ fn code(message: &Message) -> Result<String, Failure> {
 fn link(message: &Message) -> Result<String, Failure> {
     let link = message.payload.get("link").and_then(|link| link.as_str());
     let link = link.unwrap_or_default().trim();
-    let spaced = link.contains(|c: char| c.is_whitespace() || c.is_control());
-    if spaced || endpoint::canonical(link).is_err() {
-        return Err(refused("the payload's link is no http or https URL"));
+    if is_url(link, "https") || is_url(link, "http") {
+        return Ok(link.to_owned());
     }
-    Ok(link.to_owned())
+    Err(refused("the payload's link is no http or https URL"))
+}
+
+/// Whether a mail program will open exactly what the text shows: a host without a user before it, and
+/// neither blanks nor backslashes, which are corrected in different ways.
+fn is_url(text: &str, scheme: &str) -> bool {
+    let Some((before, rest)) = text.split_once("://") else {
+        return false;
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    before.eq_ignore_ascii_case(scheme)
+        && !host.is_empty()
+        && !host.contains('@')
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\')
 }
 
 fn refused(words: &str) -> Failure {
@@ -151,16 +163,12 @@ fn without_link<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Str
     }
 }
 
-/// An `https` URL in canonical form, or nothing for an empty text.
+/// An `https` URL, or nothing for an empty text.
 fn logo<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let text = settings::present::<String, D>(deserializer)?;
-    let Some(text) = text.filter(|text| !text.is_empty()) else {
-        return Ok(None);
-    };
-    let url = endpoint::canonical(&text).map_err(D::Error::custom)?;
-    if url.starts_with("https://") {
-        Ok(Some(url))
-    } else {
-        Err(D::Error::custom("must be an https URL"))
+    match settings::present::<String, D>(deserializer)? {
+        Some(text) if !text.is_empty() && !is_url(&text, "https") => {
+            Err(D::Error::custom("must be an https URL"))
+        }
+        text => Ok(text.filter(|text| !text.is_empty())),
     }
 }

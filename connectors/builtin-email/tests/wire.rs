@@ -243,6 +243,8 @@ fn a_message_without_its_code_or_link_is_rejected() {
         "//a.example",
         "https://a.example/ x",
         "ftp://a.example",
+        "https://u@a.example",
+        "https://a.example\\@b.example",
     ] {
         let kind = refused(
             "OrganizationInvitation",
@@ -380,7 +382,9 @@ fn a_logo_is_an_https_url_and_stands_for_itself_without_images() {
     let settings = json!({"appLogo": "https://a.example/l.png?\"&x", "senderName": "Acme"});
     let html = send(&settings, &message).unwrap().body;
     assert!(
-        html.contains("<img src=\"https://a.example/l.png?%22&amp;x\" alt=\"Acme\" height=\"40\"")
+        html.contains(
+            "<img src=\"https://a.example/l.png?&quot;&amp;x\" alt=\"Acme\" height=\"40\""
+        )
     );
     assert!(visible(&html).contains("Acme"));
     assert!(
