@@ -166,8 +166,10 @@ fn judge(ended: &Ended, allowance: Allowance) -> Result<(), UploadError> {
     }
     match (ended.status.code(), ended.status.signal()) {
         (Some(0), _) => Ok(()),
-        // A mapping that was refused: ENOMEM.
-        (Some(_), _) if words.contains("os error 12") => Err(memory()),
+        // A mapping or an allocation that was refused: ENOMEM, and the standard library's word for it.
+        (Some(_), _) if words.contains("os error 12") || words.contains("out of memory") => {
+            Err(memory())
+        }
         (Some(code), _) if code == i32::from(REFUSED) => {
             Err(UploadError::Compile(words.into_owned()))
         }
