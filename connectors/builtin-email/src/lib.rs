@@ -72,6 +72,7 @@ impl Composer for BuiltinEmail {
     fn content(settings: &Settings, message: &Message) -> Result<Content, Failure> {
         let texts = Texts::of(message)?;
         let sender = settings.sender_name.as_deref().map(one_line);
+        let sender = sender.filter(|name| !name.is_empty());
         let names = Names::of(message, sender.as_deref());
         let text = usage::choose(&texts.messages, &message.usage_type)
             .ok_or_else(|| Failure::template_not_found(&message.usage_type))?;
