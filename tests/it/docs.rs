@@ -93,17 +93,24 @@ fn every_route_stands_in_the_api_reference() {
     let reference = document("docs/api.md");
     let sources = [
         document("runtime/src/api.rs"),
+        document("runtime/src/api/templates.rs"),
         document("runtime/src/front_doors.rs"),
     ]
     .concat();
-    let routes: Vec<_> = sources
-        .split(".route(")
-        .skip(1)
-        .filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
-        .collect();
+    let literals = |call: &str| -> Vec<String> {
+        let calls = sources.split(call).skip(1);
+        let paths = calls.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
+        paths
+            .map(|path| path.trim_end_matches('/').to_owned())
+            .collect()
+    };
+    let routes = literals(".route(");
     assert!(routes.len() > 20, "{routes:?}");
     for route in routes {
         assert!(reference.contains(&format!("{route}`")), "{route}");
+    }
+    for nest in literals(".nest(") {
+        assert!(reference.contains(&format!("{nest}/")), "{nest}");
     }
 }
 
