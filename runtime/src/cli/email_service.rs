@@ -11,7 +11,7 @@ use super::{Output, ServerArgs, output};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum EmailServiceCommand {
-    /// Lend an integration to every tenant without a provider of its own.
+    /// Lend an integration to every tenant that uses the built-in e-mail service.
     Put {
         #[command(flatten)]
         server: ServerArgs,
