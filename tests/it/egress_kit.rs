@@ -16,6 +16,7 @@ use sendbox::outcome::Exchange;
 use sendbox::secret::Secret;
 use sendbox::settings::{Placeholders, PreparedSettings};
 use sendbox::source::EgressSource;
+use sendbox_tests::cases::shared;
 use sendbox_tests::peer::Peer;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -82,6 +83,10 @@ impl Send {
 
     fn scope(&self, transport: Transport, ceiling: &Arc<Ceiling>) -> EgressScope {
         let policy = EgressPolicy::new(ceiling, None, &self.hosts, &json!({})).unwrap();
+        self.scope_under(transport, policy)
+    }
+
+    pub fn scope_under(&self, transport: Transport, policy: EgressPolicy) -> EgressScope {
         EgressScope::new(
             transport,
             self.tenant.parse().unwrap(),
@@ -134,6 +139,21 @@ pub fn post(url: impl Into<String>, content_type: &str, body: impl Into<Bytes>) 
         body: body.into(),
         ..HttpRequest::default()
     }
+}
+
+/// The shared bad inputs of a kind: name, input, expected verdict.
+pub fn bad_inputs(kind: &str) -> Vec<(String, Value, String)> {
+    let text = |case: &Value, field: &str| case[field].as_str().unwrap().to_owned();
+    let all = shared("bad-input.jsonl").unwrap_or_default();
+    let own = all.into_iter().filter(|case| case["kind"] == kind);
+    own.map(|case| {
+        (
+            text(&case, "id"),
+            case["input"].clone(),
+            text(&case, "expect"),
+        )
+    })
+    .collect()
 }
 
 /// The URL of a path at a peer under [`HOST`].

@@ -7,14 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sendbox::egress::{
-    Capture, CapturedMail, Egress, EgressConfig, EgressError, SmtpAuth, SmtpEnvelope, SmtpError,
-    SmtpReply, SmtpSecurity, SmtpServer, SmtpSubmission,
+    Egress, EgressConfig, EgressError, SmtpAuth, SmtpEnvelope, SmtpError, SmtpReply, SmtpSecurity,
+    SmtpServer, SmtpSubmission,
 };
 use sendbox::outcome::{Exchange, Progress};
 use sendbox_tests::certificates::{Authority, self_signed};
 use sendbox_tests::mail_peer::{Line, MailPeer, Say, reply, usual};
-
-use serde_json::Value;
 
 use crate::egress_kit::{HOST, Send, live, secret, test_names};
 
@@ -550,84 +548,6 @@ async fn what_the_server_cannot_take_is_said_before_the_envelope() {
         );
         assert_eq!(exchange.progress, Progress::NotConnected);
         assert!(!texts(&lines).iter().any(|text| text.starts_with("MAIL")));
-    }
-}
-
-/// The shared cases of a kind: name and input.
-fn shared_cases(kind: &str) -> Vec<(String, Value)> {
-    let cases = sendbox_tests::cases::shared("bad-input.jsonl").unwrap_or_default();
-    let own = cases.into_iter().filter(|case| case["kind"] == kind);
-    own.map(|case| (case["id"].to_string(), case["input"].clone()))
-        .collect()
-}
-
-async fn rehearse(
-    envelope: SmtpEnvelope,
-    data: String,
-) -> (Result<SmtpReply, SmtpError>, Vec<CapturedMail>) {
-    let capture = Arc::new(Capture::new(Vec::new()));
-    let mut config = test_names();
-    config.ports = vec![sendbox::egress::PortRange::one(587)];
-    let scope = Send::default().captured(&capture, &config);
-    let submission = SmtpSubmission {
-        server: SmtpServer {
-            host: HOST.to_owned(),
-            port: 587,
-            security: SmtpSecurity::StartTls,
-            server_name: None,
-            auth: SmtpAuth::None,
-            name: None,
-            local_address: None,
-            connect_timeout: None,
-            command_timeout: None,
-        },
-        envelope,
-        data: data.into(),
-    };
-    (scope.smtp(submission).await, capture.mails())
-}
-
-#[tokio::test]
-async fn no_shared_envelope_reaches_a_server() {
-    for (id, input) in shared_cases("smtp-envelope") {
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let recipients = match &input["rcpt"] {
-            Value::Array(list) => list.iter().filter_map(text).collect(),
-            value => vec![text(value).unwrap_or_else(|| "b@y.test".to_owned())],
-        };
-        let envelope = SmtpEnvelope {
-            mail_from: text(&input["from"]).unwrap_or_else(|| "a@x.test".to_owned()),
-            rcpt_to: recipients,
-        };
-        let (result, mails) = rehearse(envelope, "Subject: x\r\n\r\nx".to_owned()).await;
-        assert!(
-            matches!(result, Err(SmtpError::Egress(EgressError::Invalid(_)))),
-            "{id} {result:?}"
-        );
-        assert_eq!(mails, []);
-    }
-}
-
-#[tokio::test]
-async fn each_shared_body_is_one_message_or_refused() {
-    for (id, input) in shared_cases("smtp-body") {
-        let envelope = SmtpEnvelope {
-            mail_from: "a@x.test".to_owned(),
-            rcpt_to: vec!["b@y.test".to_owned()],
-        };
-        let Some(body) = input.as_str() else {
-            // A line that only the composer of the mail can break.
-            let line = "a".repeat(1001);
-            assert!(rehearse(envelope, line).await.0.is_err(), "{id}");
-            continue;
-        };
-        let (result, mails) = rehearse(envelope, body.to_owned()).await;
-        result.unwrap();
-        assert_eq!(mails.len(), 1, "{id}");
-        let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
-        let arrived = String::from_utf8(mails[0].data.clone().unwrap()).unwrap();
-        assert_eq!(lines(&arrived), lines(body), "{id}");
-        assert_eq!(mails[0].rcpt_to, ["<b@y.test>"], "{id}");
     }
 }
 

@@ -11,6 +11,7 @@
     reason = "a test that cannot go on should say where"
 )]
 
+mod answer_corpus;
 mod api;
 mod crash;
 mod deliver;
@@ -23,6 +24,8 @@ mod egress_limits;
 mod egress_smtp;
 mod harness;
 mod hostile;
+mod mail_corpus;
+mod mail_kit;
 mod mail_servers;
 mod replays;
 mod sandbox;
