@@ -48,6 +48,7 @@ pub struct Send {
     pub integration: &'static str,
     pub revision: i64,
     pub source: Option<IpAddr>,
+    pub ehlo_name: Option<&'static str>,
     pub hosts: Vec<String>,
     pub limits: Limits,
     pub placeholders: Placeholders,
@@ -62,6 +63,7 @@ impl Default for Send {
             integration: "mail",
             revision: 1,
             source: None,
+            ehlo_name: None,
             hosts: vec![HOST.to_owned()],
             limits: Limits::default(),
             placeholders: Placeholders::none(),
@@ -92,7 +94,7 @@ impl Send {
             self.tenant.parse().unwrap(),
             self.integration.parse().unwrap(),
             self.revision,
-            self.source.map(source),
+            self.source.map(|address| source(address, self.ehlo_name)),
             Arc::new(policy),
             self.placeholders.clone(),
             Arc::new(self.limits.clone()),
@@ -114,9 +116,10 @@ impl Send {
     }
 }
 
-fn source(address: IpAddr) -> EgressSource {
+pub fn source(address: IpAddr, ehlo_name: Option<&str>) -> EgressSource {
     let name = "ip-".to_owned() + &address.to_string().replace(['.', ':'], "-");
-    serde_json::from_value(json!({ "name": name, "address": address })).unwrap()
+    let source = json!({ "name": name, "address": address, "ehlo_name": ehlo_name });
+    serde_json::from_value(source).unwrap()
 }
 
 pub fn live(config: &EgressConfig) -> Arc<Egress> {

@@ -25,6 +25,7 @@ mod egress_smtp;
 mod harness;
 mod hostile;
 mod mail_corpus;
+mod mail_deviations;
 mod mail_kit;
 mod mail_servers;
 mod replays;
