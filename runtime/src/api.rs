@@ -17,6 +17,7 @@ pub mod auth;
 pub mod body;
 mod connectors;
 mod egress;
+mod email_service;
 pub mod error;
 mod health;
 mod integrations;
@@ -69,6 +70,12 @@ pub fn router(app: App) -> Router {
         .route(
             "/tenants/{tenant}/keys/{key}",
             axum::routing::delete(tenants::revoke_key),
+        )
+        .route(
+            "/email-service",
+            put(email_service::put)
+                .get(email_service::get)
+                .delete(email_service::delete),
         )
         .route("/egress/sources", get(egress::list_sources))
         .route(
@@ -124,6 +131,7 @@ fn tenant_routes() -> Router<App> {
             "/routes/{channel}",
             put(routes::put).get(routes::get).delete(routes::delete),
         )
+        .route("/email-use", get(email_service::usage))
         .route("/messages", post(messages::post).get(messages::list))
         .route(
             "/messages/{message}",

@@ -10,6 +10,7 @@ mod config;
 mod connector;
 mod demo;
 mod egress;
+mod email_service;
 mod integration;
 mod output;
 mod send;
@@ -59,6 +60,9 @@ enum Command {
     /// Manage egress sources and pools.
     #[command(subcommand)]
     Egress(egress::EgressCommand),
+    /// Lend an integration of the operator's for the built-in e-mail service.
+    #[command(subcommand)]
+    EmailService(email_service::EmailServiceCommand),
     /// Check the configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -126,6 +130,7 @@ async fn dispatch(cli: Cli, bundle: Bundle) -> anyhow::Result<ExitCode> {
         Command::Tenant(command) => tenant::run(command, output).await,
         Command::Integration(command) => integration::run(command, output).await,
         Command::Egress(command) => egress::run(command, output).await,
+        Command::EmailService(command) => email_service::run(command, output).await,
         Command::Config(command) => config::run(command, output),
     }
 }

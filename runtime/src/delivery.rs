@@ -21,6 +21,7 @@ use crate::time::{Clock, Timestamp};
 
 mod attempt;
 mod dispatcher;
+mod lending;
 mod places;
 mod roster;
 mod route;
@@ -179,15 +180,12 @@ impl Delivery {
     /// [`RosterError`] where the pool has no usable source.
     pub async fn test(
         &self,
-        ready: &ReadyIntegration,
+        ready: ReadyIntegration,
         message: OutgoingMessage,
     ) -> Result<(Outcome, CallReport), RosterError> {
-        let source = match &ready.pool {
-            Some(pool) => Some(self.core.roster.source(pool).await?),
-            None => None,
-        };
-        let exit = self.core.open(ready, source, None);
-        let report = self.core.run(ready, message, exit).await;
+        let sender = self.core.sender(Arc::new(ready)).await?;
+        let source = self.core.source(&sender).await?;
+        let report = self.core.run(&sender, source, message, None).await?;
         let outcome = verdict::verdict(report.result.clone(), report.trapped, &report.wire);
         Ok((outcome, report))
     }

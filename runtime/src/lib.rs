@@ -4,7 +4,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | words | [`time`] [`id`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`about`] [`tenant`] [`source`] [`limits`] |
+//! | words | [`time`] [`id`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`about`] [`tenant`] [`source`] [`limits`] [`email_service`] |
 //! | outside | [`store`] [`egress`] |
 //! | guests | [`connector`] |
 //! | delivery | [`replay`] [`delivery`] |
@@ -12,6 +12,7 @@
 
 pub mod about;
 pub mod attempt;
+pub mod email_service;
 pub mod id;
 pub mod limits;
 pub mod message;

@@ -14,6 +14,7 @@ use crate::secret::SealingKey;
 mod accept;
 mod claim;
 mod connectors;
+mod email_service;
 mod error;
 mod history;
 mod integrations;

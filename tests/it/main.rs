@@ -22,6 +22,7 @@ mod egress_http;
 mod egress_kit;
 mod egress_limits;
 mod egress_smtp;
+mod email_service;
 mod harness;
 mod hostile;
 mod mail_corpus;

@@ -299,7 +299,7 @@ pub(super) async fn test(
     let message = message(&app, caller.tenant, fields)?;
     let (outcome, report) = app
         .delivery
-        .test(&ready, message.outgoing(message.created_at))
+        .test(ready, message.outgoing(message.created_at))
         .await?;
     Ok(Answer(json!({
         "ok": matches!(outcome, Outcome::Receipt(_)),

@@ -25,6 +25,8 @@ pub struct LoadedConnector {
     pub info: ConnectorInfo,
     /// Its settings schema, compiled.
     pub schema: SettingsSchema,
+    /// Whether it only composes, and an integration that the operator lends sends.
+    pub hands_over: bool,
     pub(super) compile_ms: u64,
     pre: ConnectorPre<State>,
 }
@@ -108,11 +110,16 @@ impl ConnectorRuntime {
                 code: error.code(),
                 problem: error.to_string(),
             })?;
-        let (info, schema) = describe::check(info)?;
+        let hands_over = component
+            .component_type()
+            .imports(&self.engine)
+            .any(|(name, _)| name == inspect::HANDOVER);
+        let (info, schema) = describe::check(info, hands_over)?;
         Ok(Arc::new(LoadedConnector {
             digest,
             info,
             schema,
+            hands_over,
             compile_ms: u64::try_from(compiled_in.as_millis()).unwrap_or(u64::MAX),
             pre,
         }))

@@ -18,9 +18,10 @@ const HOSTS_MAX: usize = 32;
 const HOST_MAX: usize = 300;
 const GRANTS_MAX: usize = 32;
 
-/// Checks the answer to `describe`.
+/// Checks the answer to `describe` of a component that imports `handover` or does not.
 pub(super) fn check(
     info: types::ConnectorInfo,
+    hands_over: bool,
 ) -> Result<(ConnectorInfo, SettingsSchema), UploadError> {
     let id: ConnectorId = info
         .id
@@ -48,6 +49,12 @@ pub(super) fn check(
     check_texts("titles", &info.titles, TITLE_MAX)?;
     check_texts("descriptions", &info.descriptions, DESCRIPTION_MAX)?;
     check_hosts(&info.hosts)?;
+    if hands_over && !info.hosts.is_empty() {
+        return Err(wrong(
+            "hosts",
+            "none is expected of a connector that hands over",
+        ));
+    }
     if info.secret_grants.len() > GRANTS_MAX {
         return Err(wrong("secret-grants", "at most 32"));
     }
@@ -204,12 +211,12 @@ mod tests {
     fn refused(change: impl FnOnce(&mut types::ConnectorInfo)) -> UploadError {
         let mut info = info();
         change(&mut info);
-        check(info).unwrap_err()
+        check(info, false).unwrap_err()
     }
 
     #[test]
     fn a_sound_description_is_taken_over() {
-        let (info, _) = check(info()).unwrap();
+        let (info, _) = check(info(), false).unwrap();
         assert_eq!(info.id.as_str(), "echo");
     }
 

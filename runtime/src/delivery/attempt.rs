@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::Core;
+use super::lending::Sender;
 use super::roster::{ReadyIntegration, RosterError};
 use super::route::{Choice, choose};
 use super::schedule::{Situation, schedule};
@@ -21,7 +22,7 @@ use crate::store::{Claim, StoreError};
 /// What the route and the roster decided for one attempt.
 struct Plan {
     choice: Choice,
-    ready: Arc<ReadyIntegration>,
+    sender: Sender,
     source: Option<EgressSource>,
 }
 
@@ -61,9 +62,11 @@ impl Core {
             Err(error) => return self.conclude_unplanned(claim, &error).await,
         };
         let start = self.start(&claim, &plan);
-        let exit = self.exit(&claim, &plan, &start);
+        let arm = self.arm(&claim, &start);
         let message = claim.message.outgoing(start.started_at);
-        let report = self.run(&plan.ready, message, exit).await;
+        let report = self
+            .run(&plan.sender, plan.source, message, Some(arm))
+            .await?;
         let outcome = verdict(report.result, report.trapped, &report.wire);
         let now = self.clock.now();
         let next = schedule(
@@ -103,24 +106,34 @@ impl Core {
             .roster
             .active(&message.tenant, &choice.integration)
             .await?;
-        let source = match &ready.pool {
-            Some(pool) => Some(self.roster.source(pool).await?),
-            None => None,
-        };
+        let sender = self.sender(ready).await?;
+        let source = self.source(&sender).await?;
         Ok(Plan {
             choice,
-            ready,
+            sender,
             source,
         })
     }
 
+    /// The source that the next send leaves by; none where no pool is set.
+    pub(super) async fn source(
+        &self,
+        sender: &Sender,
+    ) -> Result<Option<EgressSource>, RosterError> {
+        match &sender.outward().pool {
+            Some(pool) => self.roster.source(pool).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     fn start(&self, claim: &Claim, plan: &Plan) -> AttemptStart {
+        let integration = &plan.sender.ready().integration;
         AttemptStart {
             number: claim.attempt,
             via: Some(Via {
                 integration: plan.choice.integration.clone(),
-                connector: plan.ready.integration.connector.clone(),
-                digest: plan.ready.integration.digest,
+                connector: integration.connector.clone(),
+                digest: integration.digest,
             }),
             source: plan.source.as_ref().map(|source| source.name.clone()),
             started_at: self.clock.now(),
@@ -128,16 +141,16 @@ impl Core {
         }
     }
 
-    fn exit(&self, claim: &Claim, plan: &Plan, start: &AttemptStart) -> Exit {
+    /// What makes the attempt durable before its first byte leaves.
+    fn arm(&self, claim: &Claim, start: &AttemptStart) -> Arm {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let armed = (claim.clone(), start.clone());
-        let arm: Arm = Arc::new(move || {
+        Arc::new(move || {
             let (store, now, (claim, start)) = (store.clone(), clock.now(), armed.clone());
             Box::pin(async move {
                 now < claim.message.expires_at && store.arm(&claim, &start, now).await.is_ok()
             })
-        });
-        self.open(&plan.ready, plan.source.clone(), Some(arm))
+        })
     }
 
     /// Opens one send's way out, with new placeholders for its settings.
@@ -146,9 +159,9 @@ impl Core {
         ready: &ReadyIntegration,
         source: Option<EgressSource>,
         arm: Option<Arm>,
+        deadline: Instant,
     ) -> Exit {
         let (settings, placeholders) = ready.settings.fill(uuid::Uuid::new_v4().into_bytes());
-        let deadline = Instant::now() + self.limits.wall();
         let scope = EgressScope::new(
             Transport::Live(self.egress.clone()),
             ready.integration.tenant.clone(),
@@ -170,7 +183,7 @@ impl Core {
     }
 
     /// Runs a guest once.
-    pub(super) async fn run(
+    pub(super) async fn call(
         &self,
         ready: &ReadyIntegration,
         message: OutgoingMessage,
@@ -207,7 +220,9 @@ impl Core {
         error: &RosterError,
     ) -> Result<Ended, StoreError> {
         let kind = match error {
-            RosterError::NoSource(_) | RosterError::Connector(_) => FailureKind::Unavailable,
+            RosterError::NoSource(_) | RosterError::NotLent | RosterError::Connector(_) => {
+                FailureKind::Unavailable
+            }
             _ => FailureKind::InvalidSettings,
         };
         let outcome = Outcome::Failure(Failure::host(kind, "route", error.to_string()));

@@ -37,6 +37,9 @@ pub enum RosterError {
     /// It is a draft.
     #[error("the integration is a draft: activate it first")]
     Draft,
+    /// Its connector hands over, and the operator lends no integration that can send.
+    #[error("the operator lends no e-mail service that can send")]
+    NotLent,
     /// Its settings break the connector's schema.
     #[error("{pointer}: {message}")]
     Settings {

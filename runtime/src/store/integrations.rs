@@ -96,7 +96,9 @@ impl Store {
                 Box::pin(async move {
                     let user: Option<String> = sqlx::query_scalar(
                         "SELECT 'the route for ' || channel FROM route, json_each(integrations) \
-                         WHERE tenant = ? AND value = ? LIMIT 1",
+                         WHERE tenant = ?1 AND value = ?2 \
+                         UNION ALL SELECT 'the e-mail service' FROM email_service \
+                         WHERE tenant = ?1 AND integration = ?2 LIMIT 1",
                     )
                     .bind(tenant.clone())
                     .bind(id.clone())

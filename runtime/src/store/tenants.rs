@@ -204,6 +204,7 @@ async fn delete_tenant(db: &mut SqliteConnection, id: String) -> Result<bool, St
         "DELETE FROM message WHERE tenant = ?",
         "DELETE FROM route WHERE tenant = ?",
         "DELETE FROM api_key WHERE tenant = ?",
+        "DELETE FROM email_use WHERE tenant = ?",
     ] {
         sqlx::query(table)
             .bind(id.clone())

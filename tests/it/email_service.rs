@@ -1,0 +1,225 @@
+//! The built-in e-mail service: the operator's integration, lent to tenants, counted and capped.
+
+use sendbox_tests::guests;
+use sendbox_tests::mail_peer::{MailPeer, Say, reply, usual};
+use serde_json::{Value, json};
+
+use crate::harness::House;
+
+const CODE: &str = "482913";
+
+/// A house whose operator lends `house/relay`, which submits to `peer` from 127.0.0.9.
+async fn lending(peer: &MailPeer, caps: &Value) -> House {
+    let house = House::start().await;
+    for id in ["smtp"] {
+        let component = connector_bundle::component(id).unwrap();
+        house.upload(component).await.expect(201);
+    }
+    house.upload(guests::COMPOSER).await.expect(201);
+    for (path, body) in [
+        (
+            "egress/sources/own",
+            json!({ "address": "127.0.0.9", "ehlo_name": "out.house.test" }),
+        ),
+        (
+            "egress/pools/own",
+            json!({ "sources": [{ "source": "own" }] }),
+        ),
+    ] {
+        let path = format!("/v1/{path}");
+        house.operate("PUT", &path, body).await.expect(200);
+    }
+    let tenant = json!({ "egress_pool": "own" });
+    house
+        .operate("PUT", "/v1/tenants/house", tenant)
+        .await
+        .expect(201);
+    let usage_types = ["Register", "SignIn", "ForgotPassword", "Generic"];
+    let settings = json!({
+        "host": "127.0.0.1", "port": peer.address.port(), "ignoreTLS": true, "auth": {},
+        "fromEmail": "House <noreply@house.test>",
+        "templates": usage_types.map(|usage_type| json!({
+            "usageType": usage_type, "contentType": "text/plain", "subject": "own", "content": "own {{code}}",
+        })),
+    });
+    house.integrate("house", "relay", "smtp", settings).await;
+    let mut service = json!({ "tenant": "house", "integration": "relay" });
+    for (name, value) in caps.as_object().unwrap() {
+        service[name] = value.clone();
+    }
+    house
+        .operate("PUT", "/v1/email-service", service)
+        .await
+        .expect(200);
+    house
+}
+
+/// A tenant whose e-mail goes by `connector`. Returns its key.
+async fn borrower(house: &House, tenant: &str, connector: &str, settings: Value) -> String {
+    let path = format!("/v1/tenants/{tenant}");
+    house.operate("PUT", &path, json!({})).await.expect(201);
+    house.integrate(tenant, "mail", connector, settings).await;
+    let route = json!({ "integrations": ["mail"] });
+    let path = format!("{path}/routes/email");
+    house.operate("PUT", &path, route).await.expect(200);
+    house.key(tenant).await
+}
+
+/// The end of one message, as its tenant sees it.
+async fn send(house: &House, key: &str) -> Value {
+    let message = json!({
+        "channel": "email", "to": "person@example.net", "type": "SignIn", "expires_in_seconds": 1,
+        "payload": { "code": CODE, "locale": "de", "organization": { "name": "{{code}} <b>Org</b>" } },
+    });
+    let answer = house
+        .call(key, "POST", "/v1/messages?wait=30", &message)
+        .await;
+    let path = format!("/v1/messages/{}", answer.text_at("/id"));
+    house
+        .call(key, "GET", &path, &Value::Null)
+        .await
+        .expect(200)
+        .json()
+}
+
+async fn used(house: &House, key: &str) -> Value {
+    let answer = house.call(key, "GET", "/v1/email-use", &Value::Null).await;
+    answer.expect(200).json()
+}
+
+fn failure(message: &Value) -> (&str, &str) {
+    let failure = &message["attempts"][0]["outcome"]["failure"];
+    let text = |name: &str| failure[name].as_str().unwrap_or_default();
+    (text("kind"), text("code"))
+}
+
+fn mails(peer: &MailPeer) -> Vec<String> {
+    let texts = peer.texts().into_iter();
+    texts.filter(|text| text.ends_with("\r\n.\r\n")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cap_holds_back_what_is_over_it_and_counts_for_one_tenant_only() {
+    let peer = MailPeer::start(None, false, usual).await;
+    let caps = json!({ "monthly_cap": 1, "tenant_caps": { "globex": 0 } });
+    let house = lending(&peer, &caps).await;
+    let acme = borrower(&house, "acme", "composer", json!({})).await;
+    let initech = borrower(&house, "initech", "composer", json!({})).await;
+    let globex = borrower(&house, "globex", "composer", json!({})).await;
+    assert_eq!(send(&house, &acme).await["state"], "sent");
+    let over = send(&house, &acme).await;
+    assert_eq!(failure(&over), ("throttled", "email-cap"), "{over}");
+    assert_eq!(send(&house, &initech).await["state"], "sent");
+    assert_eq!(
+        failure(&send(&house, &globex).await),
+        ("throttled", "email-cap")
+    );
+    assert_eq!(used(&house, &acme).await["count"], 1);
+    assert_eq!(used(&house, &globex).await["count"], 0);
+    assert_eq!(mails(&peer).len(), 2);
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_was_refused_is_not_counted() {
+    let peer = MailPeer::start(None, false, |line| match line.text.as_str() {
+        text if text.starts_with("RCPT") => reply("550 5.1.1 no such mailbox"),
+        _ => usual(line),
+    })
+    .await;
+    let house = lending(&peer, &json!({})).await;
+    let key = borrower(&house, "acme", "composer", json!({})).await;
+    let message = send(&house, &key).await;
+    assert_eq!(failure(&message), ("rejected", "5.1.1"), "{message}");
+    assert_eq!(used(&house, &key).await["count"], 0);
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_the_operators_settings_stays_with_the_operator() {
+    let peer = MailPeer::start(None, false, |line| match line.text.as_str() {
+        text if text.starts_with("MAIL") => reply("530 5.7.0 relay secret-of-the-house"),
+        _ => usual(line),
+    })
+    .await;
+    let house = lending(&peer, &json!({})).await;
+    let key = borrower(&house, "acme", "composer", json!({})).await;
+    let message = send(&house, &key).await;
+    assert_eq!(
+        failure(&message),
+        ("unavailable", "email-service"),
+        "{message}"
+    );
+    assert!(!message.to_string().contains("secret-of-the-house"));
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_composer_chooses_neither_address_nor_host_nor_number() {
+    let peer = MailPeer::start(None, false, usual).await;
+    let house = lending(&peer, &json!({})).await;
+    let url = format!("http://{}/", peer.address);
+    let key = borrower(
+        &house,
+        "acme",
+        "composer",
+        json!({ "act": "reach", "url": url }),
+    )
+    .await;
+    assert_eq!(send(&house, &key).await["state"], "sent");
+    let sent = peer.texts();
+    assert!(
+        !sent
+            .iter()
+            .any(|text| text.contains("evil.test") || text.starts_with("GET"))
+    );
+    // What is handed over is finished: no variable in it is filled in.
+    assert!(mails(&peer).pop().unwrap().contains("{{code}}"));
+
+    for (act, code) in [
+        ("nothing", "handover"),
+        ("twice", "handover"),
+        ("flood", "handover"),
+    ] {
+        let tenant = format!("tenant-{act}");
+        let key = borrower(&house, &tenant, "composer", json!({ "act": act })).await;
+        let message = send(&house, &key).await;
+        assert_eq!(failure(&message), ("rejected", code), "{act}: {message}");
+        assert_eq!(used(&house, &key).await["count"], 0, "{act}");
+    }
+    assert_eq!(mails(&peer).len(), 1);
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_lent_cannot_be_deleted_and_what_hands_over_cannot_be_lent() {
+    let peer = MailPeer::start(None, false, |_| Say::Close).await;
+    let house = lending(&peer, &json!({})).await;
+    let relay = "/v1/tenants/house/integrations/relay";
+    house
+        .operate("DELETE", relay, Value::Null)
+        .await
+        .expect(409);
+    let key = borrower(&house, "acme", "composer", json!({})).await;
+    let own = json!({ "tenant": "acme", "integration": "mail" });
+    let refused = house.operate("PUT", "/v1/email-service", own.clone()).await;
+    assert_eq!(
+        refused.expect(422).text_at("/errors/0/pointer"),
+        "/integration"
+    );
+    for method in ["GET", "PUT", "DELETE"] {
+        let answer = house.call(&key, method, "/v1/email-service", &own).await;
+        answer.expect(403);
+    }
+    house
+        .operate("DELETE", "/v1/email-service", Value::Null)
+        .await
+        .expect(204);
+    let message = send(&house, &key).await;
+    assert_eq!(failure(&message), ("unavailable", "route"), "{message}");
+    house
+        .operate("DELETE", relay, Value::Null)
+        .await
+        .expect(204);
+    house.stop().await;
+}
