@@ -49,6 +49,8 @@ pub struct Send {
     pub revision: i64,
     pub source: Option<IpAddr>,
     pub ehlo_name: Option<&'static str>,
+    /// What it may leave by besides.
+    pub pool: Vec<EgressSource>,
     pub hosts: Vec<String>,
     pub limits: Limits,
     pub placeholders: Placeholders,
@@ -64,6 +66,7 @@ impl Default for Send {
             revision: 1,
             source: None,
             ehlo_name: None,
+            pool: Vec::new(),
             hosts: vec![HOST.to_owned()],
             limits: Limits::default(),
             placeholders: Placeholders::none(),
@@ -89,18 +92,21 @@ impl Send {
     }
 
     pub fn scope_under(&self, transport: Transport, policy: EgressPolicy) -> EgressScope {
+        let source = self.source.map(|address| source(address, self.ehlo_name));
+        let pool = source.iter().chain(&self.pool).cloned().collect();
         EgressScope::new(
             transport,
             self.tenant.parse().unwrap(),
             self.integration.parse().unwrap(),
             self.revision,
-            self.source.map(|address| source(address, self.ehlo_name)),
+            source,
             Arc::new(policy),
             self.placeholders.clone(),
             Arc::new(self.limits.clone()),
             Instant::now() + self.deadline,
             self.arm.clone(),
         )
+        .among(pool)
     }
 
     /// One request of a send of its own, and what the host saw of it.

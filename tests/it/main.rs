@@ -15,6 +15,7 @@ mod answer_corpus;
 mod api;
 mod crash;
 mod deliver;
+mod deliver_mail;
 mod docs;
 mod egress_connections;
 mod egress_corpus;

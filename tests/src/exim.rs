@@ -32,6 +32,7 @@ hosts_treat_as_local =
 host_lookup =
 rfc1413_hosts =
 keep_environment =
+deliver_drop_privilege = true
 bounce_return_size_limit = 10K
 acl_smtp_mail = mail
 acl_smtp_rcpt = rcpt
@@ -58,8 +59,6 @@ box:
   create_directory
   return_path_add
   envelope_to_add
-  user = nobody
-  group = nogroup
 
 begin authenticators
 plain:
@@ -184,6 +183,6 @@ fn configured(wanted: Wanted<'_>, program: &Path, starttls: u16, tls: u16) -> Ma
             ("tls", &tls.to_string()),
         ],
     );
-    folder.give(USER, &["spool", "server.pem", "server.key"]);
+    folder.give(USER, &["spool", "mail", "server.pem", "server.key"]);
     folder
 }

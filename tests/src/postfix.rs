@@ -167,5 +167,9 @@ impl Drop for Postfix {
         let pid = self.folder.path("dovecot/master.pid");
         let pid = fs::read_to_string(pid).unwrap_or_default();
         let _ = Command::new("kill").arg(pid.trim()).status();
+        // No process of the test is left behind.
+        while !pid.is_empty() && Path::new("/proc").join(pid.trim()).exists() {
+            std::thread::yield_now();
+        }
     }
 }
