@@ -47,7 +47,7 @@ impl Trial {
     }
 
     /// The provider may have accepted: that must be said, and the connection must not be used again.
-    async fn is_unknown(self, id: &str, http: &Bundled) -> CallReport {
+    async fn ends_unknown(self, id: &str, http: &Bundled) -> CallReport {
         let reply = self.reply.clone();
         let peer = Peer::start(move |_| reply.clone()).await;
         let egress = live(&config_for(&peer));
@@ -116,7 +116,7 @@ async fn each_answer_of_a_provider_ends_within_bounds_and_as_it_must() {
                 let length = size(&input["body_bytes"]);
                 let lines = format!("content-length: {length}\r\n");
                 let trial = Trial::with_head(head(&lines) + &"z".repeat(length));
-                let report = trial.is_unknown(&id, &http).await;
+                let report = trial.ends_unknown(&id, &http).await;
                 assert!(
                     report.wire.exchanges[0].bytes_received <= length as u64,
                     "{id}"
@@ -183,7 +183,7 @@ async fn each_answer_of_a_provider_ends_within_bounds_and_as_it_must() {
             }
             other => panic!("{other} has no test: {input}"),
         };
-        trial.is_unknown(&id, &http).await;
+        trial.ends_unknown(&id, &http).await;
     }
     let peer = Peer::start(|_| Reply::ok("ok")).await;
     let egress = live(&config_for(&peer));

@@ -423,7 +423,7 @@ async fn each_deviation_of_a_server_ends_as_it_must() {
                 ));
                 Trial::new(long, Unavailable, "connect", NotConnected, "")
             }
-            // The time is for the whole greeting, not for each byte; 30 s is the default of its unit test.
+            // The time is for the whole greeting, not for each byte; `egress/smtp/session.rs` has its default.
             "smtp-server-010" => Trial {
                 settings: json!({"greetingTimeout": 300, "requireTLS": true}),
                 ..Trial::new(
