@@ -30,7 +30,7 @@ mod schedule;
 mod verdict;
 
 pub use attempt::Ended;
-pub use roster::{ReadyIntegration, Roster, RosterError};
+pub use roster::{Departure, ReadyIntegration, Roster, RosterError};
 pub use schedule::{OnUnknown, RetryPolicy};
 
 use places::{Place, Places};
@@ -99,6 +99,8 @@ struct Core {
     runtime: Arc<ConnectorRuntime>,
     egress: Arc<Egress>,
     limits: Arc<Limits>,
+    /// For connectors that speak SMTP.
+    smtp_limits: Arc<Limits>,
     clock: Clock,
     roster: Roster,
     retry: RetryPolicy,
@@ -127,6 +129,7 @@ impl Delivery {
                 store,
                 runtime,
                 egress,
+                smtp_limits: Arc::new(limits.for_smtp()),
                 limits,
                 clock,
                 roster,
@@ -185,10 +188,10 @@ impl Delivery {
         message: &Message,
     ) -> Result<(Outcome, CallReport), RosterError> {
         let sender = self.core.sender(Arc::new(ready)).await?;
-        let source = self.core.source(&sender).await?;
+        let departure = self.core.departure(&sender).await?;
         let now = self.core.clock.now();
         let message = self.core.outgoing(sender.ready(), message, now).await?;
-        let report = self.core.run(&sender, source, message, None).await?;
+        let report = self.core.run(&sender, departure, message, None).await?;
         let outcome = verdict::verdict(report.result.clone(), report.trapped, &report.wire);
         Ok((outcome, report))
     }
@@ -266,7 +269,8 @@ impl Core {
     fn lease(&self, now: Timestamp) -> Lease {
         Lease {
             now,
-            until: now.after(self.limits.wall() + LEASE_MARGIN),
+            // Which connector will send is not known yet.
+            until: now.after(self.limits.wall().max(self.smtp_limits.wall()) + LEASE_MARGIN),
         }
     }
 

@@ -11,9 +11,11 @@
     reason = "a test that cannot go on should say where"
 )]
 
+mod answer_corpus;
 mod api;
 mod crash;
 mod deliver;
+mod deliver_mail;
 mod docs;
 mod egress_connections;
 mod egress_corpus;
@@ -24,6 +26,9 @@ mod egress_smtp;
 mod email_service;
 mod harness;
 mod hostile;
+mod mail_corpus;
+mod mail_deviations;
+mod mail_kit;
 mod mail_servers;
 mod replays;
 mod sandbox;
