@@ -5,6 +5,8 @@
 //! | `sandbox` | [`sandbox`] | a guest's call without a network, and the first send of a connector |
 //! | `wire` | [`wire`] | sends over loopback: sandboxed, by the egress floor alone, and by hyper alone |
 //! | `outbox` | [`outbox`] | durable accepts, and whole deliveries |
+//! | `mail` | [`mail`] | mail over kept SMTP sessions, beside lettre; a signed send |
+//! | `sizes` | | the components of the bundle |
 //! | `memory` | [`memory`] | what a loaded connector and a send in flight keep resident |
 //!
 //! The provider, and the process whose memory is measured, are this program again with another role,
@@ -20,6 +22,8 @@ use anyhow::{Context, Result, bail};
 mod fixture;
 #[path = "send/load.rs"]
 mod load;
+#[path = "send/mail.rs"]
+mod mail;
 #[path = "send/memory.rs"]
 mod memory;
 #[path = "send/outbox.rs"]
@@ -30,6 +34,8 @@ mod provider;
 mod report;
 #[path = "send/sandbox.rs"]
 mod sandbox;
+#[path = "send/sink.rs"]
+mod sink;
 #[path = "send/usage.rs"]
 mod usage;
 #[path = "send/wire.rs"]
@@ -91,16 +97,20 @@ fn run() -> Result<()> {
         None => measure(&arguments),
         Some(provider::ROLE) => provider::serve(),
         Some(memory::ROLE) => memory::child(&arguments.rest),
-        Some(wire::ROLE) => profile(),
+        Some(wire::ROLE) => profile(arguments.only.as_deref()),
         Some(other) => bail!("unknown role {other}"),
     }
 }
 
-/// Sandboxed sends and nothing else: `perf record target/release/deps/send-… --role profile`.
-fn profile() -> Result<()> {
+/// Sandboxed sends and nothing else, or mails with `--only mail`:
+/// `perf record target/release/deps/send-… --role profile`.
+fn profile(only: Option<&str>) -> Result<()> {
     let (folder, provider) = (folder()?, provider::Provider::start()?);
     let setting = setting(&folder, &provider);
-    usage::on_one_core(|| wire::profile(&setting))
+    usage::on_one_core(|| match only {
+        Some("mail") => mail::profile(&setting),
+        _ => wire::profile(&setting),
+    })
 }
 
 fn folder() -> Result<tempfile::TempDir> {
@@ -125,6 +135,12 @@ fn measure(arguments: &Arguments) -> Result<()> {
     if wanted("wire") {
         usage::on_one_core(|| wire::measure(&setting, &mut report))?;
     }
+    if wanted("mail") {
+        usage::on_one_core(|| mail::measure(&setting, &mut report))?;
+    }
+    if wanted("sizes") {
+        sizes(&mut report);
+    }
     if wanted("memory") {
         memory::measure(&setting, &mut report)?;
     }
@@ -136,4 +152,21 @@ fn measure(arguments: &Arguments) -> Result<()> {
         std::fs::write(path, report.json()?)?;
     }
     Ok(())
+}
+
+/// Each component as it is uploaded.
+fn sizes(report: &mut Report) {
+    let mut table = report::Table::new("Components of the bundle", &["KiB"]);
+    let mut largest: f64 = 0.0;
+    for (name, component) in connector_bundle::BUNDLED {
+        let size = component.len() as f64 / 1024.0;
+        largest = largest.max(size);
+        table.row(*name, vec![size]);
+    }
+    report.add(table);
+    report.goal(
+        "largest component (KiB)",
+        largest,
+        report::Bound::AtMost(300.0),
+    );
 }

@@ -34,7 +34,7 @@ mod verdict;
 pub use attempt::Ended;
 pub use counts::Counts;
 pub use explain::{Explanation, IntegrationView, SourceAddresses, SourceShare};
-pub use roster::{ReadyIntegration, Roster, RosterError};
+pub use roster::{Departure, ReadyIntegration, Roster, RosterError};
 pub use schedule::{OnUnknown, RetryPolicy};
 
 use places::{Place, Places};
@@ -103,6 +103,8 @@ struct Core {
     runtime: Arc<ConnectorRuntime>,
     egress: Arc<Egress>,
     limits: Arc<Limits>,
+    /// For connectors that speak SMTP.
+    smtp_limits: Arc<Limits>,
     clock: Clock,
     roster: Roster,
     retry: RetryPolicy,
@@ -132,6 +134,7 @@ impl Delivery {
                 store,
                 runtime,
                 egress,
+                smtp_limits: Arc::new(limits.for_smtp()),
                 limits,
                 clock,
                 roster,
@@ -191,10 +194,10 @@ impl Delivery {
         message: &Message,
     ) -> Result<(Outcome, CallReport), RosterError> {
         let sender = self.core.sender(Arc::new(ready)).await?;
-        let source = self.core.source(&sender).await?;
+        let departure = self.core.departure(&sender).await?;
         let now = self.core.clock.now();
         let message = self.core.outgoing(sender.ready(), message, now).await?;
-        let report = self.core.run(&sender, source, message, None).await?;
+        let report = self.core.run(&sender, departure, message, None).await?;
         let outcome = verdict::verdict(report.result.clone(), report.trapped, &report.wire);
         Ok((outcome, report))
     }
@@ -291,7 +294,8 @@ impl Core {
     fn lease(&self, now: Timestamp) -> Lease {
         Lease {
             now,
-            until: now.after(self.limits.wall() + LEASE_MARGIN),
+            // Which connector will send is not known yet.
+            until: now.after(self.limits.wall().max(self.smtp_limits.wall()) + LEASE_MARGIN),
         }
     }
 

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::id::SourceName;
 use crate::limits::Limit;
 
 mod address;
@@ -178,5 +179,10 @@ impl EgressError {
     }
 }
 
-/// Called and awaited once, just before the first byte that could complete a request leaves.
-pub type Arm = Arc<dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+/// Called and awaited once, just before the first byte that could complete a request leaves, with the source
+/// that it leaves by.
+pub type Arm = Arc<
+    dyn Fn(Option<SourceName>) -> std::pin::Pin<Box<dyn Future<Output = bool> + Send>>
+        + Send
+        + Sync,
+>;

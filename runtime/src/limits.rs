@@ -12,6 +12,8 @@ pub struct Limits {
     pub cpu_ms: u64,
     /// Wall clock of a send in milliseconds, network included.
     pub wall_ms: u64,
+    /// The same for a connector that speaks SMTP, where a server may look at a message before it answers.
+    pub smtp_wall_ms: u64,
     /// Linear memory, summed over all memories.
     pub memory: usize,
     /// Table elements, summed over all tables.
@@ -65,6 +67,7 @@ impl Default for Limits {
         Self {
             cpu_ms: 250,
             wall_ms: 15_000,
+            smtp_wall_ms: 90_000,
             memory: 64 << 20,
             table_elements: 20_000,
             hostcall_bytes: 2 << 20,
@@ -97,6 +100,7 @@ impl Limits {
     pub const MAXIMA: Self = Self {
         cpu_ms: 2_000,
         wall_ms: 60_000,
+        smtp_wall_ms: 300_000,
         memory: 256 << 20,
         table_elements: 80_000,
         hostcall_bytes: 8 << 20,
@@ -126,6 +130,15 @@ impl Limits {
     #[must_use]
     pub const fn wall(&self) -> Duration {
         Duration::from_millis(self.wall_ms)
+    }
+
+    /// Those of a connector that speaks SMTP.
+    #[must_use]
+    pub fn for_smtp(&self) -> Self {
+        Self {
+            wall_ms: self.smtp_wall_ms,
+            ..self.clone()
+        }
     }
 }
 

@@ -121,7 +121,7 @@ async fn an_attempt_is_armed_once_after_the_connection_and_before_the_first_byte
     let calls = Arc::new(AtomicUsize::new(0));
     let arm = |answer: bool| -> Arm {
         let (calls, peer) = (Arc::clone(&calls), peer.clone());
-        Arc::new(move || {
+        Arc::new(move |_| {
             let (calls, peer) = (Arc::clone(&calls), peer.clone());
             Box::pin(async move {
                 // The peer's own count may still be to come; what it never has is a request.

@@ -10,30 +10,16 @@ use sendbox::egress::{
 };
 use sendbox::limits::{Limit, Limits};
 use sendbox::outcome::{Exchange, Progress};
-use sendbox_tests::cases::shared;
 use sendbox_tests::dns::{DnsServer, Reply as Dns};
 use sendbox_tests::peer::{Peer, Reply};
 use serde_json::Value;
 
-use crate::egress_kit::{HOST, Send, at, config_for, get, live, post, test_names};
+use crate::egress_kit::{
+    HOST, Send, at, bad_inputs as cases, config_for, get, live, post, test_names,
+};
 
 /// What stands in for the runtime's own public address.
 const OWN: &str = "9.9.9.9";
-
-/// The cases of a kind: name, input, expected verdict.
-fn cases(kind: &str) -> Vec<(String, Value, String)> {
-    let text = |case: &Value, field: &str| case[field].as_str().unwrap().to_owned();
-    let all = shared("bad-input.jsonl").unwrap_or_default();
-    let own = all.into_iter().filter(|case| case["kind"] == kind);
-    own.map(|case| {
-        (
-            text(&case, "id"),
-            case["input"].clone(),
-            text(&case, "expect"),
-        )
-    })
-    .collect()
-}
 
 fn addresses(list: &Value) -> Vec<IpAddr> {
     list.as_array()

@@ -16,6 +16,7 @@ use sendbox::outcome::Exchange;
 use sendbox::secret::Secret;
 use sendbox::settings::{Placeholders, PreparedSettings};
 use sendbox::source::EgressSource;
+use sendbox_tests::cases::shared;
 use sendbox_tests::peer::Peer;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -47,6 +48,9 @@ pub struct Send {
     pub integration: &'static str,
     pub revision: i64,
     pub source: Option<IpAddr>,
+    pub ehlo_name: Option<&'static str>,
+    /// What it may leave by besides.
+    pub pool: Vec<EgressSource>,
     pub hosts: Vec<String>,
     pub limits: Limits,
     pub placeholders: Placeholders,
@@ -61,6 +65,8 @@ impl Default for Send {
             integration: "mail",
             revision: 1,
             source: None,
+            ehlo_name: None,
+            pool: Vec::new(),
             hosts: vec![HOST.to_owned()],
             limits: Limits::default(),
             placeholders: Placeholders::none(),
@@ -82,18 +88,25 @@ impl Send {
 
     fn scope(&self, transport: Transport, ceiling: &Arc<Ceiling>) -> EgressScope {
         let policy = EgressPolicy::new(ceiling, None, &self.hosts, &json!({})).unwrap();
+        self.scope_under(transport, policy)
+    }
+
+    pub fn scope_under(&self, transport: Transport, policy: EgressPolicy) -> EgressScope {
+        let source = self.source.map(|address| source(address, self.ehlo_name));
+        let pool = source.iter().chain(&self.pool).cloned().collect();
         EgressScope::new(
             transport,
             self.tenant.parse().unwrap(),
             self.integration.parse().unwrap(),
             self.revision,
-            self.source.map(source),
+            source,
             Arc::new(policy),
             self.placeholders.clone(),
             Arc::new(self.limits.clone()),
             Instant::now() + self.deadline,
             self.arm.clone(),
         )
+        .among(pool)
     }
 
     /// One request of a send of its own, and what the host saw of it.
@@ -109,9 +122,10 @@ impl Send {
     }
 }
 
-fn source(address: IpAddr) -> EgressSource {
+pub fn source(address: IpAddr, ehlo_name: Option<&str>) -> EgressSource {
     let name = "ip-".to_owned() + &address.to_string().replace(['.', ':'], "-");
-    serde_json::from_value(json!({ "name": name, "address": address })).unwrap()
+    let source = json!({ "name": name, "address": address, "ehlo_name": ehlo_name });
+    serde_json::from_value(source).unwrap()
 }
 
 pub fn live(config: &EgressConfig) -> Arc<Egress> {
@@ -134,6 +148,21 @@ pub fn post(url: impl Into<String>, content_type: &str, body: impl Into<Bytes>) 
         body: body.into(),
         ..HttpRequest::default()
     }
+}
+
+/// The shared bad inputs of a kind: name, input, expected verdict.
+pub fn bad_inputs(kind: &str) -> Vec<(String, Value, String)> {
+    let text = |case: &Value, field: &str| case[field].as_str().unwrap().to_owned();
+    let all = shared("bad-input.jsonl").unwrap_or_default();
+    let own = all.into_iter().filter(|case| case["kind"] == kind);
+    own.map(|case| {
+        (
+            text(&case, "id"),
+            case["input"].clone(),
+            text(&case, "expect"),
+        )
+    })
+    .collect()
 }
 
 /// The URL of a path at a peer under [`HOST`].

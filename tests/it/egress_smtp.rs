@@ -2,21 +2,20 @@
 //! is written down.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sendbox::egress::{
-    Capture, CapturedMail, Egress, EgressConfig, EgressError, SmtpAuth, SmtpEnvelope, SmtpError,
-    SmtpReply, SmtpSecurity, SmtpServer, SmtpSubmission,
+    Egress, EgressConfig, EgressError, SmtpAuth, SmtpEnvelope, SmtpError, SmtpReply, SmtpSecurity,
+    SmtpServer, SmtpSubmission,
 };
 use sendbox::outcome::{Exchange, Progress};
 use sendbox_tests::certificates::{Authority, self_signed};
 use sendbox_tests::mail_peer::{Line, MailPeer, Say, reply, usual};
 
-use serde_json::Value;
-
-use crate::egress_kit::{HOST, Send, live, secret, test_names};
+use crate::egress_kit::{HOST, Send, live, secret, source, test_names};
 
 const TEXT: &str = "From: a@x.test\r\nSubject: hi\r\n\r\nhello\n.\nbye";
 const ON_WIRE: &str = "From: a@x.test\r\nSubject: hi\r\n\r\nhello\r\n..\r\nbye\r\n.\r\n";
@@ -189,6 +188,127 @@ async fn a_local_address_outside_the_pool_is_denied() {
     assert_eq!(result, Err(EgressError::Denied { rule }.into()));
     assert_eq!(exchange.progress, Progress::Refused);
     assert!(lines.is_empty());
+}
+
+#[tokio::test]
+async fn a_mail_leaves_by_the_source_of_the_pool_that_it_names_and_under_its_name() {
+    let authority = Authority::new();
+    let peer = MailPeer::start(Some(authority.server(HOST)), true, usual).await;
+    let egress = live(&config(&peer, &authority));
+    let address = |last: u8| IpAddr::from([127, 0, 0, last]);
+    let armed = Arc::new(Mutex::new(Vec::new()));
+    let names = Arc::clone(&armed);
+    let send = Send {
+        source: Some(address(5)),
+        ehlo_name: Some("five.x.test"),
+        pool: vec![source(address(6), Some("six.x.test"))],
+        arm: Some(Arc::new(move |source| {
+            names.lock().unwrap().push(source.unwrap().to_string());
+            Box::pin(async { true })
+        })),
+        ..Send::default()
+    };
+    for (named, last, name) in [
+        (None, 5, "five.x.test"),
+        (Some(address(6)), 6, "six.x.test"),
+        (Some(address(5)), 5, "five.x.test"),
+        (Some(address(6)), 6, "six.x.test"),
+    ] {
+        let mut submission = to(&peer, SmtpSecurity::Tls);
+        submission.server.name = None;
+        submission.server.local_address = named.map(|address| address.to_string());
+        let scope = send.live(&egress);
+        scope.smtp(submission).await.unwrap();
+        let exchange = scope.wire().exchanges.pop().unwrap();
+        assert_eq!(exchange.source_ip, Some(address(last)));
+        assert_eq!(
+            scope.source().unwrap().as_str(),
+            format!("ip-127-0-0-{last}")
+        );
+        assert_eq!(
+            armed.lock().unwrap().pop(),
+            scope.source().map(|name| name.to_string())
+        );
+        let line = peer.lines().pop().unwrap();
+        assert_eq!(line.source.ip(), address(last));
+        let mut own = peer
+            .lines()
+            .into_iter()
+            .filter(|own| own.connection == line.connection);
+        assert_eq!(own.next().unwrap().text, format!("EHLO {name}"));
+    }
+    // One session for each source.
+    assert_eq!(peer.lines().pop().unwrap().connection, 1);
+}
+
+#[tokio::test]
+async fn no_more_sessions_are_open_than_an_integration_may_have() {
+    let authority = Authority::new();
+    let peer = MailPeer::start(Some(authority.server(HOST)), true, usual).await;
+    let egress = live(&EgressConfig {
+        smtp_sessions_per_integration: 2,
+        ..config(&peer, &authority)
+    });
+    let sends = (0..8).map(|_| {
+        let (egress, submission) = (Arc::clone(&egress), to(&peer, SmtpSecurity::Tls));
+        tokio::spawn(async move { submit(&Send::default(), &egress, submission).await.0 })
+    });
+    for sent in sends.collect::<Vec<_>>() {
+        sent.await.unwrap().unwrap();
+    }
+    let connections = |peer: &MailPeer| peer.lines().iter().map(|line| line.connection).max();
+    assert_eq!(connections(&peer), Some(1));
+
+    // Two idle sessions make room for one with other credentials.
+    let mut other = to(&peer, SmtpSecurity::Tls);
+    other.server.auth = login("p");
+    submit(&Send::default(), &egress, other).await.0.unwrap();
+    assert_eq!(connections(&peer), Some(2));
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    while !peer.texts().iter().any(|text| text == "QUIT") {
+        ticks.tick().await;
+    }
+}
+
+#[tokio::test]
+async fn a_send_that_finds_no_place_for_a_session_ends_in_time_and_all_tenants_share_the_rest() {
+    let authority = Authority::new();
+    let silent = |line: &Line| match line.text.starts_with("RCPT TO:<slow") {
+        true => Say::Silence,
+        false => usual(line),
+    };
+    let peer = MailPeer::start(Some(authority.server(HOST)), true, silent).await;
+    let egress = live(&EgressConfig {
+        smtp_sessions: 1,
+        ..config(&peer, &authority)
+    });
+    let mut slow = to(&peer, SmtpSecurity::Tls);
+    slow.envelope.rcpt_to = vec!["slow@y.test".to_owned()];
+    let busy = Arc::clone(&egress);
+    let task = tokio::spawn(async move { submit(&Send::default(), &busy, slow).await.0 });
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    while !peer.texts().iter().any(|text| text.starts_with("RCPT")) {
+        ticks.tick().await;
+    }
+    let mut other = Send {
+        tenant: "globex",
+        ..Send::default()
+    };
+    other.limits.connect_ms = 50;
+    let (result, exchange) = submit(&other, &egress, to(&peer, SmtpSecurity::Tls)).await;
+    assert_eq!(result, Err(EgressError::Timeout.into()));
+    assert_eq!(exchange.progress, Progress::NotConnected);
+    task.abort();
+    let _ = task.await;
+    submit(&other, &egress, to(&peer, SmtpSecurity::Tls))
+        .await
+        .0
+        .unwrap();
+    // The idle session of one tenant makes room for another's.
+    submit(&Send::default(), &egress, to(&peer, SmtpSecurity::Tls))
+        .await
+        .0
+        .unwrap();
 }
 
 #[tokio::test]
@@ -380,7 +500,7 @@ async fn an_attempt_is_armed_once_after_the_server_asks_for_the_message() {
         let calls = Arc::new(AtomicUsize::new(0));
         let (counter, seen) = (Arc::clone(&calls), peer.clone());
         let send = Send {
-            arm: Some(Arc::new(move || {
+            arm: Some(Arc::new(move |_| {
                 counter.fetch_add(1, Ordering::Relaxed);
                 assert_eq!(seen.texts().last().unwrap(), "DATA");
                 Box::pin(async move { armed })
@@ -550,84 +670,6 @@ async fn what_the_server_cannot_take_is_said_before_the_envelope() {
         );
         assert_eq!(exchange.progress, Progress::NotConnected);
         assert!(!texts(&lines).iter().any(|text| text.starts_with("MAIL")));
-    }
-}
-
-/// The shared cases of a kind: name and input.
-fn shared_cases(kind: &str) -> Vec<(String, Value)> {
-    let cases = sendbox_tests::cases::shared("bad-input.jsonl").unwrap_or_default();
-    let own = cases.into_iter().filter(|case| case["kind"] == kind);
-    own.map(|case| (case["id"].to_string(), case["input"].clone()))
-        .collect()
-}
-
-async fn rehearse(
-    envelope: SmtpEnvelope,
-    data: String,
-) -> (Result<SmtpReply, SmtpError>, Vec<CapturedMail>) {
-    let capture = Arc::new(Capture::new(Vec::new()));
-    let mut config = test_names();
-    config.ports = vec![sendbox::egress::PortRange::one(587)];
-    let scope = Send::default().captured(&capture, &config);
-    let submission = SmtpSubmission {
-        server: SmtpServer {
-            host: HOST.to_owned(),
-            port: 587,
-            security: SmtpSecurity::StartTls,
-            server_name: None,
-            auth: SmtpAuth::None,
-            name: None,
-            local_address: None,
-            connect_timeout: None,
-            command_timeout: None,
-        },
-        envelope,
-        data: data.into(),
-    };
-    (scope.smtp(submission).await, capture.mails())
-}
-
-#[tokio::test]
-async fn no_shared_envelope_reaches_a_server() {
-    for (id, input) in shared_cases("smtp-envelope") {
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let recipients = match &input["rcpt"] {
-            Value::Array(list) => list.iter().filter_map(text).collect(),
-            value => vec![text(value).unwrap_or_else(|| "b@y.test".to_owned())],
-        };
-        let envelope = SmtpEnvelope {
-            mail_from: text(&input["from"]).unwrap_or_else(|| "a@x.test".to_owned()),
-            rcpt_to: recipients,
-        };
-        let (result, mails) = rehearse(envelope, "Subject: x\r\n\r\nx".to_owned()).await;
-        assert!(
-            matches!(result, Err(SmtpError::Egress(EgressError::Invalid(_)))),
-            "{id} {result:?}"
-        );
-        assert_eq!(mails, []);
-    }
-}
-
-#[tokio::test]
-async fn each_shared_body_is_one_message_or_refused() {
-    for (id, input) in shared_cases("smtp-body") {
-        let envelope = SmtpEnvelope {
-            mail_from: "a@x.test".to_owned(),
-            rcpt_to: vec!["b@y.test".to_owned()],
-        };
-        let Some(body) = input.as_str() else {
-            // A line that only the composer of the mail can break.
-            let line = "a".repeat(1001);
-            assert!(rehearse(envelope, line).await.0.is_err(), "{id}");
-            continue;
-        };
-        let (result, mails) = rehearse(envelope, body.to_owned()).await;
-        result.unwrap();
-        assert_eq!(mails.len(), 1, "{id}");
-        let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
-        let arrived = String::from_utf8(mails[0].data.clone().unwrap()).unwrap();
-        assert_eq!(lines(&arrived), lines(body), "{id}");
-        assert_eq!(mails[0].rcpt_to, ["<b@y.test>"], "{id}");
     }
 }
 

@@ -1,139 +1,103 @@
-//! The connector `smtp`, through sandbox and egress, against a real mail server: what arrives is what was
+//! The connector `smtp`, through sandbox and egress, against real mail servers: what arrives is what was
 //! asked for, once.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use sendbox::connector::{Call, EngineConfig, GuestClock};
-use sendbox::egress::{
-    CapturedMail, Egress, EgressConfig, EgressPolicy, EgressScope, PortRange, Transport,
-};
-use sendbox::id::Digest;
-use sendbox::limits::Limits;
-use sendbox::message::OutgoingMessage;
+use mail_parser::{HeaderForm, MessageParser};
+use sendbox::egress::Egress;
 use sendbox::outcome::{FailureKind, Progress};
-use sendbox::replay::ReplayedMail;
-use sendbox::settings::PreparedSettings;
-use sendbox::source::EgressSource;
 use sendbox_tests::certificates::Authority;
+use sendbox_tests::exim::Exim;
+use sendbox_tests::mail_folder::Wanted;
 use sendbox_tests::postfix::Postfix;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
-use crate::egress_kit::{HOST, live, test_names};
-use crate::sandbox::runtime;
+use crate::egress_kit::{HOST, Send, live};
+use crate::mail_kit::{Bundled, code_for, mail_host, smtp_settings};
 
 const PASSWORD: &str = "p@ss wörd";
 const MAILBOX: &str = "b@y.test";
 const BODY: &str = "Hällo {{code}}\n.\nMAIL FROM:<x@evil.test>\r\n.leading\r\n=3D end";
 
-fn config(server: &Postfix, authority: &Authority) -> EgressConfig {
-    EgressConfig {
-        allow_addresses: vec!["127.0.0.0/8".parse().unwrap()],
-        ports: [server.starttls, server.tls].map(PortRange::one).to_vec(),
-        hosts: BTreeMap::from([(HOST.to_owned(), vec!["127.0.0.1".parse().unwrap()])]),
-        extra_roots: Some(authority.file()),
-        ..test_names()
+fn wanted(authority: &Authority) -> Wanted<'_> {
+    Wanted {
+        authority,
+        name: HOST,
+        mailbox: MAILBOX,
+        user: "apikey",
+        password: PASSWORD,
     }
 }
 
-fn settings(port: u16, more: &Value) -> Value {
-    let usage_types = ["Register", "SignIn", "ForgotPassword", "Generic"];
-    let mut settings = json!({
-        "host": HOST,
-        "port": port,
-        "auth": {"user": "apikey", "pass": PASSWORD},
-        "fromEmail": "Wörld, Inc. <noreply@x.test>",
-        "templates": usage_types.map(|usage_type| json!({
-            "usageType": usage_type, "contentType": "text/plain",
-            "subject": "Ihr Code: {{code}} 🌍", "content": BODY,
-        })),
-    });
-    for (name, value) in more.as_object().unwrap() {
-        settings[name] = value.clone();
-    }
-    settings
+/// A server as the tests use it.
+struct Running<'s> {
+    starttls: u16,
+    tls: u16,
+    delivered: &'s dyn Fn() -> Vec<String>,
+    log: &'s dyn Fn() -> String,
 }
 
-fn scope(
-    egress: &Arc<Egress>,
-    policy: EgressPolicy,
-    placeholders: &sendbox::settings::Placeholders,
-) -> EgressScope {
-    let source: EgressSource = serde_json::from_value(json!({
-        "name": "own", "address": "127.0.0.7", "ehlo_name": "out.x.test",
-    }))
-    .unwrap();
-    EgressScope::new(
-        Transport::Live(Arc::clone(egress)),
-        "acme".parse().unwrap(),
-        "mail".parse().unwrap(),
-        1,
-        Some(source),
-        Arc::new(policy),
-        placeholders.clone(),
-        Arc::new(Limits::default()),
-        Instant::now() + Duration::from_secs(15),
-        None,
-    )
-}
-
-/// Until so many messages were delivered.
-async fn delivered(server: &Postfix, count: usize) -> Vec<String> {
-    let mut ticks = tokio::time::interval(Duration::from_millis(20));
-    for _ in 0..1_000 {
-        ticks.tick().await;
-        let mails = server.delivered();
-        if mails.len() >= count {
-            return mails;
+impl Running<'_> {
+    /// When so many messages were delivered.
+    async fn delivered(&self, count: usize) -> Vec<String> {
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        for _ in 0..1_000 {
+            ticks.tick().await;
+            let mails = (self.delivered)();
+            if mails.len() >= count {
+                return mails;
+            }
         }
+        panic!(
+            "{count} messages were not delivered in time: {}",
+            (self.log)()
+        );
     }
-    panic!("{count} messages were not delivered in time");
 }
 
 #[tokio::test]
 async fn postfix_gets_each_message_once_as_it_was_asked_for() {
     let authority = Authority::new();
-    let Some(server) = Postfix::start(&authority, HOST, MAILBOX, "apikey", PASSWORD) else {
+    let Some(server) = Postfix::start(wanted(&authority)) else {
         return;
     };
-    let egress = live(&config(&server, &authority));
-    let runtime = runtime(EngineConfig::default());
-    let (_, bytes) = connector_bundle::BUNDLED
-        .iter()
-        .find(|(id, _)| *id == "smtp")
-        .unwrap();
-    let bytes = Bytes::from_static(bytes);
-    let connector = runtime.load(Digest::of(&bytes), bytes).await.unwrap();
-    let send = async |settings: Value, to: &str| {
-        assert_eq!(connector.schema.problems(&settings), []);
-        let policy = EgressPolicy::new(egress.ceiling(), None, &connector.info.hosts, &settings);
-        let (settings, secrets) = connector.schema.split(settings);
-        let prepared = PreparedSettings::new(settings, &secrets, &connector.info.secret_grants);
-        let (settings, placeholders) = prepared.fill([7; 16]);
-        let call = Call {
-            settings,
-            message: OutgoingMessage {
-                recipient: to.to_owned(),
-                usage_type: "SignIn".to_owned(),
-                payload: r#"{"code":"123456"}"#.to_owned(),
-                locale: None,
-                client_ip: None,
-                content: None,
-                idempotency_key: "0199-one".to_owned(),
-                expires_in: Duration::from_secs(600),
-            },
-            egress: Arc::new(scope(&egress, policy.unwrap(), &placeholders)),
-            placeholders,
-            limits: Arc::new(Limits::default()),
-            deadline: Instant::now() + Duration::from_secs(15),
-            clock: GuestClock::System,
-        };
-        runtime.call(&connector, call).await
+    let running = Running {
+        starttls: server.starttls,
+        tls: server.tls,
+        delivered: &|| server.delivered(),
+        log: &|| server.log(),
     };
+    gets_each_message_once(&running, &authority).await;
+}
 
+#[tokio::test]
+async fn exim_gets_each_message_once_as_it_was_asked_for() {
+    let authority = Authority::new();
+    let Some(server) = Exim::start(wanted(&authority)) else {
+        return;
+    };
+    let running = Running {
+        starttls: server.starttls,
+        tls: server.tls,
+        delivered: &|| server.delivered(),
+        log: &|| server.log(),
+    };
+    gets_each_message_once(&running, &authority).await;
+}
+
+/// From one source of a pool, with its name.
+fn from_source() -> Send {
+    Send {
+        source: Some("127.0.0.7".parse().unwrap()),
+        ehlo_name: Some("out.x.test"),
+        ..Send::default()
+    }
+}
+
+async fn gets_each_message_once(server: &Running<'_>, authority: &Authority) {
+    let smtp = Bundled::new("smtp").await;
+    let egress = live(&mail_host(&[server.starttls, server.tls], authority));
     let ways = [
         (server.starttls, json!({"requireTLS": true})),
         (server.starttls, json!({"authMethod": "LOGIN"})),
@@ -147,50 +111,61 @@ async fn postfix_gets_each_message_once_as_it_was_asked_for() {
         ),
     ];
     for (count, (port, more)) in ways.iter().enumerate() {
-        let report = send(settings(*port, more), MAILBOX).await;
-        assert!(
-            report.result.is_ok(),
-            "{more} {:?}\n{}",
-            report.result,
-            server.log()
-        );
+        let settings = smtp_settings(*port, "Ihr Code: {{code}} 🌍", BODY, more);
+        let report = smtp
+            .send(&from_source(), &egress, settings, code_for(MAILBOX))
+            .await;
+        let (result, log) = (&report.result, &server.log);
+        assert!(result.is_ok(), "{more} {result:?}\n{}", log());
         let exchange = &report.wire.exchanges[0];
-        assert_eq!(
-            (exchange.progress, exchange.status),
-            (Progress::Answered, Some(250))
-        );
-        let mails = delivered(&server, count + 1).await;
-        assert_eq!(mails.len(), count + 1);
+        let found = (exchange.progress, exchange.status);
+        assert_eq!(found, (Progress::Answered, Some(250)));
+        assert_eq!(server.delivered(count + 1).await.len(), count + 1);
     }
-    for text in server.delivered() {
-        let mail = ReplayedMail::from(&CapturedMail {
-            data: Some(text.clone().into_bytes()),
-            ..CapturedMail::default()
-        });
-        let header = |wanted: &str| {
-            let mut headers = mail.headers.iter().filter(|(name, _)| name == wanted);
-            let value = headers.next().map(|(_, value)| value.clone());
-            assert!(headers.next().is_none(), "{wanted} stands twice");
-            value.unwrap_or_default()
-        };
-        assert_eq!(header("Return-Path"), "<noreply@x.test>");
-        assert_eq!(header("Delivered-To"), MAILBOX);
-        assert!(
-            header("Received").starts_with("from out.x.test (unknown [127.0.0.7])"),
-            "{text}"
-        );
-        assert_eq!(header("Subject"), "Ihr Code: 123456 🌍");
-        assert_eq!(
-            header("From").replace('"', ""),
-            "Wörld, Inc. <noreply@x.test>"
-        );
-        assert_eq!(header("Message-ID"), "<0199-one@x.test>");
-        let body = mail.text.unwrap().replace("\r\n", "\n");
-        let asked = BODY.replace("{{code}}", "123456").replace("\r\n", "\n");
-        assert_eq!(body.trim_end(), asked);
+    for text in (server.delivered)() {
+        is_as_asked_for(&text);
     }
+    refuses(server, &smtp, &egress).await;
+    assert_eq!((server.delivered)().len(), ways.len());
+}
 
-    let refusals = [
+/// Envelope, source, headers and body of a mail as a server kept it.
+fn is_as_asked_for(text: &str) {
+    let mail = MessageParser::default().parse(text).expect("a mail");
+    let header = |name: &'static str, form: HeaderForm| {
+        let mut values = mail.header_as(name, form);
+        assert_eq!(values.len(), 1, "{name} in {text}");
+        values.remove(0)
+    };
+    let line = |name: &'static str| {
+        let value = header(name, HeaderForm::Text);
+        value.as_text().unwrap_or_default().to_owned()
+    };
+    assert_eq!(line("Return-Path"), "<noreply@x.test>");
+    let recipient = ["Delivered-To", "Envelope-To"]
+        .into_iter()
+        .find_map(|name| mail.header_as(name, HeaderForm::Text).pop())
+        .and_then(|value| value.as_text().map(str::to_owned));
+    assert_eq!(recipient.as_deref(), Some(MAILBOX));
+    let received = mail.header_as("Received", HeaderForm::Raw).pop();
+    let received = received.and_then(|value| value.as_text().map(str::to_owned));
+    let received = received.unwrap_or_default();
+    assert!(received.contains("[127.0.0.7]"), "{received}");
+    assert!(received.contains("out.x.test"), "{received}");
+    assert_eq!(line("Subject"), "Ihr Code: 123456 🌍");
+    let from = header("From", HeaderForm::Addresses);
+    let from = from.as_address().and_then(|from| from.first()).unwrap();
+    assert_eq!(from.name(), Some("Wörld, Inc."));
+    assert_eq!(from.address(), Some("noreply@x.test"));
+    assert_eq!(line("Message-ID"), "<0199-one@x.test>");
+    let lines = |text: &str| text.replace("\r\n", "\n").trim_end().to_owned();
+    let body = mail.body_text(0).unwrap();
+    assert_eq!(lines(&body), lines(&BODY.replace("{{code}}", "123456")));
+    assert_eq!(mail.parts.len(), 1);
+}
+
+async fn refuses(server: &Running<'_>, smtp: &Bundled, egress: &Arc<Egress>) {
+    let refusals: [(Value, &str, FailureKind); 3] = [
         (
             json!({"auth": {"user": "apikey", "pass": "wrong"}}),
             MAILBOX,
@@ -205,12 +180,12 @@ async fn postfix_gets_each_message_once_as_it_was_asked_for() {
         ),
     ];
     for (more, to, kind) in refusals {
-        let failure = send(settings(server.starttls, &more), to)
-            .await
-            .result
-            .unwrap_err();
+        let settings = smtp_settings(server.starttls, "Code", BODY, &more);
+        let report = smtp
+            .send(&from_source(), egress, settings, code_for(to))
+            .await;
+        let failure = report.result.unwrap_err();
         assert_eq!(failure.kind, kind, "{}", failure.message);
         assert!(!failure.message.contains(PASSWORD));
     }
-    assert_eq!(server.delivered().len(), ways.len());
 }

@@ -12,10 +12,12 @@
 )]
 
 mod advisories;
+mod answer_corpus;
 mod api;
 mod canaries;
 mod crash;
 mod deliver;
+mod deliver_mail;
 mod docs;
 mod egress_connections;
 mod egress_corpus;
@@ -26,6 +28,9 @@ mod egress_smtp;
 mod email_service;
 mod harness;
 mod hostile;
+mod mail_corpus;
+mod mail_deviations;
+mod mail_kit;
 mod mail_servers;
 mod replays;
 mod routes;

@@ -9,8 +9,11 @@
 
 pub mod cases;
 pub mod certificates;
+pub mod deviant;
 pub mod dns;
+pub mod exim;
 pub mod guests;
+pub mod mail_folder;
 pub mod mail_peer;
 pub mod peer;
 pub mod postfix;

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
@@ -29,6 +30,8 @@ pub enum Say {
     StartTls(Vec<u8>),
     /// Write this again and again.
     Endless(String),
+    /// Write this byte by byte, one every 20 ms.
+    Drip(String),
     /// Write nothing and wait.
     Silence,
     /// Close.
@@ -193,6 +196,14 @@ async fn talk(
             Say::Endless(text) => loop {
                 stream.write_all(text.as_bytes()).await.ok()?;
             },
+            Say::Drip(text) => {
+                let mut ticks = tokio::time::interval(Duration::from_millis(20));
+                for byte in text.bytes() {
+                    ticks.tick().await;
+                    stream.write_all(&[byte]).await.ok()?;
+                    stream.flush().await.ok()?;
+                }
+            }
             Say::Silence => {}
             Say::Close => {
                 let _ = stream.shutdown().await;

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -28,6 +29,8 @@ pub enum Reply {
     Bytes(Vec<u8>),
     /// Write these bytes and close.
     Close(Vec<u8>),
+    /// Write these bytes one by one, one every 20 ms.
+    Drip(Vec<u8>),
     /// Write these bytes again and again.
     Endless(Vec<u8>),
     /// Write nothing and keep the connection open.
@@ -182,6 +185,16 @@ async fn talk(
             Reply::Bytes(bytes) => (bytes, false),
             Reply::Close(bytes) => (bytes, true),
             Reply::Silence => (Vec::new(), false),
+            Reply::Drip(bytes) => {
+                let mut ticks = tokio::time::interval(Duration::from_millis(20));
+                for byte in bytes {
+                    ticks.tick().await;
+                    if stream.write_all(&[byte]).await.is_err() {
+                        return;
+                    }
+                }
+                (Vec::new(), false)
+            }
             Reply::Endless(bytes) => {
                 while stream.write_all(&bytes).await.is_ok() {}
                 return;

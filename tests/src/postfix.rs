@@ -1,17 +1,13 @@
 //! A real Postfix with TLS, and logins by Dovecot, in a folder of its own on loopback.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use tempfile::TempDir;
+use crate::mail_folder::{MailFolder, Wanted, can_start, free_port};
 
-use crate::certificates::Authority;
-
-/// The uid of `nobody` and the gid of `nogroup` on Debian: whom the mail belongs to.
-const NOBODY: u32 = 65534;
+const POSTFIX: &str = "/usr/sbin/postfix";
+const DOVECOT_PROGRAM: &str = "/usr/sbin/dovecot";
 
 /// Everything below its own folder, one virtual mailbox, and mail from those alone who log in under TLS.
 const MAIN: &str = "compatibility_level = 3.6
@@ -94,65 +90,38 @@ pub struct Postfix {
     pub starttls: u16,
     /// The port with TLS from the start.
     pub tls: u16,
-    folder: TempDir,
+    folder: MailFolder,
 }
 
 impl Postfix {
-    /// Starts the server `name` for `mailbox`. None, with a message, where Postfix, Dovecot or root are
-    /// missing; with `SENDBOX_REQUIRE_MAIL_SERVERS` in the environment that is a failure.
+    /// Starts a server. None, with a message, where [`can_start`] says so.
     #[must_use]
-    pub fn start(
-        authority: &Authority,
-        name: &str,
-        mailbox: &str,
-        user: &str,
-        password: &str,
-    ) -> Option<Self> {
-        let is_there = |file: &str| Path::new("/usr/sbin").join(file).is_file();
-        let can_own = fs::metadata("/proc/self").is_ok_and(|own| {
-            use std::os::unix::fs::MetadataExt;
-            own.uid() == 0
-        });
-        if !(is_there("postfix") && is_there("dovecot") && can_own) {
-            assert!(
-                std::env::var_os("SENDBOX_REQUIRE_MAIL_SERVERS").is_none(),
-                "postfix, dovecot and root are required"
-            );
-            eprintln!("skipped: postfix, dovecot or root is missing");
+    pub fn start(wanted: Wanted<'_>) -> Option<Self> {
+        let are_there = [POSTFIX, DOVECOT_PROGRAM].map(|file| Path::new(file).is_file());
+        if !can_start("postfix, dovecot", are_there == [true, true]) {
             return None;
-        }
-        let folder = tempfile::tempdir().expect("a folder");
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("set");
-        for part in ["etc", "spool", "data", "mail", "dovecot"] {
-            fs::create_dir(folder.path().join(part)).expect("created");
         }
         let server = Self {
             starttls: free_port(),
             tls: free_port(),
-            folder,
+            folder: MailFolder::new(&["etc", "spool", "data", "dovecot"]),
         };
-        server.configure(authority, name, mailbox, user, password);
-        server.run("dovecot", &["-c", "dovecot.conf"]);
-        server.run("postfix", &["-c", "etc", "start"]);
+        server.configure(wanted);
+        let dovecot = server.folder.path("dovecot.conf");
+        server
+            .folder
+            .run(Path::new(DOVECOT_PROGRAM), ["-c".into(), dovecot]);
+        server.postfix("start");
         Some(server)
     }
 
-    fn configure(
-        &self,
-        authority: &Authority,
-        name: &str,
-        mailbox: &str,
-        user: &str,
-        password: &str,
-    ) {
-        let folder = self.folder.path().display().to_string();
-        let (certificate, key) = authority.files(name);
-        let domain = mailbox.rsplit('@').next().unwrap_or_default();
+    fn configure(&self, wanted: Wanted<'_>) {
+        let (certificate, key) = wanted.authority.files(wanted.name);
+        let domain = wanted.mailbox.rsplit('@').next().unwrap_or_default();
         let values = [
-            ("folder", folder.as_str()),
-            ("name", name),
+            ("name", wanted.name),
             ("domain", domain),
-            ("mailbox", mailbox),
+            ("mailbox", wanted.mailbox),
             ("certificate", &certificate.display().to_string()),
             ("key", &key.display().to_string()),
             ("starttls", &self.starttls.to_string()),
@@ -164,75 +133,43 @@ impl Postfix {
             ("dovecot.conf", DOVECOT),
         ];
         for (file, template) in files {
-            let fill = |text: String, (name, value): &(&str, &str)| {
-                text.replace(&format!("@{name}@"), value)
-            };
-            self.write(file, &values.iter().fold(template.to_owned(), fill));
+            self.folder.fill(file, template, &values);
         }
-        self.write("users", &format!("{user}:{{PLAIN}}{password}\n"));
-        chown(self.path("mail"), Some(NOBODY), Some(NOBODY)).expect("owned");
-        let owner = Command::new("chown")
-            .arg("postfix")
-            .arg(self.path("data"))
-            .status();
-        assert!(owner.expect("chown runs").success());
+        let Wanted { user, password, .. } = wanted;
+        let users = format!("{user}:{{PLAIN}}{password}\n");
+        self.folder.write("users", &users);
+        self.folder.give("postfix", &["data"]);
     }
 
-    fn path(&self, part: &str) -> PathBuf {
-        self.folder.path().join(part)
-    }
-
-    fn write(&self, part: &str, text: &str) {
-        fs::write(self.path(part), text).expect("written");
-    }
-
-    fn run(&self, program: &str, arguments: &[&str]) {
-        let arguments = arguments.iter().map(|argument| match *argument {
-            "etc" | "dovecot.conf" => self.path(argument).into_os_string(),
-            argument => argument.into(),
-        });
-        // Its daemons would keep a pipe open.
-        let log = fs::File::create(self.path(&format!("{program}.out"))).expect("a file");
-        let status = Command::new(Path::new("/usr/sbin").join(program))
-            .args(arguments)
-            .stdout(log.try_clone().expect("a copy"))
-            .stderr(log)
-            .status();
-        assert!(status.expect("it runs").success(), "{program} failed");
+    fn postfix(&self, command: &str) {
+        let etc = self.folder.path("etc");
+        let arguments = ["-c".into(), etc.into_os_string(), command.into()];
+        self.folder.run(Path::new(POSTFIX), arguments);
     }
 
     /// What Postfix and Dovecot wrote down, for a test that failed.
     #[must_use]
     pub fn log(&self) -> String {
         let files = ["postfix.log", "dovecot.log", "postfix.out", "dovecot.out"];
-        let texts = files.map(|file| fs::read_to_string(self.path(file)).unwrap_or_default());
-        texts.join("\n")
+        self.folder.log(&files)
     }
 
     /// What was delivered, each with CRLF at its lines' ends.
     #[must_use]
     pub fn delivered(&self) -> Vec<String> {
-        let Ok(files) = fs::read_dir(self.path("mail/box/new")) else {
-            return Vec::new();
-        };
-        let mut paths: Vec<_> = files.flatten().map(|file| file.path()).collect();
-        paths.sort();
-        let texts = paths
-            .iter()
-            .filter_map(|path| fs::read_to_string(path).ok());
-        texts.map(|text| text.replace('\n', "\r\n")).collect()
+        self.folder.delivered()
     }
 }
 
 impl Drop for Postfix {
     fn drop(&mut self) {
-        self.run("postfix", &["-c", "etc", "stop"]);
-        let pid = fs::read_to_string(self.path("dovecot/master.pid")).unwrap_or_default();
+        self.postfix("stop");
+        let pid = self.folder.path("dovecot/master.pid");
+        let pid = fs::read_to_string(pid).unwrap_or_default();
         let _ = Command::new("kill").arg(pid.trim()).status();
+        // No process of the test is left behind.
+        while !pid.is_empty() && Path::new("/proc").join(pid.trim()).exists() {
+            std::thread::yield_now();
+        }
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("an address").port()
 }

@@ -1,5 +1,7 @@
 //! The parts of the runtime that a send needs, put together as the server does it.
 
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +48,7 @@ impl Setting {
         std::fs::write(&roots, &self.provider.root)?;
         Ok(EgressConfig {
             extra_roots: Some(roots),
+            hosts: BTreeMap::from([(SIGNED_HOST.to_owned(), vec![Ipv4Addr::LOCALHOST.into()])]),
             ..EgressConfig::loopback()
         })
     }
@@ -96,6 +99,59 @@ pub(crate) fn postmark() -> Value {
         "serverToken": "6ff5f7e1-b1c0-4f1a-8d0e-0f2b7d3f9f11",
         "fromEmail": "no-reply@example.com",
         "templates": types.map(template).to_vec(),
+    })
+}
+
+/// The sender of a mail.
+pub(crate) const FROM: &str = "no-reply@example.com";
+/// Its recipient.
+pub(crate) const TO: &str = "leonhard@euler.example";
+/// Its subject.
+pub(crate) const SUBJECT: &str = "Your code is 271828";
+/// Its body with the code in it.
+pub(crate) const BODY: &str = concat!(
+    "<div style=\"font-family: sans-serif\"><h1>Grüezi</h1><p>Your verification code is ",
+    "<strong>271828</strong>. It is valid for ten minutes.</p><p>If you did not ask for it, ",
+    "somebody typed your address by mistake.</p></div>",
+);
+
+/// Templates for all usage types with the content of [`BODY`].
+fn templates(content_type: &str) -> Value {
+    let types = ["Register", "SignIn", "ForgotPassword", "Generic"];
+    let template = |usage_type: &str| {
+        json!({
+            "usageType": usage_type,
+            content_type: "text/html",
+            "subject": SUBJECT.replace("271828", "{{code}}"),
+            "content": BODY.replace("271828", "{{code}}"),
+        })
+    };
+    types.map(template).to_vec().into()
+}
+
+/// Settings of the connector that submits mail, to a server in clear.
+pub(crate) fn smtp(server: SocketAddr) -> Value {
+    json!({
+        "host": server.ip(),
+        "port": server.port(),
+        "ignoreTLS": true,
+        "auth": {},
+        "fromEmail": format!("Example <{FROM}>"),
+        "templates": templates("contentType"),
+    })
+}
+
+/// Where [`aws_ses`] leads to.
+pub(crate) const SIGNED_HOST: &str = "email.us-east-1.amazonaws.com";
+
+/// Settings of a connector that signs its requests.
+pub(crate) fn aws_ses() -> Value {
+    json!({
+        "accessKeyId": "AKIDEXAMPLE",
+        "accessKeySecret": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+        "region": "us-east-1",
+        "emailAddress": FROM,
+        "templates": templates("type"),
     })
 }
 

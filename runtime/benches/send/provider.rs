@@ -17,11 +17,11 @@ use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Barrier;
 use tokio_rustls::TlsAcceptor;
 
-use super::usage;
+use super::{fixture, sink, usage};
 
 /// This process's role when it is the provider.
 pub(crate) const ROLE: &str = "provider";
@@ -37,6 +37,10 @@ pub(crate) const HELD: u16 = 256;
 pub(crate) struct Address {
     pub(crate) plain: SocketAddr,
     pub(crate) tls: SocketAddr,
+    /// TLS on the standard port, where this process may have it.
+    pub(crate) standard: Option<SocketAddr>,
+    /// SMTP in clear.
+    pub(crate) mail: SocketAddr,
     /// PEM certificate of the TLS side, its own issuer.
     pub(crate) root: String,
 }
@@ -95,7 +99,8 @@ pub(crate) fn serve() -> Result<()> {
 }
 
 async fn listen() -> Result<()> {
-    let certified = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])?;
+    let certified =
+        rcgen::generate_simple_self_signed(["127.0.0.1", fixture::SIGNED_HOST].map(str::to_owned))?;
     let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der())
         .map_err(anyhow::Error::msg)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -108,9 +113,12 @@ async fn listen() -> Result<()> {
         TcpListener::bind(("127.0.0.1", 0)).await?,
         TcpListener::bind(("127.0.0.1", 0)).await?,
     );
+    let standard = TcpListener::bind(("127.0.0.1", 443)).await.ok();
     let address = Address {
         plain: plain.local_addr()?,
         tls: secure.local_addr()?,
+        standard: standard.as_ref().and_then(|own| own.local_addr().ok()),
+        mail: sink::start().await?,
         root: certified.cert.pem(),
     };
     println!("{}", serde_json::to_string(&address)?);
@@ -123,17 +131,35 @@ async fn listen() -> Result<()> {
                 tokio::spawn(answer(stream, gathered.clone()));
             }
             accepted = secure.accept() => {
-                let stream = accepted?.0;
-                stream.set_nodelay(true)?;
-                let (acceptor, gathered) = (acceptor.clone(), gathered.clone());
-                tokio::spawn(async move {
-                    if let Ok(stream) = acceptor.accept(stream).await {
-                        answer(stream, gathered).await;
-                    }
-                });
+                answer_under_tls(accepted?.0, &acceptor, &gathered)?;
+            }
+            Some(accepted) = accept(standard.as_ref()) => {
+                answer_under_tls(accepted?.0, &acceptor, &gathered)?;
             }
         }
     }
+}
+
+/// The next connection, where there is a listener.
+async fn accept(
+    listener: Option<&TcpListener>,
+) -> Option<std::io::Result<(TcpStream, SocketAddr)>> {
+    Some(listener?.accept().await)
+}
+
+fn answer_under_tls(
+    stream: TcpStream,
+    acceptor: &TlsAcceptor,
+    gathered: &Arc<Barrier>,
+) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let (acceptor, gathered) = (acceptor.clone(), gathered.clone());
+    tokio::spawn(async move {
+        if let Ok(stream) = acceptor.accept(stream).await {
+            answer(stream, gathered).await;
+        }
+    });
+    Ok(())
 }
 
 async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, gathered: Arc<Barrier>) {
@@ -142,7 +168,9 @@ async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, gathered: Arc<Barri
             gathered.wait().await;
         }
         let _ = request.into_body().collect().await;
-        let body = Full::new(Bytes::from_static(br#"{"accepted":true}"#));
+        let body = Full::new(Bytes::from_static(
+            br#"{"accepted":true,"MessageId":"0100018b7bc2f4a"}"#,
+        ));
         let mut response = Response::new(body);
         let json = hyper::header::HeaderValue::from_static("application/json");
         response

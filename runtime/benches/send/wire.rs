@@ -24,16 +24,16 @@ use super::load::{Client, Figures, drive, median};
 use super::provider::Address;
 use super::report::{Bound, Report, Table};
 
-const ROUND: Duration = Duration::from_millis(500);
-const WARM_UP: Duration = Duration::from_millis(150);
-const ROUNDS: usize = 5;
+pub(crate) const ROUND: Duration = Duration::from_millis(500);
+pub(crate) const WARM_UP: Duration = Duration::from_millis(150);
+pub(crate) const ROUNDS: usize = 5;
 const AT_ONCE: [usize; 3] = [1, 32, 256];
 
 /// This process's role when a profiler looks at it.
 pub(crate) const ROLE: &str = "profile";
 
 /// One worker, on which all clients run.
-fn runtime() -> Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -112,10 +112,7 @@ impl Sends {
     }
 
     fn sandboxed(&self) -> Sandboxed {
-        Sandboxed {
-            ready: self.ready.clone(),
-            egress: self.egress.clone(),
-        }
+        Sandboxed::new(&self.ready, &self.egress)
     }
 
     fn native(&self) -> Native {
@@ -240,9 +237,18 @@ where
 }
 
 /// As delivery sends: new placeholders, a new way out, a new sandbox.
-struct Sandboxed {
+pub(crate) struct Sandboxed {
     ready: Arc<Ready>,
     egress: Arc<Egress>,
+}
+
+impl Sandboxed {
+    pub(crate) fn new(ready: &Arc<Ready>, egress: &Arc<Egress>) -> Self {
+        Self {
+            ready: ready.clone(),
+            egress: egress.clone(),
+        }
+    }
 }
 
 impl Client for Sandboxed {

@@ -16,6 +16,7 @@ use super::error::ConnectorError;
 use super::host_log::Log;
 use super::state::{self, CallParts, State};
 use crate::egress::EgressScope;
+use crate::id::SourceName;
 use crate::limits::{Limit, Limits};
 use crate::message::{Content, OutgoingMessage};
 use crate::outcome::{Failure, Receipt, WireRecord};
@@ -55,6 +56,8 @@ pub struct CallReport {
     pub handover: Option<Content>,
     /// What the host saw on the wire.
     pub wire: WireRecord,
+    /// The source that the send left by, or would have left by.
+    pub source: Option<SourceName>,
     /// The guest's words, capped and redacted.
     pub log: Vec<String>,
     /// From the call to its end, waiting for a slot included.
@@ -93,7 +96,7 @@ pub(super) async fn send(
     let started = Instant::now();
     let log = Log::new(Arc::clone(&call.limits), call.placeholders.clone());
     let answer = answer_of(engine, turns, connector, &call, log.clone()).await;
-    let wire = call.egress.wire();
+    let (wire, source) = (call.egress.wire(), call.egress.source());
     let (answer, handover) = match answer {
         Ok((answer, handover)) => (Ok(answer), handover),
         Err(error) => (Err(error), None),
@@ -105,6 +108,7 @@ pub(super) async fn send(
         result: answer.unwrap_or_else(|error| Err(error.failure(wire.completed()))),
         handover,
         wire,
+        source,
         log: log.take(),
         duration: started.elapsed(),
         trapped,

@@ -27,6 +27,8 @@ pub struct LoadedConnector {
     pub schema: SettingsSchema,
     /// Whether it only composes, and an integration that the operator lends sends.
     pub hands_over: bool,
+    /// It imports SMTP, which takes its time.
+    pub speaks_smtp: bool,
     pub(super) compile_ms: u64,
     pre: ConnectorPre<State>,
 }
@@ -111,16 +113,19 @@ impl ConnectorRuntime {
                 code: error.code(),
                 problem: error.to_string(),
             })?;
-        let hands_over = component
-            .component_type()
-            .imports(&self.engine)
-            .any(|(name, _)| name == inspect::HANDOVER);
+        let component_type = component.component_type();
+        let imports = |wanted| {
+            let mut imports = component_type.imports(&self.engine);
+            imports.any(|(name, _)| name == wanted)
+        };
+        let (hands_over, speaks_smtp) = (imports(inspect::HANDOVER), imports(inspect::SMTP));
         let (info, schema) = describe::check(info, hands_over)?;
         Ok(Arc::new(LoadedConnector {
             digest,
             info,
             schema,
             hands_over,
+            speaks_smtp,
             compile_ms: u64::try_from(compiled_in.as_millis()).unwrap_or(u64::MAX),
             pre,
         }))

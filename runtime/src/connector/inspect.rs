@@ -13,6 +13,8 @@ use crate::limits::{Limit, Limits};
 pub(super) const SEND_MESSAGE: &str = "sendbox:connector/send-message@0.1.0";
 /// The import of a connector that composes and does not send.
 pub(super) const HANDOVER: &str = "sendbox:connector/handover@0.1.0";
+/// The import of a connector that submits mail.
+pub(super) const SMTP: &str = "sendbox:connector/smtp@0.1.0";
 const SEND_MESSAGE_ANY: &str = "sendbox:connector/send-message@";
 const CONTRACT: &str = "sendbox:connector/";
 const CONTRACT_VERSION: &str = "@0.1.0";

@@ -6,24 +6,24 @@ use tokio::time::Instant;
 
 use super::Core;
 use super::lending::Sender;
-use super::roster::{ReadyIntegration, RosterError};
+use super::roster::{Departure, ReadyIntegration, RosterError};
 use super::route::{Choice, choose};
 use super::schedule::{Situation, schedule};
 use super::verdict::verdict;
 use crate::attempt::{Attempt, AttemptStart, Outcome, Transition, Via};
 use crate::connector::{Call, CallReport, GuestClock};
 use crate::egress::{Arm, EgressScope, Transport};
+use crate::limits::Limits;
 use crate::message::OutgoingMessage;
 use crate::outcome::{Failure, FailureKind, WireRecord};
 use crate::settings::Placeholders;
-use crate::source::EgressSource;
 use crate::store::{Claim, StoreError};
 
 /// What the route and the roster decided for one attempt.
 struct Plan {
     choice: Choice,
     sender: Sender,
-    source: Option<EgressSource>,
+    departure: Option<Departure>,
 }
 
 /// One send's way out, with the settings whose secrets it fills in.
@@ -61,15 +61,17 @@ impl Core {
             Err(RosterError::Store(error)) => return Err(error),
             Err(error) => return self.conclude_unplanned(claim, &error).await,
         };
-        let start = self.start(&claim, &plan);
+        let mut start = self.start(&claim, &plan);
         let arm = self.arm(&claim, &start);
         let ready = plan.sender.ready();
         let message = self
             .outgoing(ready, &claim.message, start.started_at)
             .await?;
         let report = self
-            .run(&plan.sender, plan.source, message, Some(arm))
+            .run(&plan.sender, plan.departure, message, Some(arm))
             .await?;
+        // A mail may have named another source of the pool.
+        start.source = report.source.or(start.source);
         let outcome = verdict(report.result, report.trapped, &report.wire);
         let now = self.clock.now();
         let next = schedule(
@@ -110,21 +112,21 @@ impl Core {
             .active(&message.tenant, &choice.integration)
             .await?;
         let sender = self.sender(ready).await?;
-        let source = self.source(&sender).await?;
+        let departure = self.departure(&sender).await?;
         Ok(Plan {
             choice,
             sender,
-            source,
+            departure,
         })
     }
 
-    /// The source that the next send leaves by; none where no pool is set.
-    pub(super) async fn source(
+    /// Where the next send leaves by; none where no pool is set.
+    pub(super) async fn departure(
         &self,
         sender: &Sender,
-    ) -> Result<Option<EgressSource>, RosterError> {
+    ) -> Result<Option<Departure>, RosterError> {
         match &sender.outward().pool {
-            Some(pool) => self.roster.source(pool).await.map(Some),
+            Some(pool) => self.roster.departure(pool).await.map(Some),
             None => Ok(None),
         }
     }
@@ -138,7 +140,7 @@ impl Core {
                 connector: integration.connector.clone(),
                 digest: integration.digest,
             }),
-            source: plan.source.as_ref().map(|source| source.name.clone()),
+            source: plan.departure.as_ref().map(|by| by.source.name.clone()),
             started_at: self.clock.now(),
             possible_duplicate: claim.possible_duplicate,
         }
@@ -148,22 +150,35 @@ impl Core {
     fn arm(&self, claim: &Claim, start: &AttemptStart) -> Arm {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let armed = (claim.clone(), start.clone());
-        Arc::new(move || {
-            let (store, now, (claim, start)) = (store.clone(), clock.now(), armed.clone());
+        Arc::new(move |source| {
+            let (store, now, (claim, mut start)) = (store.clone(), clock.now(), armed.clone());
+            start.source = source;
             Box::pin(async move {
                 now < claim.message.expires_at && store.arm(&claim, &start, now).await.is_ok()
             })
         })
     }
 
+    /// What a send of this integration may use.
+    pub(super) fn limits(&self, ready: &ReadyIntegration) -> &Arc<Limits> {
+        match ready.connector.speaks_smtp {
+            true => &self.smtp_limits,
+            false => &self.limits,
+        }
+    }
+
     /// Opens one send's way out, with new placeholders for its settings.
     pub(super) fn open(
         &self,
         ready: &ReadyIntegration,
-        source: Option<EgressSource>,
+        departure: Option<Departure>,
         arm: Option<Arm>,
         deadline: Instant,
     ) -> Exit {
+        let (source, pool) = match departure {
+            Some(Departure { source, pool }) => (Some(source), pool),
+            None => (None, Arc::default()),
+        };
         let (settings, placeholders) = ready.settings.fill(uuid::Uuid::new_v4().into_bytes());
         let scope = EgressScope::new(
             Transport::Live(self.egress.clone()),
@@ -173,10 +188,11 @@ impl Core {
             source,
             ready.policy.clone(),
             placeholders.clone(),
-            self.limits.clone(),
+            self.limits(ready).clone(),
             deadline,
             arm,
-        );
+        )
+        .among(pool);
         Exit {
             settings,
             placeholders,
@@ -197,7 +213,7 @@ impl Core {
             message,
             egress: exit.scope,
             placeholders: exit.placeholders,
-            limits: self.limits.clone(),
+            limits: self.limits(ready).clone(),
             deadline: exit.deadline,
             clock: GuestClock::System,
         };

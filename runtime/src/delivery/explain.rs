@@ -214,7 +214,7 @@ impl Delivery {
 
     async fn members(&self, pool: &PoolName) -> Result<Vec<(EgressSource, u32)>, StoreError> {
         match self.core.roster.members(pool).await {
-            Ok(members) => Ok(members),
+            Ok((members, _)) => Ok(members),
             Err(RosterError::Store(error)) => Err(error),
             // Removed since: it has no members.
             Err(_) => Ok(Vec::new()),

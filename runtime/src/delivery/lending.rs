@@ -6,14 +6,13 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::Core;
-use super::roster::{ReadyIntegration, RosterError};
+use super::roster::{Departure, ReadyIntegration, RosterError};
 use crate::connector::CallReport;
 use crate::egress::Arm;
 use crate::email_service::Month;
 use crate::id::TenantId;
 use crate::message::{Channel, OutgoingMessage};
 use crate::outcome::{Failure, FailureKind};
-use crate::source::EgressSource;
 use crate::store::StoreError;
 
 /// Template variables of a text in which nothing is left to fill in.
@@ -76,14 +75,14 @@ impl Core {
     pub(super) async fn run(
         &self,
         sender: &Sender,
-        source: Option<EgressSource>,
+        departure: Option<Departure>,
         message: OutgoingMessage,
         arm: Option<Arm>,
     ) -> Result<CallReport, StoreError> {
-        let deadline = Instant::now() + self.limits.wall();
+        let deadline = Instant::now() + self.limits(sender.outward()).wall();
         let ready = sender.ready();
         let Some(lent) = &sender.lent else {
-            let exit = self.open(ready, source, arm, deadline);
+            let exit = self.open(ready, departure, arm, deadline);
             return Ok(self.call(ready, message, exit).await);
         };
         // It asks for no host, so its policy lets it reach none.
@@ -115,7 +114,7 @@ impl Core {
             content: Some(content),
             ..message
         };
-        let exit = self.open(&lent.ready, source, arm, deadline);
+        let exit = self.open(&lent.ready, departure, arm, deadline);
         let mut sent = self.call(&lent.ready, message, exit).await;
         sent.log = composed.log;
         self.settle_use(tenant, &month, &sent).await;

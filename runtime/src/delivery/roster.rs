@@ -63,6 +63,18 @@ pub enum RosterError {
     Store(#[from] StoreError),
 }
 
+/// Where a send leaves by.
+#[derive(Clone, Debug)]
+pub struct Departure {
+    /// The source whose turn it is.
+    pub source: EgressSource,
+    /// All usable sources of its pool: a mail may name one.
+    pub pool: Arc<[EgressSource]>,
+}
+
+/// A pool's sources: with their weights, and those in use.
+pub(super) type Members = (Vec<(EgressSource, u32)>, Arc<[EgressSource]>);
+
 type Cached<K, V> = RwLock<HashMap<K, (u64, V)>>;
 
 /// What the dispatcher looks up for each attempt, cached until the store's records change.
@@ -72,7 +84,7 @@ pub struct Roster {
     ceiling: Arc<Ceiling>,
     routes: Cached<(TenantId, Channel), Arc<[IntegrationId]>>,
     ready: Cached<(TenantId, IntegrationId), Arc<ReadyIntegration>>,
-    pools: Cached<PoolName, Arc<Vec<(EgressSource, u32)>>>,
+    pools: Cached<PoolName, Arc<Members>>,
     shelves: Cached<(TenantId, Channel), Arc<Shelf>>,
     turn: AtomicU64,
 }
@@ -192,11 +204,11 @@ impl Roster {
         Ok(self.runtime.load(digest, bytes.into()).await?)
     }
 
-    /// The source that the next send of a pool leaves by: each takes its turn by weight.
+    /// Where the next send of a pool leaves by: each source takes its turn by weight.
     ///
     /// # Errors
     /// [`RosterError::NoSource`] for a pool without a usable source: it never falls back to another address.
-    pub async fn source(&self, pool: &PoolName) -> Result<EgressSource, RosterError> {
+    pub async fn departure(&self, pool: &PoolName) -> Result<Departure, RosterError> {
         let generation = self.store.generation();
         let members = match lookup(&self.pools, pool, generation) {
             Some(hit) => hit,
@@ -207,9 +219,12 @@ impl Roster {
             }
         };
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        pick(&members, turn)
-            .cloned()
-            .ok_or_else(|| RosterError::NoSource(pool.clone()))
+        let (weighted, usable) = members.as_ref();
+        let source = pick(weighted, turn).cloned();
+        Ok(Departure {
+            source: source.ok_or_else(|| RosterError::NoSource(pool.clone()))?,
+            pool: Arc::clone(usable),
+        })
     }
 
     /// What the tenant's templates of a channel are for.
@@ -233,11 +248,8 @@ impl Roster {
         Ok(shelf)
     }
 
-    /// The sources of a pool with their weights.
-    pub(super) async fn members(
-        &self,
-        pool: &PoolName,
-    ) -> Result<Vec<(EgressSource, u32)>, RosterError> {
+    /// The sources of a pool with their weights, and those in use.
+    pub(super) async fn members(&self, pool: &PoolName) -> Result<Members, RosterError> {
         let mut members = Vec::new();
         let pool = self
             .store
@@ -249,7 +261,9 @@ impl Roster {
                 members.push((source, member.weight));
             }
         }
-        Ok(members)
+        let in_use = members.iter().filter(|(_, weight)| *weight > 0);
+        let usable = in_use.map(|(source, _)| source.clone()).collect();
+        Ok((members, usable))
     }
 }
 

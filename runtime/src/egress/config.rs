@@ -41,9 +41,14 @@ pub struct EgressConfig {
     pub idle_per_integration: usize,
     /// How long a connection may be idle, in milliseconds.
     pub idle_ms: u64,
+    /// Open SMTP sessions in all, idle ones included.
+    pub smtp_sessions: usize,
+    /// Open SMTP sessions of one integration: many servers allow few from one client. A send that finds no
+    /// place waits for one as long as for a connection.
+    pub smtp_sessions_per_integration: usize,
     /// Idle SMTP sessions in all.
     pub smtp_idle_sessions: usize,
-    /// Idle SMTP sessions of one integration: many servers allow few from one client.
+    /// Idle SMTP sessions of one integration.
     pub smtp_idle_per_integration: usize,
     /// How long an SMTP session may be idle before it is closed with `QUIT`, in milliseconds.
     pub smtp_idle_ms: u64,
@@ -65,6 +70,8 @@ impl Default for EgressConfig {
             idle_connections: 512,
             idle_per_integration: 256,
             idle_ms: 45_000,
+            smtp_sessions: 512,
+            smtp_sessions_per_integration: 32,
             smtp_idle_sessions: 256,
             smtp_idle_per_integration: 32,
             smtp_idle_ms: 15_000,

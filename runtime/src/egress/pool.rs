@@ -140,6 +140,30 @@ impl<L: PartialEq, C> Pool<L, C> {
         }
     }
 
+    /// Takes out the connections that were idle longest, until `owner` has no more than `own`, and all
+    /// together no more than `all`.
+    pub(super) fn shrink(&self, owner: &Owner, own: usize, all: usize) -> Vec<C> {
+        let mut shelves = self.shelves();
+        let mut out = Vec::new();
+        if let Some(shelf) = shelves.by_owner.get_mut(owner) {
+            // The one used last stands last.
+            let surplus = shelf.idle.len().saturating_sub(own);
+            out.extend(shelf.idle.drain(..surplus).map(|idle| idle.connection));
+        }
+        shelves.total = shelves.total.saturating_sub(out.len());
+        while shelves.total > all {
+            let idle = shelves.by_owner.values_mut().map(|shelf| &mut shelf.idle);
+            let oldest =
+                idle.min_by_key(|idle| idle.first().map_or(Instant::now(), |idle| idle.since));
+            let Some(oldest) = oldest.filter(|idle| !idle.is_empty()) else {
+                break;
+            };
+            out.push(oldest.remove(0).connection);
+            shelves.total -= 1;
+        }
+        out
+    }
+
     /// How long a connection may be idle.
     pub(super) const fn idle_max(&self) -> Duration {
         self.idle_max

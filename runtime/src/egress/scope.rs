@@ -17,7 +17,7 @@ use super::pool::{Edition, Owner};
 use super::prepare::Filler;
 use super::target::Target;
 use super::{Arm, EgressError, HttpRequest, HttpResponse};
-use crate::id::{IntegrationId, TenantId};
+use crate::id::{IntegrationId, SourceName, TenantId};
 use crate::limits::{Limit, Limits};
 use crate::outcome::{Progress, WireRecord};
 use crate::settings::Placeholders;
@@ -43,12 +43,24 @@ pub(super) struct Received {
 pub(super) struct Gate {
     arm: Option<Arm>,
     passed: OnceCell<bool>,
+    /// Where the send leaves by.
+    source: Mutex<Option<SourceName>>,
 }
 
 impl Gate {
+    /// From now on the send leaves by this source, which it named itself.
+    pub(super) fn leave_by(&self, source: &SourceName) {
+        *self.source.lock().unwrap_or_else(PoisonError::into_inner) = Some(source.clone());
+    }
+
+    fn source(&self) -> Option<SourceName> {
+        let source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        source.clone()
+    }
+
     pub(super) async fn pass(&self) -> Result<(), EgressError> {
         let passed = match &self.arm {
-            Some(arm) => *self.passed.get_or_init(|| arm()).await,
+            Some(arm) => *self.passed.get_or_init(|| arm(self.source())).await,
             None => true,
         };
         passed.then_some(()).ok_or(EgressError::NotArmed)
@@ -68,6 +80,8 @@ pub struct EgressScope {
     pub(super) owner: Owner,
     pub(super) edition: Edition,
     pub(super) source: Option<EgressSource>,
+    /// The sources that a submission may name in place of that one.
+    pub(super) pool: Arc<[EgressSource]>,
     pub(super) policy: Arc<EgressPolicy>,
     pub(super) placeholders: Placeholders,
     pub(super) limits: Arc<Limits>,
@@ -117,18 +131,32 @@ impl EgressScope {
                 revision,
                 policy: policy.fingerprint(),
             },
+            gate: Gate {
+                arm,
+                passed: OnceCell::new(),
+                source: Mutex::new(source.as_ref().map(|source| source.name.clone())),
+            },
+            pool: source.iter().cloned().collect(),
             source,
             policy,
             placeholders,
             limits,
             deadline,
-            gate: Gate {
-                arm,
-                passed: OnceCell::new(),
-            },
             journal: Journal::default(),
             used: Mutex::default(),
         }
+    }
+
+    /// Lets a submission name any source of `pool` in place of the one that was drawn from it.
+    #[must_use]
+    pub fn among(mut self, pool: Arc<[EgressSource]>) -> Self {
+        self.pool = pool;
+        self
+    }
+
+    /// The source that the send leaves by: the one drawn, else the one that its last submission named.
+    pub fn source(&self) -> Option<SourceName> {
+        self.gate.source()
     }
 
     /// One exchange. Redirects are not followed, nothing is repeated once a byte was written, and secrets

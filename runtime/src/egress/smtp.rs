@@ -8,6 +8,7 @@
 //! | [`auth`] | credentials |
 //! | [`session`] | one session, from the greeting to the answer to the final dot |
 //! | [`mailer`] | opens sessions and keeps idle ones |
+//! | [`seats`] | how many may be open |
 //! | [`script`] | a recorded server |
 
 use std::fmt;
@@ -23,6 +24,7 @@ mod mailer;
 mod offers;
 mod reply;
 mod script;
+mod seats;
 mod session;
 
 pub use script::{CapturedMail, MailScript};
@@ -65,7 +67,7 @@ pub struct SmtpServer {
     pub auth: SmtpAuth,
     /// `EHLO` name; the egress source's, else its address, by default.
     pub name: Option<String>,
-    /// Must be the address of one of the integration's egress sources.
+    /// The address of the source of the tenant's pool to leave by; the one drawn by default.
     pub local_address: Option<String>,
     /// For the connection, capped by the host's own limit.
     pub connect_timeout: Option<Duration>,

@@ -1,5 +1,6 @@
 //! One submission of a send: counted, checked and filled in, then over an idle session or a new one.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use tokio::time::Instant;
 
 use super::mail::Mail;
+use super::seats::{Seat, Seats};
 use super::session::{Opening, Pace, Session};
 use super::{SmtpAuth, SmtpError, SmtpReply, SmtpSecurity, SmtpServer, SmtpSubmission};
 use crate::egress::EgressError;
@@ -20,6 +22,7 @@ use crate::egress::target::{Host, Target, parse_host};
 use crate::egress::tls::Tls;
 use crate::outcome::Progress;
 use crate::settings::Place;
+use crate::source::EgressSource;
 
 /// From where to where a session leads, and as whom.
 #[derive(Clone, PartialEq, Eq)]
@@ -36,6 +39,7 @@ pub(in crate::egress) struct SmtpLane {
 pub(in crate::egress) struct Mailer {
     tls: Tls,
     sessions: Arc<Pool<SmtpLane, Session>>,
+    seats: Seats,
 }
 
 /// A submission that the policy lets through, secrets filled in: no `Debug`.
@@ -122,12 +126,25 @@ impl Mailer {
                 config.smtp_idle_per_integration,
                 Duration::from_millis(config.smtp_idle_ms),
             )),
+            seats: Seats::new(config.smtp_sessions, config.smtp_sessions_per_integration),
         })
     }
 
     /// Closes the sessions that an earlier edition of the integration left idle.
     pub(in crate::egress) fn retire(&self, owner: &Owner, edition: Edition) {
         self.sessions.retire(owner, edition);
+    }
+
+    /// Closes idle sessions, with a goodbye, until another may be opened.
+    fn make_room(&self, owner: &Owner, seat: &Seat) {
+        let surplus = self.seats.make_room(&self.sessions, owner, seat);
+        if !surplus.is_empty() {
+            tokio::spawn(async {
+                for session in surplus {
+                    session.quit().await;
+                }
+            });
+        }
     }
 
     /// An idle session that is still open.
@@ -172,6 +189,8 @@ impl Egress {
         gate: &Gate,
     ) -> Result<SmtpReply, SmtpError> {
         let lane = dispatch.lane(terms);
+        let until = terms.within(terms.limits.connect_ms);
+        let seat = self.mail.seats.take(terms.owner, until).await?;
         if let Some(mut session) = self.mail.kept(terms, &lane).await {
             let result = session
                 .submit(&dispatch.mail, &dispatch.pace, entry, gate)
@@ -185,6 +204,7 @@ impl Egress {
             }
             entry.begin_again();
         }
+        self.mail.make_room(terms.owner, &seat);
         let mut session = self.open(dispatch, terms, entry).await?;
         let result = session
             .submit(&dispatch.mail, &dispatch.pace, entry, gate)
@@ -258,14 +278,18 @@ impl EgressScope {
         let target = Target::mail_server(&server.host, server.port)?;
         entry.set_authority(target.authority());
         self.check(&target)?;
-        let dispatch = self.prepare(target, submission)?;
+        let source = self.source_of(server)?;
+        let dispatch = self.prepare(target, submission, source)?;
+        if let Some(source) = source {
+            self.gate.leave_by(&source.name);
+        }
         entry.set_progress(Progress::NotConnected);
         match &self.transport {
             Transport::Live(egress) => {
                 let terms = Terms {
                     owner: &self.owner,
                     edition: self.edition,
-                    source: self.source.as_ref(),
+                    source,
                     limits: &self.limits,
                     deadline: self.deadline,
                 };
@@ -279,6 +303,7 @@ impl EgressScope {
         &self,
         target: Target,
         submission: &SmtpSubmission,
+        source: Option<&EgressSource>,
     ) -> Result<Dispatch, EgressError> {
         let server = &submission.server;
         let plaintext = self.policy.allows_plaintext(&target);
@@ -287,7 +312,6 @@ impl EgressScope {
                 rule: "scheme.plaintext",
             });
         }
-        self.check_source(server)?;
         let verify = match &server.server_name {
             None => target.host.clone(),
             Some(name) => parse_host(name)
@@ -296,7 +320,7 @@ impl EgressScope {
         Ok(Dispatch {
             security: server.security,
             verify,
-            name: self.ehlo_name(server)?,
+            name: ehlo_name(server, source)?,
             auth: self.fill_auth(&server.auth)?,
             plaintext,
             connect_timeout: server.connect_timeout,
@@ -309,39 +333,15 @@ impl EgressScope {
         })
     }
 
-    /// A source that the submission names must be the one that the attempt leaves by.
-    fn check_source(&self, server: &SmtpServer) -> Result<(), EgressError> {
+    /// The source that the submission names, which must be of the pool; else the one drawn from it.
+    fn source_of(&self, server: &SmtpServer) -> Result<Option<&EgressSource>, EgressError> {
         let Some(wanted) = &server.local_address else {
-            return Ok(());
+            return Ok(self.source.as_ref());
         };
-        let own = self.source.as_ref().map(|source| source.address);
-        if own.is_some() && own == wanted.parse().ok() {
-            return Ok(());
-        }
-        Err(EgressError::Denied {
+        let wanted = wanted.parse::<IpAddr>().ok();
+        let named = self.pool.iter().find(|own| Some(own.address) == wanted);
+        named.map(Some).ok_or(EgressError::Denied {
             rule: "source.not-in-pool",
-        })
-    }
-
-    fn ehlo_name(&self, server: &SmtpServer) -> Result<Option<String>, EgressError> {
-        let from_source = || {
-            self.source
-                .as_ref()
-                .and_then(|source| source.ehlo_name.clone())
-        };
-        let Some(name) = server.name.clone().or_else(from_source) else {
-            return Ok(None);
-        };
-        let address = name.strip_prefix('[').and_then(|n| n.strip_suffix(']'));
-        let is_good = match address {
-            Some(address) => {
-                let address = address.strip_prefix("IPv6:").unwrap_or(address);
-                address.parse::<std::net::IpAddr>().is_ok()
-            }
-            None => matches!(parse_host(&name), Ok(Host::Name(_))),
-        };
-        is_good.then_some(Some(name)).ok_or_else(|| {
-            EgressError::Invalid("the EHLO name is no host name and no address literal".to_owned())
         })
     }
 
@@ -371,4 +371,26 @@ impl EgressScope {
             },
         })
     }
+}
+
+/// The name that the submission asks for, else the source's.
+fn ehlo_name(
+    server: &SmtpServer,
+    source: Option<&EgressSource>,
+) -> Result<Option<String>, EgressError> {
+    let from_source = || source.and_then(|source| source.ehlo_name.clone());
+    let Some(name) = server.name.clone().or_else(from_source) else {
+        return Ok(None);
+    };
+    let address = name.strip_prefix('[').and_then(|n| n.strip_suffix(']'));
+    let is_good = match address {
+        Some(address) => {
+            let address = address.strip_prefix("IPv6:").unwrap_or(address);
+            address.parse::<IpAddr>().is_ok()
+        }
+        None => matches!(parse_host(&name), Ok(Host::Name(_))),
+    };
+    is_good.then_some(Some(name)).ok_or_else(|| {
+        EgressError::Invalid("the EHLO name is no host name and no address literal".to_owned())
+    })
 }

@@ -382,3 +382,23 @@ impl Session {
         SmtpError::of(reply.told())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_has_30_s_for_a_reply_and_60_s_for_the_last_within_the_sends_own_time() {
+        let now = Instant::now();
+        let seconds = |until: Instant| until.duration_since(now).as_secs();
+        let pace = |reply, own| Pace {
+            reply,
+            deadline: now + Duration::from_secs(own),
+        };
+        assert_eq!(seconds(pace(None, 90).command()), 30);
+        assert_eq!(seconds(pace(None, 90).until(FINAL_REPLY)), 60);
+        assert_eq!(seconds(pace(None, 7).until(FINAL_REPLY)), 7);
+        let asked = Some(Duration::from_secs(5));
+        assert_eq!(seconds(pace(asked, 90).command()), 5);
+    }
+}
