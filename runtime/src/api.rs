@@ -10,6 +10,7 @@ use crate::connector::ConnectorRuntime;
 use crate::delivery::Delivery;
 use crate::front_doors;
 use crate::limits::Limits;
+use crate::message::Channel;
 use crate::store::Store;
 use crate::time::Clock;
 
@@ -23,6 +24,7 @@ mod health;
 mod integrations;
 pub mod messages;
 mod routes;
+mod templates;
 mod tenants;
 
 /// What the doors stand on. Cheap to clone.
@@ -130,6 +132,12 @@ fn tenant_routes() -> Router<App> {
         .route(
             "/routes/{channel}",
             put(routes::put).get(routes::get).delete(routes::delete),
+        )
+        .nest("/email-templates", templates::routes(Channel::Email))
+        .nest("/sms-templates", templates::routes(Channel::Sms))
+        .route(
+            "/languages",
+            put(templates::put_languages).get(templates::languages),
         )
         .route("/email-use", get(email_service::usage))
         .route("/messages", post(messages::post).get(messages::list))

@@ -15,6 +15,7 @@ mod integration;
 mod output;
 mod send;
 mod serve;
+mod template;
 mod tenant;
 
 /// A bundled connector's component by its id.
@@ -57,12 +58,23 @@ enum Command {
     /// Manage a tenant's integrations and routes.
     #[command(subcommand)]
     Integration(integration::IntegrationCommand),
+    /// Manage a tenant's own texts by language.
+    #[command(subcommand)]
+    Template(template::TemplateCommand),
     /// Manage egress sources and pools.
     #[command(subcommand)]
     Egress(egress::EgressCommand),
     /// Lend an integration of the operator's for the built-in e-mail service.
     #[command(subcommand)]
     EmailService(email_service::EmailServiceCommand),
+    /// Compile standard input to standard output: what the server starts for an upload.
+    #[command(hide = true)]
+    CompileComponent {
+        /// Seconds of CPU.
+        seconds: u64,
+        /// Bytes of address space.
+        memory: u64,
+    },
     /// Check the configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -96,6 +108,10 @@ struct ConfigArgs {
 /// Runs a command. 0 on success, 1 when it failed, 2 when it was called wrongly, 78 for a wrong configuration.
 #[must_use]
 pub fn run(cli: Cli, bundle: Bundle) -> ExitCode {
+    if let Command::CompileComponent { seconds, memory } = cli.command {
+        // Before any thread is started: what it gives up, it gives up as a whole.
+        return crate::connector::compile_standard_input(seconds, memory);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -129,8 +145,10 @@ async fn dispatch(cli: Cli, bundle: Bundle) -> anyhow::Result<ExitCode> {
         Command::Connector(command) => connector::run(command, output, bundle).await,
         Command::Tenant(command) => tenant::run(command, output).await,
         Command::Integration(command) => integration::run(command, output).await,
+        Command::Template(command) => template::run(command, output).await,
         Command::Egress(command) => egress::run(command, output).await,
         Command::EmailService(command) => email_service::run(command, output).await,
+        Command::CompileComponent { .. } => Ok(ExitCode::FAILURE),
         Command::Config(command) => config::run(command, output),
     }
 }

@@ -36,6 +36,7 @@ mod state;
 pub use call::{Call, CallReport};
 pub use catalog::LoadedConnector;
 pub use clock::GuestClock;
+pub use compile::compile_standard_input;
 pub use engine::{EngineConfig, TICK};
 pub use error::{ConnectorError, UploadError};
 
@@ -94,7 +95,7 @@ impl ConnectorRuntime {
             None => None,
         };
         Ok(Self {
-            compiler: compile::Compiler::new(engine.clone(), artifacts, config.compilations),
+            compiler: compile::Compiler::new(engine.clone(), artifacts, config),
             catalog: catalog::Catalog::new(config.loaded),
             turns: call::Turns::new(config.pool_slots),
             component_bytes: config.component_bytes.min(COMPONENT_BYTES_MAX),

@@ -15,11 +15,12 @@ use crate::connector::{CallReport, ConnectorRuntime};
 use crate::egress::Egress;
 use crate::id::{MessageId, TenantId};
 use crate::limits::Limits;
-use crate::message::{Message, OutgoingMessage};
+use crate::message::Message;
 use crate::store::{Accepted, Claim, Lease, Store, StoreError};
 use crate::time::{Clock, Timestamp};
 
 mod attempt;
+mod content;
 mod dispatcher;
 mod lending;
 mod places;
@@ -180,14 +181,16 @@ impl Delivery {
     /// Sends one message through an integration as it stands, past route, outbox and retries.
     ///
     /// # Errors
-    /// [`RosterError`] where the pool has no usable source.
+    /// [`RosterError`] where the pool has no usable source, or the store is away.
     pub async fn test(
         &self,
         ready: ReadyIntegration,
-        message: OutgoingMessage,
+        message: &Message,
     ) -> Result<(Outcome, CallReport), RosterError> {
         let sender = self.core.sender(Arc::new(ready)).await?;
         let departure = self.core.departure(&sender).await?;
+        let now = self.core.clock.now();
+        let message = self.core.outgoing(sender.ready(), message, now).await?;
         let report = self.core.run(&sender, departure, message, None).await?;
         let outcome = verdict::verdict(report.result.clone(), report.trapped, &report.wire);
         Ok((outcome, report))

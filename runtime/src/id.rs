@@ -86,69 +86,80 @@ names! {
     PoolName = "egress pool";
 }
 
-/// A message's identifier: `msg_` and a version 7 UUID in 32 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct MessageId(Uuid);
+macro_rules! identifiers {
+    ($($(#[$doc:meta])* $name:ident = $what:literal, $prefix:literal;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Uuid);
 
-impl MessageId {
-    /// A new identifier, ordered by time of creation.
-    #[must_use]
-    pub fn generate() -> Self {
-        Self(Uuid::now_v7())
-    }
+        impl $name {
+            /// A new identifier, ordered by time of creation.
+            #[must_use]
+            pub fn generate() -> Self {
+                Self(Uuid::now_v7())
+            }
 
-    /// The sixteen bytes that the store keeps.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
-    }
+            /// The sixteen bytes that the store keeps.
+            #[must_use]
+            pub fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
 
-    /// The identifier of sixteen stored bytes.
-    #[must_use]
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Uuid::from_bytes(bytes))
-    }
+            /// The identifier of sixteen stored bytes.
+            #[must_use]
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0.as_simple())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let error = IdError {
+                    what: $what,
+                    shape: concat!("'", $prefix, "' and 32 hexadecimal digits"),
+                };
+                let digits = text
+                    .strip_prefix($prefix)
+                    .filter(|digits| digits.len() == 32)
+                    .ok_or(error.clone())?;
+                Uuid::try_parse(digits).map(Self).map_err(|_| error)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+            fn try_from(text: String) -> Result<Self, IdError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.to_string()
+            }
+        }
+    )+};
 }
 
-impl fmt::Display for MessageId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "msg_{}", self.0.as_simple())
-    }
-}
-
-impl fmt::Debug for MessageId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for MessageId {
-    type Err = IdError;
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        let error = IdError {
-            what: "message",
-            shape: "'msg_' and 32 hexadecimal digits",
-        };
-        let digits = text
-            .strip_prefix("msg_")
-            .filter(|digits| digits.len() == 32)
-            .ok_or(error.clone())?;
-        Uuid::try_parse(digits).map(Self).map_err(|_| error)
-    }
-}
-
-impl TryFrom<String> for MessageId {
-    type Error = IdError;
-    fn try_from(text: String) -> Result<Self, IdError> {
-        text.parse()
-    }
-}
-
-impl From<MessageId> for String {
-    fn from(id: MessageId) -> String {
-        id.to_string()
-    }
+identifiers! {
+    /// A message's identifier: `msg_` and a version 7 UUID in 32 hexadecimal digits.
+    MessageId = "message", "msg_";
+    /// A template's identifier: `tpl_` and a version 7 UUID in 32 hexadecimal digits.
+    TemplateId = "template", "tpl_";
 }
 
 /// SHA-256 of a connector's component, in text 64 hexadecimal digits.

@@ -4,7 +4,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | words | [`time`] [`id`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`about`] [`tenant`] [`source`] [`limits`] [`email_service`] |
+//! | words | [`time`] [`id`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`about`] [`tenant`] [`template`] [`source`] [`limits`] [`email_service`] |
 //! | outside | [`store`] [`egress`] |
 //! | guests | [`connector`] |
 //! | delivery | [`replay`] [`delivery`] |
@@ -20,6 +20,7 @@ pub mod outcome;
 pub mod secret;
 pub mod settings;
 pub mod source;
+pub mod template;
 pub mod tenant;
 pub mod time;
 

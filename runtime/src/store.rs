@@ -22,6 +22,7 @@ mod open;
 mod pools;
 mod row;
 mod settle;
+mod templates;
 mod tenants;
 mod writer;
 
@@ -33,6 +34,7 @@ pub use claim::{Claim, Interrupted, Lease};
 pub use error::StoreError;
 pub use history::{MessageFilter, Page, StoredMessage};
 pub use settle::Cancelled;
+pub use templates::{TEMPLATES_BYTES_MAX, TEMPLATES_MAX};
 
 use writer::Writer;
 

@@ -1,16 +1,25 @@
 //! The documents say what the program does: its commands, its configuration and its routes.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use clap::Parser;
+use sendbox::about::ConnectorInfo;
 use sendbox::cli::Cli;
 use sendbox::config::Config;
+use sendbox::connector::EngineConfig;
 use serde_json::Value;
 
-fn document(path: &str) -> String {
+use crate::sandbox::runtime;
+
+fn path(document: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    fs::read_to_string(root.join(path)).unwrap()
+    root.join(document)
+}
+
+fn document(name: &str) -> String {
+    fs::read_to_string(path(name)).unwrap()
 }
 
 /// The words of a command as a shell without variables would part them.
@@ -84,16 +93,100 @@ fn every_route_stands_in_the_api_reference() {
     let reference = document("docs/api.md");
     let sources = [
         document("runtime/src/api.rs"),
+        document("runtime/src/api/templates.rs"),
         document("runtime/src/front_doors.rs"),
     ]
     .concat();
-    let routes: Vec<_> = sources
-        .split(".route(")
-        .skip(1)
-        .filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
-        .collect();
+    let literals = |call: &str| -> Vec<String> {
+        let calls = sources.split(call).skip(1);
+        let paths = calls.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
+        paths
+            .map(|path| path.trim_end_matches('/').to_owned())
+            .collect()
+    };
+    let routes = literals(".route(");
     assert!(routes.len() > 20, "{routes:?}");
     for route in routes {
         assert!(reference.contains(&format!("{route}`")), "{route}");
     }
+    for nest in literals(".nest(") {
+        assert!(reference.contains(&format!("{nest}/")), "{nest}");
+    }
+}
+
+/// The secrets of a settings schema, as JSON pointers.
+fn secrets(schema: &Value, pointer: &str, out: &mut Vec<String>) {
+    if schema["writeOnly"] == true {
+        out.push(pointer.to_owned());
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        secrets(property, &format!("{pointer}/{name}"), out);
+    }
+}
+
+/// The link to the provider in a readme's first sentence.
+fn link(readme: &str) -> Option<&str> {
+    let (_, text) = readme.split_once("\n\n")?;
+    let sentence = text.split(". ").next()?;
+    let from = sentence.find("](https://").and(sentence.find('['))?;
+    let to = sentence[from..].find(')')?;
+    Some(&sentence[from..=from + to])
+}
+
+fn row(info: &ConnectorInfo) -> String {
+    let code = |texts: &[String]| {
+        let texts = texts.iter().map(|text| format!("`{text}`"));
+        texts.collect::<Vec<_>>().join(" ")
+    };
+    let mut pointers = Vec::new();
+    secrets(&info.settings_schema, "", &mut pointers);
+    let placed = pointers.iter().map(|pointer| {
+        let mut grants = info.secret_grants.iter();
+        let grant = grants.find(|grant| grant.setting == *pointer);
+        let places = grant.map_or([false; 3], |grant| [grant.query, grant.body, grant.signing]);
+        let words = ["query", "body", "signature"].into_iter().zip(places);
+        let words = words.filter_map(|(word, granted)| granted.then_some(word));
+        let words = words.collect::<Vec<_>>().join(", ");
+        let words = Some(words).filter(|words| !words.is_empty());
+        format!(
+            "`{pointer}`{}",
+            words.map_or(String::new(), |words| format!(" ({words})"))
+        )
+    });
+    format!(
+        "| [{}](../connectors/{id}/README.md) | `{id}` | {} | {} | {} | {} | {} |\n",
+        info.titles[0].1,
+        info.channel.as_str(),
+        link(&info.readme).unwrap_or("–"),
+        info.descriptions[0].1,
+        code(&info.hosts),
+        placed.collect::<Vec<_>>().join(" "),
+        id = info.id.as_str(),
+    )
+}
+
+/// With `UPDATE=1` in the environment the page is written.
+#[tokio::test]
+async fn the_page_of_providers_is_what_the_connectors_say_of_themselves() {
+    let runtime = runtime(EngineConfig::default());
+    let mut page = "# Providers\n\n\
+        The connectors in the box, as each describes itself; `UPDATE=1 cargo test -p sendbox --test it \
+        page_of_providers` writes this page. The title leads to how to set it up. A host in braces comes \
+        from that setting. Every secret may stand in a header; other places are in parentheses.\n\n\
+        | connector | id | channel | provider | what it does | hosts | secrets |\n\
+        |---|---|---|---|---|---|---|\n"
+        .to_owned();
+    for (_, bytes) in connector_bundle::BUNDLED {
+        let inspection = runtime.inspect(Bytes::from_static(bytes)).await.unwrap();
+        page.push_str(&row(&inspection.info));
+    }
+    let file = "docs/providers.md";
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(path(file), &page).unwrap();
+    }
+    assert_eq!(
+        document(file),
+        page,
+        "{file} is stale: run the test with UPDATE=1"
+    );
 }

@@ -33,5 +33,6 @@ mod mail_servers;
 mod replays;
 mod sandbox;
 mod signing;
+mod templates;
 mod tidy;
 mod uploads;

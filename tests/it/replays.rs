@@ -1,13 +1,13 @@
 //! Built connectors against the recorded peer, through everything but the socket.
 //!
-//! The cases are in `SENDBOX_GOLDEN`, else in `../shared/golden` beside the workspace; where that folder is
+//! A peer's cases are in `SENDBOX_GOLDEN`, else in `../shared/golden` beside the workspace; where that folder is
 //! absent the test says so and passes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use sendbox::connector::EngineConfig;
+use sendbox::connector::{ConnectorRuntime, EngineConfig};
 use sendbox::id::Digest;
 use sendbox::replay::{ReplayCase, check, replay};
 
@@ -38,27 +38,51 @@ fn listed(connector: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// The cases of a file that end otherwise than expected, each with what differs; nothing without the file.
+async fn different(
+    runtime: &ConnectorRuntime,
+    component: &'static [u8],
+    cases: &Path,
+) -> Option<BTreeMap<String, Vec<String>>> {
+    let cases = std::fs::read_to_string(cases).ok()?;
+    let bytes = Bytes::from_static(component);
+    let connector = runtime.load(Digest::of(&bytes), bytes).await.unwrap();
+    let mut different = BTreeMap::new();
+    for line in cases.lines() {
+        let case: ReplayCase = serde_json::from_str(line).unwrap();
+        let differences = check(&case, &replay(runtime, &connector, &case).await);
+        if !differences.is_empty() {
+            different.insert(case.id, differences);
+        }
+    }
+    Some(different)
+}
+
 #[tokio::test]
 async fn a_built_connector_differs_from_its_recorded_peer_only_where_it_says_so() {
     let Some(golden) = golden() else { return };
     let runtime = runtime(EngineConfig::default());
     for (name, bytes) in connector_bundle::BUNDLED {
-        let Ok(cases) = std::fs::read_to_string(golden.join(format!("{name}.jsonl"))) else {
-            continue;
-        };
-        let bytes = Bytes::from_static(bytes);
-        let connector = runtime.load(Digest::of(&bytes), bytes).await.unwrap();
-        let mut different = BTreeMap::new();
-        for line in cases.lines() {
-            let case: ReplayCase = serde_json::from_str(line).unwrap();
-            let differences = check(&case, &replay(&runtime, &connector, &case).await);
-            if !differences.is_empty() {
-                different.insert(case.id, differences);
-            }
+        let cases = golden.join(format!("{name}.jsonl"));
+        if let Some(different) = different(&runtime, bytes, &cases).await {
+            let ids: BTreeSet<_> = different.keys().cloned().collect();
+            assert_eq!(ids, listed(name), "{different:#?}");
         }
-        let ids: BTreeSet<_> = different.keys().cloned().collect();
-        assert_eq!(ids, listed(name), "{different:#?}");
     }
+}
+
+#[tokio::test]
+async fn a_built_connector_without_a_peer_does_what_its_own_cases_say() {
+    let runtime = runtime(EngineConfig::default());
+    let mut replayed = Vec::new();
+    for (name, bytes) in connector_bundle::BUNDLED {
+        let cases = workspace().join(format!("connectors/{name}/tests/cases.jsonl"));
+        if let Some(different) = different(&runtime, bytes, &cases).await {
+            assert!(different.is_empty(), "{different:#?}");
+            replayed.push(*name);
+        }
+    }
+    assert_eq!(replayed, ["builtin-email", "resend", "whatsapp"]);
 }
 
 #[tokio::test]

@@ -210,3 +210,102 @@ async fn an_artifact_that_was_tampered_with_is_compiled_again() {
         );
     }
 }
+
+/// An engine that has this repository's own program compile.
+fn compiling(folder: &tempfile::TempDir) -> EngineConfig {
+    EngineConfig {
+        artifacts: Some(folder.path().join("artifacts")),
+        compiler: Some(env!("CARGO_BIN_EXE_sendbox").into()),
+        ..EngineConfig::default()
+    }
+}
+
+/// A function with many branches over many locals: small, within every count, and costly to compile.
+fn bomb(branches: usize) -> Vec<u8> {
+    let locals = "i32 ".repeat(2_000);
+    let branch: String = (0..branches)
+        .map(|n| {
+            let (a, b) = (n * 7 % 2_000, n * 13 % 2_000);
+            format!("(if (local.get {a}) (then (local.set {b} (i32.add (local.get {a}) (local.get {b})))))")
+        })
+        .collect();
+    let costly = format!("(func (export \"costly\") (param i32) (local {locals}) {branch})");
+    component(&guests::TABLE_GROWTH.replacen("(func ", &format!("{costly} (func "), 1))
+}
+
+#[tokio::test]
+async fn another_process_compiles_what_this_one_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = runtime(compiling(&folder));
+    let bytes = Bytes::from_static(guests::ACTS);
+    let inspection = runtime.inspect(bytes).await.unwrap();
+    assert_eq!(inspection.info.id.as_str(), "acts");
+    let broken = r#"(component (instance $i) (export "sendbox:connector/send-message@0.1.0" (instance $i)))"#;
+    assert_eq!(
+        refusal_of_text(&runtime, broken).await.code(),
+        "upload.compile"
+    );
+}
+
+#[tokio::test]
+async fn a_compilation_ends_at_its_limits_and_the_next_one_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let starved = |config: EngineConfig| async {
+        let runtime = runtime(config);
+        let refused = refusal(&runtime, bomb(7_000)).await;
+        assert_eq!(refused.code(), "upload.compile-limit", "{refused}");
+        runtime.inspect(Bytes::from_static(guests::ACTS)).await
+    };
+    let little_time = EngineConfig {
+        compile_seconds: 1,
+        ..compiling(&folder)
+    };
+    starved(little_time).await.unwrap();
+    let little_memory = EngineConfig {
+        compile_memory: 256 << 20,
+        ..compiling(&folder)
+    };
+    starved(little_memory).await.unwrap();
+}
+
+#[test]
+fn the_compiling_process_is_confined_before_it_reads_a_byte() {
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sendbox"))
+        .args(["compile-component", "30", "1073741824"])
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let folder = format!("/proc/{}", child.id());
+    let of_child = |name: &str| format!("{folder}/{name}");
+    let status = || std::fs::read_to_string(of_child("status")).unwrap();
+    // It is confined before it waits for the first byte, which never comes here.
+    while !status().contains("Seccomp:\t2") {
+        assert_eq!(
+            child.try_wait().unwrap(),
+            None,
+            "it ended before it was confined"
+        );
+        std::thread::yield_now();
+    }
+    assert!(status().contains("NoNewPrivs:\t1"), "{}", status());
+    assert_eq!(std::fs::read(of_child("environ")).unwrap(), b"");
+    let limits = std::fs::read_to_string(of_child("limits")).unwrap();
+    for (limit, value) in [
+        ("Max cpu time", "30"),
+        ("Max address space", "1073741824"),
+        ("Max file size", "0"),
+    ] {
+        let line = limits.lines().find(|line| line.starts_with(limit)).unwrap();
+        assert_eq!(
+            line[limit.len()..].split_whitespace().next(),
+            Some(value),
+            "{line}"
+        );
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

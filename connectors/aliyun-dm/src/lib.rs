@@ -60,7 +60,6 @@ impl Connector for AliyunDm {
     const ABOUT: About = About {
         id: "aliyun-dm",
         channel: Channel::Email,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[
             ("en", "Alibaba Cloud Direct Mail"),
             ("de", "Alibaba Cloud Direct Mail"),
@@ -77,7 +76,6 @@ impl Connector for AliyunDm {
             ),
             ("zh-CN", "通过阿里云邮件推送和自定义模板发送邮件。"),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &[
             "dm.aliyuncs.com",
             "dm.ap-southeast-1.aliyuncs.com",
@@ -86,7 +84,7 @@ impl Connector for AliyunDm {
             "dm.us-east-1.aliyuncs.com",
         ],
         secret_grants: &[SecretGrant::signing("/accessKeySecret")],
-        readme: include_str!("../README.md"),
+        ..sendbox_guest::package!()
     };
 
     type Settings = Settings;
@@ -95,10 +93,7 @@ impl Connector for AliyunDm {
         let text = settings.templates.text(message)?;
         let alias = text.send_from.as_ref().or(settings.from_alias.as_ref());
         let (region, url) = settings.region_id.unwrap_or_default().place();
-        let access_key = AccessKey {
-            id: &settings.access_key_id,
-            secret: &settings.access_key_secret,
-        };
+        let access_key = AccessKey::new(&settings.access_key_id, &settings.access_key_secret);
         let mut parameters = vec![
             ("Action", "SingleSendMail"),
             ("Format", "json"),
@@ -114,9 +109,11 @@ impl Connector for AliyunDm {
         parameters.extend(alias.map(|alias| ("FromAlias", alias.as_str())));
         parameters.extend([
             ("Subject", text.subject.as_str()),
+            // Always as HTML, as in the peer.
             ("HtmlBody", &text.body),
             ("RegionId", region),
         ]);
+        parameters.extend(text.text.as_deref().map(|text| ("TextBody", text)));
         rpc(url, &parameters, access_key, message)
     }
 

@@ -22,9 +22,9 @@ pub struct AliyunSmsMas;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {
+    sign_name: String,
     access_key_id: String,
     access_key_secret: String,
-    sign_name: String,
     templates: Vec<CodeTemplate>,
 }
 
@@ -32,7 +32,6 @@ impl Connector for AliyunSmsMas {
     const ABOUT: About = About {
         id: "aliyun-sms-mas",
         channel: Channel::Sms,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[
             ("en", "Alibaba Cloud SMS authentication"),
             ("de", "Alibaba Cloud SMS-Authentifizierung"),
@@ -52,10 +51,9 @@ impl Connector for AliyunSmsMas {
                 "通过阿里云短信认证服务及其赠送的签名和模板，向中国大陆号码发送验证码。",
             ),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &["dypnsapi.aliyuncs.com"],
         secret_grants: &[SecretGrant::signing("/accessKeySecret")],
-        readme: include_str!("../README.md"),
+        ..sendbox_guest::package!()
     };
 
     type Settings = Settings;
@@ -66,23 +64,19 @@ impl Connector for AliyunSmsMas {
             let words = "the number is not one of mainland China, with its country code 86";
             Failure::new(FailureKind::Rejected, words).with_code("number")
         })?;
-        let access_key = AccessKey {
-            id: &settings.access_key_id,
-            secret: &settings.access_key_secret,
-        };
+        let access_key = AccessKey::new(&settings.access_key_id, &settings.access_key_secret);
         let variables = message
             .payload
             .without("locale")
             .with("min", VALIDITY)
             .to_json();
-        let parameters = [
-            ("CountryCode", "86"),
-            ("PhoneNumber", &number),
-            ("SignName", &settings.sign_name),
-            ("TemplateCode", &template.template_code),
-            ("TemplateParam", &variables),
-        ];
-        aliyun::text_message(URL, "SendSmsVerifyCode", &parameters, access_key, message)
+        let text = aliyun::Text {
+            recipient: &[("CountryCode", "86"), ("PhoneNumber", &number)],
+            sign_name: &settings.sign_name,
+            template: &template.template_code,
+            variables: &variables,
+        };
+        text.request(URL, "SendSmsVerifyCode", access_key, message)
     }
 
     fn receipt(response: &Response) -> Result<Receipt, Failure> {

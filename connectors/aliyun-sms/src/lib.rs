@@ -53,7 +53,6 @@ impl Connector for AliyunSms {
     const ABOUT: About = About {
         id: "aliyun-sms",
         channel: Channel::Sms,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[
             ("en", "Alibaba Cloud SMS"),
             ("de", "Alibaba Cloud SMS"),
@@ -70,10 +69,9 @@ impl Connector for AliyunSms {
             ),
             ("zh-CN", "通过阿里云短信服务和其中的模板发送短信。"),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &["dysmsapi.aliyuncs.com"],
         secret_grants: &[SecretGrant::signing("/accessKeySecret")],
-        readme: include_str!("../README.md"),
+        ..sendbox_guest::package!()
     };
 
     type Settings = Settings;
@@ -86,18 +84,14 @@ impl Connector for AliyunSms {
             TemplateCode::Two { china, .. } if is_chinese(&message.recipient, strict) => china,
             TemplateCode::Two { overseas, .. } => overseas,
         };
-        let access_key = AccessKey {
-            id: &settings.access_key_id,
-            secret: &settings.access_key_secret,
+        let text = aliyun::Text {
+            recipient: &[("PhoneNumbers", &message.recipient)],
+            sign_name: &settings.sign_name,
+            template: code,
+            variables: &message.payload.without("locale").to_json(),
         };
-        let variables = message.payload.without("locale").to_json();
-        let parameters = [
-            ("PhoneNumbers", message.recipient.as_str()),
-            ("SignName", &settings.sign_name),
-            ("TemplateCode", code),
-            ("TemplateParam", &variables),
-        ];
-        aliyun::text_message(URL, "SendSms", &parameters, access_key, message)
+        let access_key = AccessKey::new(&settings.access_key_id, &settings.access_key_secret);
+        text.request(URL, "SendSms", access_key, message)
     }
 
     fn receipt(response: &Response) -> Result<Receipt, Failure> {

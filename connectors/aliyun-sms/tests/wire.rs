@@ -6,12 +6,11 @@ use sendbox_guest::testing::{self, Deviation, message, response};
 use serde_json::{Value, json};
 
 fn settings() -> Value {
-    let usage_types = ["Register", "SignIn", "ForgotPassword", "Generic"];
     json!({
         "accessKeyId": "id",
         "accessKeySecret": "secret",
         "signName": "阿里云",
-        "templates": usage_types.map(|u| json!({"usageType": u, "templateCode": "SMS_1"})),
+        "templates": testing::templates(&json!({"templateCode": "SMS_1"})),
     })
 }
 

@@ -49,7 +49,6 @@ impl Connector for AwsSes {
     const ABOUT: About = About {
         id: "aws-ses",
         channel: Channel::Email,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[
             ("en", "Amazon SES"),
             ("de", "Amazon SES"),
@@ -60,7 +59,6 @@ impl Connector for AwsSes {
             ("de", "E-Mails über Amazon SES, mit eigenen Vorlagen."),
             ("zh-CN", "通过亚马逊 SES 和自定义模板发送邮件。"),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &[
             "email.{settings:/region}.amazonaws.com",
             "email.{settings:/region}.amazonaws.com.cn",
@@ -71,7 +69,7 @@ impl Connector for AwsSes {
             "email.{settings:/region}.csp.hci.ic.gov",
         ],
         secret_grants: &[SecretGrant::signing("/accessKeySecret")],
-        readme: include_str!("../README.md"),
+        ..sendbox_guest::package!()
     };
 
     type Settings = Settings;
@@ -81,31 +79,25 @@ impl Connector for AwsSes {
         let host = host(&settings.region)?;
         let request =
             Request::post(format!("https://{host}/v2/email/outbound-emails")).json(&Mail {
-                content: Content {
-                    simple: Simple {
-                        subject: Text::new(text.subject, Some("utf8")),
-                        body: Body {
-                            html: Text::new(text.body, None),
-                        },
+                content: Content::Simple {
+                    subject: Text::new(text.subject, Some("utf8")),
+                    body: Body {
+                        // Always as HTML, as in the peer.
+                        html: Text::new(text.body, None),
+                        text: text.text.map(|text| Text::new(text, None)),
                     },
                 },
-                from_email_address: settings.email_address.as_deref(),
-                from_email_address_identity_arn: settings.email_address_identity_arn.as_deref(),
+                from_email_address: &settings.email_address,
+                from_email_address_identity_arn: &settings.email_address_identity_arn,
                 destination: Destination {
                     to_addresses: [&message.recipient],
                 },
-                feedback_forwarding_email_address: settings
-                    .feedback_forwarding_email_address
-                    .as_deref(),
-                feedback_forwarding_email_address_identity_arn: settings
-                    .feedback_forwarding_email_address_identity_arn
-                    .as_deref(),
-                configuration_set_name: settings.configuration_set_name.as_deref(),
+                feedback_forwarding_email_address: &settings.feedback_forwarding_email_address,
+                feedback_forwarding_email_address_identity_arn: &settings
+                    .feedback_forwarding_email_address_identity_arn,
+                configuration_set_name: &settings.configuration_set_name,
             })?;
-        let access_key = AccessKey {
-            id: &settings.access_key_id,
-            secret: &settings.access_key_secret,
-        };
+        let access_key = AccessKey::new(&settings.access_key_id, &settings.access_key_secret);
         let scope = Scope {
             region: &settings.region,
             service: "ses",
@@ -188,35 +180,30 @@ fn kind_of(name: &str) -> Option<FailureKind> {
 struct Mail<'a> {
     content: Content,
     #[serde(skip_serializing_if = "Option::is_none")]
-    from_email_address: Option<&'a str>,
+    from_email_address: &'a Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    from_email_address_identity_arn: Option<&'a str>,
+    from_email_address_identity_arn: &'a Option<String>,
     destination: Destination<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    feedback_forwarding_email_address: Option<&'a str>,
+    feedback_forwarding_email_address: &'a Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    feedback_forwarding_email_address_identity_arn: Option<&'a str>,
+    feedback_forwarding_email_address_identity_arn: &'a Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    configuration_set_name: Option<&'a str>,
+    configuration_set_name: &'a Option<String>,
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Content {
-    simple: Simple,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Simple {
-    subject: Text,
-    body: Body,
+#[serde(rename_all_fields = "PascalCase")]
+enum Content {
+    Simple { subject: Text, body: Body },
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Body {
     html: Text,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<Text>,
 }
 
 #[derive(Serialize)]

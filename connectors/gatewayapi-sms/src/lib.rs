@@ -26,7 +26,6 @@ impl Connector for GatewayApi {
     const ABOUT: About = About {
         id: "gatewayapi-sms",
         channel: Channel::Sms,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[
             ("en", "GatewayAPI SMS"),
             ("de", "GatewayAPI-SMS"),
@@ -46,10 +45,8 @@ impl Connector for GatewayApi {
                 "通过 GatewayAPI 发送短信，可使用其全球或欧洲平台。",
             ),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &["{settings:/endpoint}"],
-        secret_grants: &[],
-        readme: include_str!("../README.md"),
+        ..sendbox_guest::package!()
     };
 
     type Settings = Settings;

@@ -12,7 +12,6 @@ impl Connector for HttpEmail {
     const ABOUT: About = About {
         id: "http-email",
         channel: Channel::Email,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[
             ("en", "HTTP e-mail"),
             ("de", "HTTP-E-Mail"),
@@ -32,10 +31,8 @@ impl Connector for HttpEmail {
                 "将每封待发送的邮件以 JSON 形式发送到您自己的端点。",
             ),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &["{settings:/endpoint}"],
-        secret_grants: &[],
-        readme: include_str!("../README.md"),
+        ..sendbox_guest::package!()
     };
 
     type Settings = webhook::Settings;

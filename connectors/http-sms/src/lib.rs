@@ -18,7 +18,6 @@ impl Connector for HttpSms {
     const ABOUT: About = About {
         id: "http-sms",
         channel: Channel::Sms,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[
             ("en", "HTTP SMS"),
             ("de", "HTTP-SMS"),
@@ -38,10 +37,8 @@ impl Connector for HttpSms {
                 "将每条待发送的短信以 JSON 形式发送到您自己的端点。",
             ),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &["{settings:/endpoint}"],
-        secret_grants: &[],
-        readme: include_str!("../README.md"),
+        ..sendbox_guest::package!()
     };
 
     type Settings = Settings;

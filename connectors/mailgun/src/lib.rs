@@ -8,10 +8,10 @@ mod delivery;
 
 use std::collections::BTreeMap;
 
-use sendbox_guest::http::setting_segment;
+use sendbox_guest::http::{Fields, setting_segment};
 use sendbox_guest::{
     About, Channel, Connector, ContentType, Failure, FailureKind, Message, Receipt, Request,
-    Response, one_line, usage,
+    Response, endpoint, one_line, usage,
 };
 use serde::Deserialize;
 
@@ -40,7 +40,6 @@ impl Connector for Mailgun {
     const ABOUT: About = About {
         id: "mailgun",
         channel: Channel::Email,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[("en", "Mailgun"), ("de", "Mailgun"), ("zh-CN", "Mailgun")],
         descriptions: &[
             (
@@ -56,10 +55,8 @@ impl Connector for Mailgun {
                 "通过 Mailgun(美国或欧盟区域)发送邮件,使用自定义内容或其平台上的模板。",
             ),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &["*.mailgun.net"],
-        secret_grants: &[],
-        readme: include_str!("../README.md"),
+        ..sendbox_guest::package!()
     };
 
     type Settings = Settings;
@@ -73,9 +70,14 @@ impl Connector for Mailgun {
             fields.put("subject", content.subject);
             fields.put("h:Reply-To", filled(content.reply_to));
             let plain = content.content_type == ContentType::Plain;
-            fields.put("html", content.body.clone());
-            // Beside the same text as HTML, as in the peer.
-            fields.put("text", plain.then_some(content.body));
+            // A plain body stands beside itself as HTML, as in the peer.
+            let text = if plain {
+                Some(content.body.clone())
+            } else {
+                content.text
+            };
+            fields.put("html", content.body);
+            fields.put("text", text);
         } else {
             let delivery = settings.delivery(&message.usage_type)?;
             let subject = delivery.subject.as_deref();
@@ -118,7 +120,7 @@ impl Connector for Mailgun {
         // A limit's end stands in the words alone.
         let again = words.split_once("ry again after ").unwrap_or_default().1;
         failure
-            .with_kind(kind(response.status, &words.to_lowercase()))
+            .with_kind(kind(response.status, &words.to_ascii_lowercase()))
             .with_delay(again.trim_end_matches('.'), response)
             .with_message(words)
     }
@@ -141,7 +143,7 @@ impl Settings {
     fn url(&self) -> Result<String, Failure> {
         let endpoint = self.endpoint.to_ascii_lowercase();
         // All of it counts: a text that only ends like Mailgun's could name another host.
-        if !is_mailguns(&endpoint) {
+        if !endpoint::is_below(&endpoint, "mailgun.net") {
             return Err(Failure::invalid_settings(
                 "endpoint",
                 "must be https:// and a name below mailgun.net",
@@ -149,37 +151,6 @@ impl Settings {
         }
         let domain = setting_segment("domain", &self.domain)?;
         Ok(format!("{endpoint}/v3/{domain}/messages"))
-    }
-}
-
-/// Whether the URL is a scheme and a host below `mailgun.net`, and nothing more.
-fn is_mailguns(url: &str) -> bool {
-    let host = url
-        .strip_prefix("https://")
-        .or_else(|| url.strip_prefix("http://"));
-    let labels = host.and_then(|host| host.strip_suffix(".mailgun.net"));
-    let plain = |label: &str| {
-        !label.is_empty()
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
-    labels.is_some_and(|labels| labels.split('.').all(plain))
-}
-
-/// Form fields in the order in which the peer sends them.
-#[derive(Default)]
-struct Fields(Vec<(&'static str, String)>);
-
-impl Fields {
-    /// Adds a field where there is one: an empty one is sent.
-    fn put(&mut self, name: &'static str, value: impl Into<Option<String>>) {
-        self.0.extend(value.into().map(|value| (name, value)));
-    }
-
-    fn pairs(&self) -> Vec<(&str, &str)> {
-        let pairs = self.0.iter();
-        pairs.map(|(name, value)| (*name, value.as_str())).collect()
     }
 }
 

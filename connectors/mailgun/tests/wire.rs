@@ -5,13 +5,6 @@ use sendbox_guest::testing::{self, Deviation, message, response};
 use sendbox_guest::{Failure, FailureKind};
 use serde_json::{Value, json};
 
-/// Inherited names count as missing.
-macro_rules! inherited {
-    () => {
-        "{{constructor}}|{{toString}}|{{__proto__}}|{{hasOwnProperty.name}}|{{valueOf.x}}"
-    };
-}
-
 fn settings() -> Value {
     json!({
         "domain": "mg.example.com",
@@ -28,9 +21,8 @@ fn with(field: &str, value: &str) -> Value {
 }
 
 fn failure(status: u16, words: &str) -> Failure {
-    let message = message("alice@example.net", "SignIn", &json!({}));
     let answer = response(status, &[], &json!({"message": words}).to_string());
-    testing::send::<Mailgun>(&settings(), &message, answer).unwrap_err()
+    testing::answered::<Mailgun>(&settings(), answer).unwrap_err()
 }
 
 #[test]
@@ -42,29 +34,18 @@ fn it_says_of_itself_what_the_contract_asks_for() {
 fn it_does_what_the_peer_does() {
     testing::replay::<Mailgun>(&[
         (
-            "to-crlf_injection",
-            Deviation::Refused(FailureKind::Rejected),
-        ),
-        (
             "i18n-sendfrom-crlf",
             Deviation::Body("/pairs/0/1", "Evil Bcc: x@example.org <team@acme.example>"),
         ),
-        (
-            "render-quirk_prototype_keys",
-            Deviation::Body("/pairs/2/1", concat!("S: ", inherited!())),
-        ),
-        (
-            "render-quirk_prototype_keys",
-            Deviation::Body("/pairs/3/1", inherited!()),
-        ),
+        testing::inherited_subject("/pairs/2/1"),
+        testing::inherited("/pairs/3/1"),
     ]);
 }
 
 #[test]
 fn the_receipt_carries_the_message_id() {
-    let message = message("alice@example.net", "SignIn", &json!({}));
     let accepted = r#"{"id":"<1@mg.example.com>","message":"Queued. Thank you."}"#;
-    let sent = testing::send::<Mailgun>(&settings(), &message, response(200, &[], accepted));
+    let sent = testing::answered::<Mailgun>(&settings(), response(200, &[], accepted));
     let receipt = sent.unwrap();
     let id = receipt.provider_message_id.as_deref();
     assert_eq!(id, Some("<1@mg.example.com>"));
@@ -149,35 +130,21 @@ fn a_name_with_a_line_break_cannot_leave_the_subject() {
 #[test]
 fn the_words_of_a_refusal_decide_where_the_status_does_not() {
     use FailureKind::*;
+    let to = "to parameter is not a valid address. please check documentation";
+    let from = to.replacen("to", "from", 1);
+    let domain = "Domain mg.example.com is not allowed to send: ";
+    let unverified = format!("{domain}The domain is unverified and requires DNS configuration.");
+    let limited = format!("{domain}recipient limit exceeded. Try again after …");
+    let sandbox = "Sandbox subdomains are for test purposes only.";
     for (status, words, kind) in [
-        (
-            400,
-            "to parameter is not a valid address. please check documentation",
-            Rejected,
-        ),
-        (
-            400,
-            "from parameter is not a valid address. please check documentation",
-            InvalidSettings,
-        ),
+        (400, to, Rejected),
+        (400, &from, InvalidSettings),
         (400, "template 'sign-in' not found", TemplateNotFound),
         (401, "Invalid private key", Unauthorized),
         (402, "The account has reached its limit", Throttled),
-        (
-            403,
-            "Domain mg.example.com is not allowed to send: The domain is unverified and requires DNS configuration.",
-            InvalidSettings,
-        ),
-        (
-            403,
-            "Domain mg.example.com is not allowed to send: recipient limit exceeded. Try again after Sat, 21 Nov 2026 10:00:00 GMT",
-            Throttled,
-        ),
-        (
-            403,
-            "Sandbox subdomains are for test purposes only.",
-            InvalidSettings,
-        ),
+        (403, &unverified, InvalidSettings),
+        (403, &limited, Throttled),
+        (403, sandbox, InvalidSettings),
         (403, "Forbidden", Unauthorized),
         (404, "Domain not found: mg.example.com", InvalidSettings),
         (429, "Too many requests", Throttled),
@@ -193,9 +160,8 @@ fn the_words_of_a_refusal_decide_where_the_status_does_not() {
 
 #[test]
 fn a_throttled_answer_keeps_its_delay() {
-    let message = message("alice@example.net", "SignIn", &json!({}));
     let answer = response(429, &[("retry-after", "60")], "slow down");
-    let failure = testing::send::<Mailgun>(&settings(), &message, answer).unwrap_err();
+    let failure = testing::answered::<Mailgun>(&settings(), answer).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Throttled);
     assert_eq!(failure.retry_after, Some(60_000));
 
@@ -203,7 +169,15 @@ fn a_throttled_answer_keeps_its_delay() {
         Try again after Sun, 06 Nov 1994 09:49:37 GMT";
     let headers = [("date", "Sun, 06 Nov 1994 08:49:37 GMT")];
     let answer = response(403, &headers, &json!({"message": words}).to_string());
-    let failure = testing::send::<Mailgun>(&settings(), &message, answer).unwrap_err();
+    let failure = testing::answered::<Mailgun>(&settings(), answer).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Throttled);
     assert_eq!(failure.retry_after, Some(3_600_000));
+}
+
+#[test]
+fn a_text_of_the_tenants_own_goes_in_both_forms() {
+    let request = testing::request::<Mailgun>(&settings(), &testing::mail_in_both_forms());
+    let form = String::from_utf8(request.unwrap().body).unwrap();
+    assert!(form.contains("html=%3Cp%3E123456%3C%2Fp%3E"), "{form}");
+    assert!(form.contains("text=123456%21"), "{form}");
 }

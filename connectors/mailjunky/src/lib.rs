@@ -2,14 +2,9 @@
 //!
 //! Protocol: <https://mailjunky.ai/docs>, read 2026-11-21.
 
-mod block;
-mod entities;
-mod html;
-mod text;
-
 use sendbox_guest::{
-    About, Channel, Connector, ContentType, Failure, FailureKind, MailTemplate, Message, Receipt,
-    Request, Response, Templates, usage,
+    About, Channel, Connector, Failure, FailureKind, MailTemplate, Message, Receipt, Request,
+    Response, Templates, html, usage,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,10 +18,10 @@ pub struct MailJunky;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {
-    api_key: String,
     from_email: String,
     #[serde(default)]
     from_name: String,
+    api_key: String,
     #[serde(deserialize_with = "usage::known")]
     templates: Templates<MailTemplate>,
 }
@@ -35,7 +30,6 @@ impl Connector for MailJunky {
     const ABOUT: About = About {
         id: "mailjunky",
         channel: Channel::Email,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[
             ("en", "MailJunky"),
             ("de", "MailJunky"),
@@ -46,10 +40,8 @@ impl Connector for MailJunky {
             ("de", "E-Mails über MailJunky, mit eigenen Vorlagen."),
             ("zh-CN", "通过 MailJunky 和自定义模板发送邮件。"),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &["mailjunky.ai"],
-        secret_grants: &[],
-        readme: include_str!("../README.md"),
+        ..sendbox_guest::package!()
     };
 
     type Settings = Settings;
@@ -57,19 +49,14 @@ impl Connector for MailJunky {
     fn request(settings: &Settings, message: &Message) -> Result<Request, Failure> {
         let content = settings.templates.text(message)?;
         let sender = message.sender(&settings.from_email, &settings.from_name);
-        let (html, text) = match content.content_type {
-            ContentType::Html => {
-                let text = text::plain(&content.body);
-                (Some(content.body), text)
-            }
-            ContentType::Plain => (None, content.body),
-        };
+        let (html, text) = content.parts();
+        let of_html = || html::plain(html.unwrap_or_default());
         Request::post(URL).bearer(&settings.api_key).json(&Mail {
             from: sender.to_string(),
             to: &message.recipient,
-            subject: content.subject,
+            subject: &content.subject,
             html,
-            text,
+            text: text.map_or_else(of_html, str::to_owned),
         })
     }
 
@@ -94,7 +81,7 @@ impl Connector for MailJunky {
         let Some(words) = answer.as_ref().and_then(Answer::words) else {
             return failure;
         };
-        let sender = response.status == 403 && words.to_lowercase().contains("domain");
+        let sender = response.status == 403 && words.to_ascii_lowercase().contains("domain");
         let kind = if sender {
             // The key is good: the From address's domain is not verified.
             FailureKind::InvalidSettings
@@ -115,9 +102,9 @@ mod wire;
 struct Mail<'a> {
     from: String,
     to: &'a str,
-    subject: String,
+    subject: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    html: Option<String>,
+    html: Option<&'a str>,
     text: String,
 }
 

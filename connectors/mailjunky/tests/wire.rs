@@ -1,38 +1,23 @@
 //! Replays the recorded peer, and what it does not cover.
 
 use super::MailJunky;
-use super::text::plain;
-use sendbox_guest::testing::{self, Deviation, message, response};
+use sendbox_guest::testing::{self, message, response};
 use sendbox_guest::{Failure, FailureKind};
 use serde_json::{Value, json};
 
-/// Inherited names count as missing.
-macro_rules! inherited {
-    () => {
-        "{{constructor}}|{{toString}}|{{__proto__}}|{{hasOwnProperty.name}}|{{valueOf.x}}"
-    };
-}
-
 fn settings() -> Value {
-    let template = |usage_type: &str| {
-        json!({
-            "usageType": usage_type,
-            "subject": "Hello {{name}}",
-            "content": "<p>{{code}}</p>",
-        })
-    };
-    let usage_types = ["Register", "SignIn", "ForgotPassword", "Generic"];
     json!({
         "apiKey": "mj_live_key",
         "fromEmail": "noreply@example.com",
-        "templates": usage_types.map(template),
+        "templates": testing::templates(&json!({"subject": "Hello {{name}}",
+            "content": "<p>{{code}}</p>",
+        })),
     })
 }
 
 fn failure(status: u16, body: &Value) -> Failure {
-    let message = message("alice@example.net", "SignIn", &json!({}));
     let answer = response(status, &[("retry-after", "5")], &body.to_string());
-    testing::send::<MailJunky>(&settings(), &message, answer).unwrap_err()
+    testing::answered::<MailJunky>(&settings(), answer).unwrap_err()
 }
 
 #[test]
@@ -43,22 +28,9 @@ fn it_says_of_itself_what_the_contract_asks_for() {
 #[test]
 fn it_does_what_the_peer_does() {
     testing::replay::<MailJunky>(&[
-        (
-            "to-crlf_injection",
-            Deviation::Refused(FailureKind::Rejected),
-        ),
-        (
-            "render-quirk_prototype_keys",
-            Deviation::Body("/value/subject", concat!("S: ", inherited!())),
-        ),
-        (
-            "render-quirk_prototype_keys",
-            Deviation::Body("/value/html", inherited!()),
-        ),
-        (
-            "render-quirk_prototype_keys",
-            Deviation::Body("/value/text", inherited!()),
-        ),
+        testing::inherited_subject("/value/subject"),
+        testing::inherited("/value/html"),
+        testing::inherited("/value/text"),
     ]);
 }
 
@@ -74,9 +46,8 @@ fn a_template_without_a_type_is_html() {
 
 #[test]
 fn the_receipt_carries_the_message_id() {
-    let message = message("alice@example.net", "SignIn", &json!({}));
     let body = r#"{"id":"email_abc123","message_id":"<1@example.com>","status":"sent"}"#;
-    let sent = testing::send::<MailJunky>(&settings(), &message, response(200, &[], body));
+    let sent = testing::answered::<MailJunky>(&settings(), response(200, &[], body));
     let receipt = sent.unwrap();
     assert_eq!(receipt.provider_message_id.as_deref(), Some("email_abc123"));
     assert_eq!(receipt.detail.as_deref(), Some("sent"));
@@ -114,60 +85,8 @@ fn the_status_decides_but_for_a_sender_that_is_not_verified() {
 }
 
 #[test]
-fn html_becomes_readable_text() {
-    for (html, text) in [
-        (
-            "<h1>Hi</h1><p>Your <b>code</b>: 1</p><a href=\"https://x.y/z\">link</a><ul><li>a</li></ul>",
-            "HI\n\nYour code: 1\n\nlink [https://x.y/z]\n * a",
-        ),
-        ("a<br>b<br/>c</br>d", "a\nb\nc\nd"),
-        ("<p>one<p>two", "one\n\ntwo"),
-        ("<ol start=9><li>a<li>b<br>c</ol>", " 9.  a\n 10. b\n     c"),
-        (
-            "<ul><li>a<ul><li>b</li></ul></li><li>c</li></ul>",
-            " * a\n   * b\n * c",
-        ),
-        (
-            "a<hr>b",
-            "a\n\n----------------------------------------\n\nb",
-        ),
-        (
-            "<a href='https://x.y'>https://x.y</a> <a href=\"mailto:a@b.c\">a@b.c</a> <a href=#top>top</a> <a href=https://x.y></a>",
-            "https://x.y a@b.c top https://x.y",
-        ),
-        ("<div>a</div><div>b</div>", "a\nb"),
-        ("<blockquote><p>a</p><p>b</p></blockquote>", " a\n \n b"),
-        (
-            "&copy;&#128512;&#x41;&euro;&apos;&thetasym; &no; & &#x; &#0;",
-            "©😀A€'ϑ &no; & &#x; \u{fffd}",
-        ),
-        ("1 < 2 &amp;&amp; 3 > 2", "1  2 && 3  2"),
-    ] {
-        assert_eq!(plain(html), text, "{html}");
-    }
-}
-
-#[test]
-fn what_is_not_shown_is_not_in_the_text() {
-    for (html, text) in [
-        ("<title>T</title><body>b</body>after", "b"),
-        ("a<!-- <b>x</b> -->b<!doctype html><?xml?>c", "abc"),
-        (
-            "a<style>p > a {}</style><SCRIPT>if (a</b) x()</script >b",
-            "ab",
-        ),
-        ("a<img src=x alt=y>b", "ab"),
-        ("Hello <b", "Hello"),
-        ("Hello <b title=\"x", "Hello"),
-        ("Hello <script", "Hello script"),
-        ("</ ><>a</b>", "a"),
-    ] {
-        assert_eq!(plain(html), text, "{html}");
-    }
-}
-
-#[test]
-fn markup_without_an_end_ends() {
-    let deep = "<div><a href=x><li>".repeat(5000);
-    assert!(plain(&deep).len() < 100_000);
+fn a_text_of_the_tenants_own_goes_in_both_forms() {
+    let mail = testing::body::<MailJunky>(&settings(), &testing::mail_in_both_forms());
+    assert_eq!(mail["html"], "<p>123456</p>");
+    assert_eq!(mail["text"], "123456!");
 }

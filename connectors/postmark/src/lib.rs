@@ -1,15 +1,17 @@
-//! Postmark: one e-mail from a template that is kept at Postmark.
+//! Postmark: one e-mail from a template that is kept at Postmark, or with a text of its own.
 //!
-//! Protocol: <https://postmarkapp.com/developer/api/templates-api#email-with-template>; codes:
-//! <https://postmarkapp.com/developer/api/overview#error-codes>; both read 2026-11-21.
+//! Protocol: <https://postmarkapp.com/developer/api/templates-api#email-with-template>,
+//! <https://postmarkapp.com/developer/api/email-api#send-a-single-email>; codes:
+//! <https://postmarkapp.com/developer/api/overview#error-codes>; all read 2026-11-21.
 
 use sendbox_guest::{
-    About, Channel, Connector, Failure, FailureKind, Message, Payload, Receipt, Request, Response,
-    Template, Templates,
+    About, Channel, Connector, Failure, FailureKind, Mailbox, Message, Payload, Receipt, Request,
+    Response, Template, Templates,
 };
 use serde::{Deserialize, Serialize};
 
-const URL: &str = "https://api.postmarkapp.com/email/withTemplate";
+const TEMPLATE_URL: &str = "https://api.postmarkapp.com/email/withTemplate";
+const TEXT_URL: &str = "https://api.postmarkapp.com/email";
 
 /// The connector.
 pub struct Postmark;
@@ -40,7 +42,6 @@ impl Connector for Postmark {
     const ABOUT: About = About {
         id: "postmark",
         channel: Channel::Email,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[
             ("en", "Postmark"),
             ("de", "Postmark"),
@@ -57,25 +58,37 @@ impl Connector for Postmark {
             ),
             ("zh-CN", "通过 Postmark 及其模板发送事务性邮件。"),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &["api.postmarkapp.com"],
-        secret_grants: &[],
-        readme: include_str!("../README.md"),
+        ..sendbox_guest::package!()
     };
 
     type Settings = Settings;
 
     fn request(settings: &Settings, message: &Message) -> Result<Request, Failure> {
-        let template = settings.templates.choose(&message.usage_type)?;
-        Request::post(URL)
-            .header("accept", "application/json")
-            .secret_header("x-postmark-server-token", &settings.server_token)
-            .json(&Mail {
+        let request = |url| {
+            Request::post(url)
+                .header("accept", "application/json")
+                .secret_header("x-postmark-server-token", &settings.server_token)
+        };
+        let Some(content) = message.content() else {
+            let template = settings.templates.choose(&message.usage_type)?;
+            return request(TEMPLATE_URL).json(&TemplateMail {
                 from: &settings.from_email,
                 template_alias: &template.template_alias,
                 to: &message.recipient,
                 template_model: &message.payload,
-            })
+            });
+        };
+        let own = Mailbox::parse(&settings.from_email, "", "");
+        let (html_body, text_body) = content.parts();
+        request(TEXT_URL).json(&TextMail {
+            from: message.sender(&own.address, &own.name).to_string(),
+            reply_to: message.reply_to(),
+            to: &message.recipient,
+            html_body,
+            subject: &content.subject,
+            text_body,
+        })
     }
 
     fn receipt(response: &Response) -> Result<Receipt, Failure> {
@@ -105,11 +118,25 @@ mod wire;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Mail<'a> {
+struct TemplateMail<'a> {
     from: &'a str,
     template_alias: &'a str,
     to: &'a str,
     template_model: &'a Payload,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct TextMail<'a> {
+    from: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to: Option<String>,
+    to: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    html_body: Option<&'a str>,
+    subject: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text_body: Option<&'a str>,
 }
 
 #[derive(Deserialize)]

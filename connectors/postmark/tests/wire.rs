@@ -1,22 +1,20 @@
 //! Replays the recorded peer, and what it does not cover.
 
 use super::Postmark;
-use sendbox_guest::testing::{self, Deviation, message, response};
+use sendbox_guest::testing::{self, response};
 use sendbox_guest::{FailureKind, Response};
 use serde_json::{Value, json};
 
 fn settings() -> Value {
-    let usage_types = ["Register", "SignIn", "ForgotPassword", "Generic"];
     json!({
         "serverToken": "token",
         "fromEmail": "noreply@example.com",
-        "templates": usage_types.map(|u| json!({"usageType": u, "templateAlias": u})),
+        "templates": testing::templates(&json!({"templateAlias": "code"})),
     })
 }
 
 fn failure(response: Response) -> sendbox_guest::Failure {
-    let message = message("alice@example.net", "SignIn", &json!({"code": "123456"}));
-    testing::send::<Postmark>(&settings(), &message, response).unwrap_err()
+    testing::answered::<Postmark>(&settings(), response).unwrap_err()
 }
 
 #[test]
@@ -26,18 +24,14 @@ fn it_says_of_itself_what_the_contract_asks_for() {
 
 #[test]
 fn it_does_what_the_peer_does() {
-    testing::replay::<Postmark>(&[(
-        "to-crlf_injection",
-        Deviation::Refused(FailureKind::Rejected),
-    )]);
+    testing::replay::<Postmark>(&[]);
 }
 
 #[test]
 fn the_receipt_carries_the_message_id() {
     let accepted =
         r#"{"To":"alice@example.net","MessageID":"b7bc2f4a","ErrorCode":0,"Message":"OK"}"#;
-    let message = message("alice@example.net", "SignIn", &json!({}));
-    let sent = testing::send::<Postmark>(&settings(), &message, response(200, &[], accepted));
+    let sent = testing::answered::<Postmark>(&settings(), response(200, &[], accepted));
     let receipt = sent.unwrap();
     assert_eq!(receipt.provider_message_id.as_deref(), Some("b7bc2f4a"));
     assert_eq!(receipt.detail.as_deref(), Some("OK"));
@@ -77,4 +71,26 @@ fn without_a_code_the_status_decides() {
     let failure = failure(response(503, &[("retry-after", "30")], "unavailable"));
     assert_eq!(failure.kind, FailureKind::Unavailable);
     assert_eq!(failure.retry_after, Some(30_000));
+}
+
+#[test]
+fn a_text_of_the_tenants_own_takes_the_templates_place() {
+    let mut message = testing::mail_in_both_forms();
+    let request = testing::request::<Postmark>(&settings(), &message).unwrap();
+    assert_eq!(request.url, "https://api.postmarkapp.com/email");
+    let expected = json!({
+        "From": "noreply@example.com",
+        "To": "alice@example.net",
+        "Subject": "Hello 123456",
+        "HtmlBody": "<p>123456</p>",
+        "TextBody": "123456!",
+    });
+    assert_eq!(testing::body::<Postmark>(&settings(), &message), expected);
+
+    let content = message.content.as_mut().unwrap();
+    content.send_from = Some("Example".into());
+    content.reply_to = Some("help@example.com".into());
+    let mail = testing::body::<Postmark>(&settings(), &message);
+    assert_eq!(mail["From"], "Example <noreply@example.com>");
+    assert_eq!(mail["ReplyTo"], "help@example.com");
 }

@@ -4,8 +4,8 @@
 //! <https://resend.com/docs/api-reference/errors>; both read 2026-11-21.
 
 use sendbox_guest::{
-    About, Channel, Connector, ContentType, Failure, FailureKind, MailTemplate, Message, Receipt,
-    Request, Response, Templates,
+    About, Channel, Connector, Failure, FailureKind, MailTemplate, Message, Receipt, Request,
+    Response, Templates,
 };
 use serde::{Deserialize, Serialize};
 
@@ -31,17 +31,14 @@ impl Connector for Resend {
     const ABOUT: About = About {
         id: "resend",
         channel: Channel::Email,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[("en", "Resend"), ("de", "Resend"), ("zh-CN", "Resend")],
         descriptions: &[
             ("en", "E-mail by Resend, with templates of your own."),
             ("de", "E-Mails über Resend, mit eigenen Vorlagen."),
             ("zh-CN", "通过 Resend 和自定义模板发送邮件。"),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &["api.resend.com"],
-        secret_grants: &[],
-        readme: include_str!("../README.md"),
+        ..sendbox_guest::package!()
     };
 
     type Settings = Settings;
@@ -50,11 +47,8 @@ impl Connector for Resend {
         let text = settings.templates.text(message)?;
         let sender = message.sender(&settings.from_email, &settings.from_name);
         let own_reply_to = Some(&settings.reply_to).filter(|text| !text.is_empty());
-        let (html, plain) = match text.content_type {
-            // Without a plain text Resend makes one of the HTML.
-            ContentType::Html => (Some(text.body), None),
-            ContentType::Plain => (None, Some(text.body)),
-        };
+        // Without a plain text Resend makes one of the HTML.
+        let (html, plain) = text.parts();
         Request::post(URL)
             .bearer(&settings.api_key)
             // The same over all attempts: for a day Resend sends a key's message once.
@@ -62,7 +56,7 @@ impl Connector for Resend {
             .json(&Mail {
                 from: sender.to_string(),
                 to: [&message.recipient],
-                subject: text.subject,
+                subject: &text.subject,
                 html,
                 text: plain,
                 reply_to: message.reply_to().or_else(|| own_reply_to.cloned()),
@@ -103,11 +97,11 @@ mod wire;
 struct Mail<'a> {
     from: String,
     to: [&'a str; 1],
-    subject: String,
+    subject: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    html: Option<String>,
+    html: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
+    text: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reply_to: Option<String>,
 }

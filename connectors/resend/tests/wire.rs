@@ -6,26 +6,19 @@ use sendbox_guest::{Failure, FailureKind};
 use serde_json::{Value, json};
 
 fn settings() -> Value {
-    let template = |usage_type: &str| {
-        json!({
-            "usageType": usage_type,
-            "type": "text/plain",
-            "subject": "Hello {{name}}",
-            "content": "{{code}}",
-        })
-    };
-    let usage_types = ["Register", "SignIn", "ForgotPassword", "Generic"];
     json!({
         "apiKey": "re_key",
         "fromEmail": "noreply@example.com",
-        "templates": usage_types.map(template),
+        "templates": testing::templates(&json!({"type": "text/plain",
+            "subject": "Hello {{name}}",
+            "content": "{{code}}",
+        })),
     })
 }
 
 fn failure(status: u16, name: &str, words: &str) -> Failure {
     let body = json!({"statusCode": status, "name": name, "message": words}).to_string();
-    let message = message("alice@example.net", "SignIn", &json!({}));
-    testing::send::<Resend>(&settings(), &message, response(status, &[], &body)).unwrap_err()
+    testing::answered::<Resend>(&settings(), response(status, &[], &body)).unwrap_err()
 }
 
 #[test]
@@ -40,9 +33,8 @@ fn it_does_what_the_documents_say() {
 
 #[test]
 fn the_receipt_carries_the_message_id() {
-    let message = message("alice@example.net", "SignIn", &json!({}));
     let accepted = response(200, &[], r#"{"id":"49a3999c-0ce1-4ea6-ab68-afcd6dc2e794"}"#);
-    let receipt = testing::send::<Resend>(&settings(), &message, accepted).unwrap();
+    let receipt = testing::answered::<Resend>(&settings(), accepted).unwrap();
     let id = receipt.provider_message_id.as_deref();
     assert_eq!(id, Some("49a3999c-0ce1-4ea6-ab68-afcd6dc2e794"));
 }
@@ -61,39 +53,14 @@ fn every_error_that_matters_has_its_kind() {
     use FailureKind::*;
     for (status, name, words, kind) in [
         (400, "validation_error", "Invalid `to` field.", Rejected),
-        (
-            422,
-            "validation_error",
-            "Invalid `from` field.",
-            InvalidSettings,
-        ),
-        (
-            422,
-            "invalid_from_address",
-            "Invalid from field.",
-            InvalidSettings,
-        ),
-        (
-            422,
-            "missing_required_field",
-            "Missing `subject`.",
-            Rejected,
-        ),
+        (422, "validation_error", "Bad `from`.", InvalidSettings),
+        (422, "invalid_from_address", "From.", InvalidSettings),
+        (422, "missing_required_field", "Subject?", Rejected),
         (401, "missing_api_key", "Missing API key.", Unauthorized),
         (401, "restricted_api_key", "Only to send.", Unauthorized),
         (403, "invalid_api_key", "API key is invalid.", Unauthorized),
-        (
-            403,
-            "validation_error",
-            "The domain is not verified.",
-            InvalidSettings,
-        ),
-        (
-            409,
-            "concurrent_idempotent_requests",
-            "In progress.",
-            Unavailable,
-        ),
+        (403, "validation_error", "Domain.", InvalidSettings),
+        (409, "concurrent_idempotent_requests", "Wait.", Unavailable),
         (409, "invalid_idempotent_request", "Other payload.", Unknown),
         (429, "rate_limit_exceeded", "Too many requests.", Throttled),
         (429, "daily_quota_exceeded", "Daily quota.", Throttled),
@@ -113,4 +80,11 @@ fn every_error_that_matters_has_its_kind() {
 fn a_refusal_does_not_repeat_the_recipient() {
     let failure = failure(422, "validation_error", "Invalid: alice@example.net");
     assert_eq!(failure.message, "Invalid: …");
+}
+
+#[test]
+fn a_text_of_the_tenants_own_goes_in_both_forms() {
+    let mail = testing::body::<Resend>(&settings(), &testing::mail_in_both_forms());
+    assert_eq!(mail["html"], "<p>123456</p>");
+    assert_eq!(mail["text"], "123456!");
 }

@@ -4,8 +4,8 @@
 //! <https://support.sendgrid.com/hc/en-us/articles/18322114821403>; both read 2026-11-21.
 
 use sendbox_guest::{
-    About, Channel, Connector, ContentType, Failure, FailureKind, MailTemplate, Message, Receipt,
-    Request, Response, Templates,
+    About, Channel, Connector, Content, ContentType, Failure, FailureKind, MailTemplate, Message,
+    Receipt, Request, Response, Templates,
 };
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,6 @@ impl Connector for SendGrid {
     const ABOUT: About = About {
         id: "sendgrid-email",
         channel: Channel::Email,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[
             ("en", "SendGrid"),
             ("de", "SendGrid"),
@@ -43,10 +42,8 @@ impl Connector for SendGrid {
             ("de", "E-Mails über Twilio SendGrid, mit eigenen Vorlagen."),
             ("zh-CN", "通过 Twilio SendGrid 和自定义模板发送邮件。"),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &["api.sendgrid.com"],
-        secret_grants: &[],
-        readme: include_str!("../README.md"),
+        ..sendbox_guest::package!()
     };
 
     type Settings = Settings;
@@ -65,10 +62,7 @@ impl Connector for SendGrid {
             }],
             from: Address::new(&settings.from_email, from_name),
             subject: &text.subject,
-            content: [Content {
-                content_type: text.content_type,
-                value: &text.body,
-            }],
+            content: contents(&text),
         })
     }
 
@@ -108,7 +102,7 @@ struct Mail<'a> {
     personalizations: [Personalization<'a>; 1],
     from: Address<'a>,
     subject: &'a str,
-    content: [Content<'a>; 1],
+    content: Vec<Part<'a>>,
 }
 
 #[derive(Serialize)]
@@ -131,10 +125,23 @@ impl<'a> Address<'a> {
 }
 
 #[derive(Serialize)]
-struct Content<'a> {
+struct Part<'a> {
     #[serde(rename = "type")]
     content_type: ContentType,
     value: &'a str,
+}
+
+/// The body in each of its types, the plain text first, as SendGrid demands.
+fn contents(content: &Content) -> Vec<Part<'_>> {
+    let (html, text) = content.parts();
+    let part = |content_type, value| Part {
+        content_type,
+        value,
+    };
+    let text = text.map(|text| part(ContentType::Plain, text));
+    text.into_iter()
+        .chain(html.map(|html| part(ContentType::Html, html)))
+        .collect()
 }
 
 #[derive(Deserialize)]

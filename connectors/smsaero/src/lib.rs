@@ -26,7 +26,6 @@ impl Connector for SmsAero {
     const ABOUT: About = About {
         id: "smsaero",
         channel: Channel::Sms,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[
             ("en", "SMS Aero"),
             ("de", "SMS Aero"),
@@ -37,10 +36,8 @@ impl Connector for SmsAero {
             ("de", "SMS über SMS Aero, für Russland und darüber hinaus."),
             ("zh-CN", "通过 SMS Aero 发送短信，适用于俄罗斯及其他地区。"),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &["gate.smsaero.ru"],
-        secret_grants: &[],
-        readme: include_str!("../README.md"),
+        ..sendbox_guest::package!()
     };
 
     type Settings = Settings;

@@ -32,7 +32,6 @@ impl Connector for SmsBao {
     const ABOUT: About = About {
         id: "smsbao-sms",
         channel: Channel::Sms,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[
             ("en", "SMSBao SMS"),
             ("de", "SMSBao-SMS"),
@@ -43,7 +42,6 @@ impl Connector for SmsBao {
             ("de", "SMS über SMSBao, für das chinesische Festland."),
             ("zh-CN", "通过短信宝向中国大陆发送短信。"),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &["api.smsbao.com"],
         secret_grants: &[SecretGrant {
             setting: "/passwordOrApiKey",
@@ -51,7 +49,7 @@ impl Connector for SmsBao {
             body: false,
             signing: false,
         }],
-        readme: include_str!("../README.md"),
+        ..sendbox_guest::package!()
     };
 
     type Settings = Settings;

@@ -4,34 +4,18 @@
 //! <https://docs.logto.io/integrations/smtp>, read 2026-11-21.
 
 use sendbox_guest::mime::{self, Mail};
-use sendbox_guest::smtp::{SmtpError, Submission, Submitter};
+use sendbox_guest::smtp::{Settings, SmtpError, Submission, Submitter};
 use sendbox_guest::{
-    About, Channel, Content, ContentType, Failure, FailureKind, Mailbox, Message, Request,
-    Response, SecretGrant,
+    About, Channel, Content, Failure, FailureKind, Mailbox, Message, Request, Response, SecretGrant,
 };
-
-mod settings;
-
-use settings::{Settings, Values};
 
 /// The connector.
 pub struct Smtp;
-
-/// A secret that renews access tokens: it stands in the body of a form.
-const fn in_form(setting: &'static str) -> SecretGrant {
-    SecretGrant {
-        setting,
-        query: false,
-        body: true,
-        signing: false,
-    }
-}
 
 impl Submitter for Smtp {
     const ABOUT: About = About {
         id: "smtp",
         channel: Channel::Email,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[("en", "SMTP"), ("de", "SMTP"), ("zh-CN", "SMTP")],
         descriptions: &[
             (
@@ -44,21 +28,24 @@ impl Submitter for Smtp {
             ),
             ("zh-CN", "通过任何接受 SMTP 提交的邮件服务器发送邮件。"),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &[
             "{settings:/host}",
             "{settings:/auth/accessUrl}",
             "accounts.google.com",
+            "oauth2.googleapis.com",
         ],
-        secret_grants: &[in_form("/auth/refreshToken"), in_form("/auth/clientSecret")],
-        readme: include_str!("../README.md"),
+        secret_grants: &[
+            // In the form that renews an access token.
+            SecretGrant::body("/auth/refreshToken"),
+            SecretGrant::body("/auth/clientSecret"),
+            SecretGrant::signing("/auth/privateKey"),
+        ],
+        ..sendbox_guest::package!()
     };
 
     type Settings = Settings;
 
     fn token_request(settings: &Settings, now: u64) -> Result<Option<Request>, Failure> {
-        // What cannot work is said before anything is sent.
-        settings.security()?;
         settings.token_request(now)
     }
 
@@ -74,19 +61,18 @@ impl Submitter for Smtp {
                 "the recipient is not one mail address",
             )
         })?;
-        let text = text(settings, message)?;
+        let text = settings.templates.text(message)?;
         let from = sender(settings, &text)?;
         let reply_to = reply_to(settings, &text)?;
-        let body = Some(text.body.as_str());
-        let is_html = text.content_type == ContentType::Html;
+        let (html, plain) = text.parts();
         let data = Mail {
             from: &from,
             to: &to,
             reply_to: reply_to.as_ref(),
             subject: &text.subject,
-            text: body.filter(|_| !is_html),
-            html: body.filter(|_| is_html),
-            headers: &headers(settings),
+            text: plain,
+            html,
+            headers: &settings.headers()?,
             id: &message.idempotency_key,
             date: now,
         }
@@ -100,26 +86,7 @@ impl Submitter for Smtp {
     }
 
     fn failure(settings: &Settings, error: SmtpError) -> Failure {
-        let begins_in_clear = settings.secure == Some(true) && settings.port != 465;
-        let hint = match &error {
-            SmtpError::Tls(_) | SmtpError::Connect | SmtpError::Timeout if begins_in_clear => {
-                let words = "is true, but a session on this port usually begins in clear and changes to TLS (STARTTLS): set secure to false, or use port 465";
-                return Failure::invalid_settings("secure", words);
-            }
-            SmtpError::Tls(words) if words.contains("STARTTLS") => {
-                "; use port 465 with secure, or a server that offers STARTTLS"
-            }
-            SmtpError::Tls(_) => {
-                "; tls.rejectUnauthorized and tls.ca are not used: the operator can trust another authority"
-            }
-            SmtpError::Denied => {
-                "; without the operator's leave only ports 465 and 587 may be used, not 25, and nothing leaves in clear"
-            }
-            _ => "",
-        };
-        let mut failure = Failure::from(error);
-        failure.message.push_str(hint);
-        failure
+        settings.failure(error)
     }
 }
 
@@ -128,21 +95,6 @@ sendbox_guest::submitter!(Smtp);
 #[cfg(test)]
 #[path = "../tests/wire.rs"]
 mod wire;
-
-fn text(settings: &Settings, message: &Message) -> Result<Content, Failure> {
-    if let Some(content) = message.content() {
-        return Ok(content);
-    }
-    let template = settings.templates.choose(&message.usage_type)?;
-    Ok(Content {
-        subject: message.render_line(&template.subject),
-        body: message.render(&template.content),
-        content_type: template.content_type,
-        text: None,
-        reply_to: None,
-        send_from: None,
-    })
-}
 
 /// The text's own sender, else the settings'.
 fn sender(settings: &Settings, text: &Content) -> Result<Mailbox, Failure> {
@@ -175,16 +127,4 @@ fn reply_to(settings: &Settings, text: &Content) -> Result<Option<Mailbox>, Fail
             Failure::invalid_settings("replyTo", "is neither an address nor `Name <address>`")
         }),
     }
-}
-
-fn headers(settings: &Settings) -> Vec<(String, String)> {
-    let mut headers = Vec::new();
-    for (name, values) in &settings.custom_headers {
-        let values = match values {
-            Values::One(value) => std::slice::from_ref(value),
-            Values::Many(values) => values.as_slice(),
-        };
-        headers.extend(values.iter().map(|value| (name.clone(), value.clone())));
-    }
-    headers
 }

@@ -1,6 +1,11 @@
 //! What the settings mean for a session, and the recorded peer's envelopes.
 
 use super::Smtp;
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use sendbox_guest::smtp::{self, Auth, Reply, Security, SmtpError, Submission, Submitter};
 use sendbox_guest::testing::{self, golden_rows, message, message_of, response};
 use sendbox_guest::{Failure, FailureKind, HttpError, Message, Receipt, Request, Response};
@@ -9,14 +14,12 @@ use serde_json::{Value, json};
 const NOW: u64 = 1_767_323_045;
 
 fn settings(more: &Value) -> Value {
-    let usage_types = ["Register", "SignIn", "ForgotPassword", "Generic"];
     let mut settings = json!({
         "host": "smtp.example.com",
         "port": 587,
         "auth": {"user": "u", "pass": "p"},
         "fromEmail": "Example <noreply@example.com>",
-        "templates": usage_types.map(|u| json!({
-            "usageType": u, "contentType": "text/plain", "subject": "Code", "content": "{{code}}",
+        "templates": testing::templates(&json!({"contentType": "text/plain", "subject": "Code", "content": "{{code}}",
         })),
     });
     for (name, value) in more.as_object().into_iter().flatten() {
@@ -183,7 +186,15 @@ fn credentials_are_those_of_the_settings() {
             "auth.clientId",
         ),
         (
-            json!({"user": "u", "serviceClient": "c", "privateKey": "k"}),
+            json!({"user": "u", "serviceClient": "c"}),
+            "auth.privateKey",
+        ),
+        (
+            json!({"user": "u", "privateKey": "k"}),
+            "auth.serviceClient",
+        ),
+        (
+            json!({"user": "u", "serviceClient": "c", "privateKey": "no PEM"}),
             "auth.privateKey",
         ),
     ] {
@@ -249,11 +260,11 @@ fn a_recipient_that_is_no_address_is_rejected_before_any_session() {
 
 #[test]
 fn a_variable_begins_no_header_and_no_line_is_too_long() {
-    let usage_types = ["Register", "SignIn", "ForgotPassword", "Generic"];
-    let settings = settings(&json!({"templates": usage_types.map(|usage_type| json!({
-        "usageType": usage_type, "contentType": "text/html",
-        "subject": "Code {{code}}", "content": "{{code}}",
-    }))}));
+    let settings = settings(
+        &json!({"templates": testing::templates(&json!({"contentType": "text/html",
+            "subject": "Code {{code}}", "content": "{{code}}",
+        }))}),
+    );
     for code in [
         "1\r\nBcc: v@evil.test".to_owned(),
         "a".repeat(4000),
@@ -282,4 +293,74 @@ fn the_servers_words_are_kept_without_the_recipient() {
     assert_eq!(failure.kind, FailureKind::Rejected);
     assert_eq!(failure.code.as_deref(), Some("5.1.1"));
     assert_eq!(failure.message, "550 5.1.1 <…> unknown");
+}
+
+/// The claims of a token, if this key signed it with RS256: read as RFC 7515 and RFC 7519 say.
+fn claims(token: &str, key: &KeyPair) -> Value {
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public_key())
+        .verify(signed.as_bytes(), &signature)
+        .unwrap();
+    let parts = signed.split('.').map(|part| {
+        let json = URL_SAFE_NO_PAD.decode(part).unwrap();
+        serde_json::from_slice::<Value>(&json).unwrap()
+    });
+    let parts: Vec<_> = parts.collect();
+    assert_eq!(parts[0], json!({"alg": "RS256", "typ": "JWT"}));
+    assert_eq!(parts.len(), 2);
+    parts[1].clone()
+}
+
+#[test]
+fn a_service_account_signs_for_its_access_token() {
+    let key = KeyPair::generate(KeySize::Rsa2048).unwrap();
+    let der: Pkcs8V1Der<'_> = key.as_der().unwrap();
+    let pem = STANDARD.encode(der.as_ref());
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{pem}\n-----END PRIVATE KEY-----\n");
+    for (url, more) in [
+        ("https://oauth2.googleapis.com/token", json!({})),
+        (
+            "https://id.example.com/token",
+            json!({"accessUrl": "https://id.example.com/token", "accessToken": "old", "expires": 1}),
+        ),
+    ] {
+        let mut auth = json!({
+            "type": "OAuth2", "user": "team@example.com", "serviceClient": "113", "privateKey": pem,
+        });
+        for (name, value) in more.as_object().unwrap() {
+            auth[name] = value.clone();
+        }
+        let settings = settings(&json!({"auth": auth}));
+        assert!(testing::accepts(&Smtp::ABOUT, &settings));
+        let granted = response(200, &[], r#"{"access_token":"new","expires_in":3600}"#);
+        let (result, asked, submission) = send(&settings, &alice(), Ok(granted), taken());
+        result.unwrap();
+        let asked = asked.unwrap();
+        assert_eq!(asked.url, url);
+        let body = String::from_utf8(asked.body).unwrap();
+        let token = body.strip_prefix(
+            "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=",
+        );
+        let expected = json!({
+            "iss": "113", "scope": "https://mail.google.com/", "sub": "team@example.com",
+            "aud": url, "iat": NOW, "exp": NOW + 300,
+        });
+        assert_eq!(claims(token.unwrap(), &key), expected);
+        let auth = Auth::OAuth2 {
+            user: "team@example.com".into(),
+            token: "new".into(),
+        };
+        assert!(submission.unwrap().server.auth == auth);
+    }
+}
+
+#[test]
+fn a_text_of_the_tenants_own_goes_in_both_forms() {
+    let message = testing::mail_in_both_forms();
+    let token = Err(HttpError::Dns);
+    let (_, _, submission) = send(&settings(&json!({})), &message, token, taken());
+    let data = String::from_utf8(submission.unwrap().data).unwrap();
+    let (text, html) = (data.find("\r\n\r\n123456!\r\n"), data.find("<p>123456</p>"));
+    assert!(data.contains("multipart/alternative") && text.unwrap() < html.unwrap());
 }

@@ -4,8 +4,8 @@
 //! <https://developers.smtp2go.com/docs/response-codes>; both read 2026-11-21.
 
 use sendbox_guest::{
-    About, Channel, Connector, ContentType, Failure, FailureKind, MailTemplate, Message, Receipt,
-    Request, Response, SecretGrant, Templates, usage,
+    About, Channel, Connector, Failure, FailureKind, MailTemplate, Message, Receipt, Request,
+    Response, SecretGrant, Templates, usage,
 };
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,6 @@ impl Connector for Smtp2Go {
     const ABOUT: About = About {
         id: "smtp2go-email",
         channel: Channel::Email,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[("en", "SMTP2GO"), ("de", "SMTP2GO"), ("zh-CN", "SMTP2GO")],
         descriptions: &[
             (
@@ -43,16 +42,10 @@ impl Connector for Smtp2Go {
             ),
             ("zh-CN", "通过 SMTP2GO 的 HTTP 接口和自定义模板发送邮件。"),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &["api.smtp2go.com"],
         // The key is a field of the body, as in the peer.
-        secret_grants: &[SecretGrant {
-            setting: "/apiKey",
-            query: false,
-            body: true,
-            signing: false,
-        }],
-        readme: include_str!("../README.md"),
+        secret_grants: &[SecretGrant::body("/apiKey")],
+        ..sendbox_guest::package!()
     };
 
     type Settings = Settings;
@@ -60,15 +53,12 @@ impl Connector for Smtp2Go {
     fn request(settings: &Settings, message: &Message) -> Result<Request, Failure> {
         let text = settings.templates.text(message)?;
         let sender = message.sender(&settings.sender, &settings.sender_name);
-        let (html_body, text_body) = match text.content_type {
-            ContentType::Html => (Some(text.body), None),
-            ContentType::Plain => (None, Some(text.body)),
-        };
+        let (html_body, text_body) = text.parts();
         Request::post(URL).json(&Mail {
             api_key: &settings.api_key,
             to: [&message.recipient],
             sender: sender.to_string(),
-            subject: text.subject,
+            subject: &text.subject,
             html_body,
             text_body,
             custom_headers: message.reply_to().map(|value| {
@@ -111,11 +101,11 @@ struct Mail<'a> {
     api_key: &'a str,
     to: [&'a str; 1],
     sender: String,
-    subject: String,
+    subject: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    html_body: Option<String>,
+    html_body: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    text_body: Option<String>,
+    text_body: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     custom_headers: Option<[Header; 1]>,
 }
@@ -176,7 +166,9 @@ fn refusal(response: &Response, outcome: Outcome) -> Failure {
 /// A 200 whose one recipient failed.
 fn undelivered(outcome: &Outcome) -> Failure {
     let words = format!("not accepted: {}", outcome.failures.join("; "));
-    let sender = words.to_lowercase().contains("sender domain not verified");
+    let sender = words
+        .to_ascii_lowercase()
+        .contains("sender domain not verified");
     let kind = if sender {
         FailureKind::InvalidSettings
     } else {

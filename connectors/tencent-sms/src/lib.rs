@@ -32,7 +32,6 @@ impl Connector for TencentSms {
     const ABOUT: About = About {
         id: "tencent-sms",
         channel: Channel::Sms,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[
             ("en", "Tencent Cloud SMS"),
             ("de", "Tencent Cloud SMS"),
@@ -49,10 +48,9 @@ impl Connector for TencentSms {
             ),
             ("zh-CN", "通过腾讯云短信和其中的模板发送短信。"),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &["sms.tencentcloudapi.com"],
         secret_grants: &[SecretGrant::signing("/accessKeySecret")],
-        readme: include_str!("../README.md"),
+        ..sendbox_guest::package!()
     };
 
     type Settings = Settings;
@@ -73,10 +71,7 @@ impl Connector for TencentSms {
             .header("x-tc-action", "SendSms")
             .header("x-tc-version", "2021-01-11")
             .header("x-tc-region", &settings.region);
-        let access_key = AccessKey {
-            id: &settings.access_key_id,
-            secret: &settings.access_key_secret,
-        };
+        let access_key = AccessKey::new(&settings.access_key_id, &settings.access_key_secret);
         tc3(request, access_key, "sms", message)
     }
 

@@ -6,14 +6,13 @@ use sendbox_guest::testing::{self, Deviation, message, response};
 use serde_json::{Value, json};
 
 fn settings() -> Value {
-    let usage_types = ["Register", "SignIn", "ForgotPassword", "Generic"];
     json!({
         "accessKeyId": "id",
         "accessKeySecret": "secret",
         "signName": "腾讯云",
         "sdkAppId": "1400006666",
         "region": "ap-guangzhou",
-        "templates": usage_types.map(|u| json!({"usageType": u, "templateCode": "1"})),
+        "templates": testing::templates(&json!({"templateCode": "1"})),
     })
 }
 

@@ -33,7 +33,6 @@ impl Connector for TwilioSms {
     const ABOUT: About = About {
         id: "twilio-sms",
         channel: Channel::Sms,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[
             ("en", "Twilio SMS"),
             ("de", "Twilio SMS"),
@@ -47,10 +46,8 @@ impl Connector for TwilioSms {
             ("de", "SMS über Twilio, durch einen Messaging Service."),
             ("zh-CN", "通过 Twilio 消息服务发送短信。"),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &["api.twilio.com"],
-        secret_grants: &[],
-        readme: include_str!("../README.md"),
+        ..sendbox_guest::package!()
     };
 
     type Settings = Settings;

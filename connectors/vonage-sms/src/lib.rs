@@ -27,7 +27,6 @@ impl Connector for Vonage {
     const ABOUT: About = About {
         id: "vonage-sms",
         channel: Channel::Sms,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[
             ("en", "Vonage SMS"),
             ("de", "Vonage SMS"),
@@ -38,10 +37,8 @@ impl Connector for Vonage {
             ("de", "SMS über Vonage, früher Nexmo."),
             ("zh-CN", "通过 Vonage（原 Nexmo）发送短信。"),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &["rest.nexmo.com"],
-        secret_grants: &[],
-        readme: include_str!("../README.md"),
+        ..sendbox_guest::package!()
     };
 
     type Settings = Settings;

@@ -46,7 +46,6 @@ impl Connector for WhatsApp {
     const ABOUT: About = About {
         id: "whatsapp",
         channel: Channel::Sms,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[
             ("en", "WhatsApp"),
             ("de", "WhatsApp"),
@@ -66,10 +65,8 @@ impl Connector for WhatsApp {
                 "通过 Meta 的 Cloud API 以 WhatsApp 代替短信发送验证码。",
             ),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &["graph.facebook.com"],
-        secret_grants: &[],
-        readme: include_str!("../README.md"),
+        ..sendbox_guest::package!()
     };
 
     type Settings = Settings;

@@ -6,11 +6,10 @@ use sendbox_guest::testing::{self, message, response};
 use serde_json::{Value, json};
 
 fn settings(phone_number_id: &str) -> Value {
-    let usage_types = ["Register", "SignIn", "ForgotPassword", "Generic"];
     json!({
         "accessToken": "token",
         "phoneNumberId": phone_number_id,
-        "templates": usage_types.map(|u| json!({"usageType": u, "templateName": "sign_in_code"})),
+        "templates": testing::templates(&json!({"templateName": "sign_in_code"})),
     })
 }
 

@@ -30,7 +30,6 @@ impl Connector for Yunpian {
     const ABOUT: About = About {
         id: "yunpian-sms",
         channel: Channel::Sms,
-        version: env!("CARGO_PKG_VERSION"),
         titles: &[
             ("en", "Yunpian SMS"),
             ("de", "Yunpian-SMS"),
@@ -50,15 +49,9 @@ impl Connector for Yunpian {
                 "通过云片向中国大陆发送短信，也可按需开启国际短信。",
             ),
         ],
-        settings_schema: include_str!("../settings.schema.json"),
         hosts: &["sms.yunpian.com"],
-        secret_grants: &[SecretGrant {
-            setting: "/apikey",
-            query: false,
-            body: true,
-            signing: false,
-        }],
-        readme: include_str!("../README.md"),
+        secret_grants: &[SecretGrant::body("/apikey")],
+        ..sendbox_guest::package!()
     };
 
     type Settings = Settings;

@@ -12,28 +12,48 @@ use crate::http::{Request, Response};
 use crate::message::Message;
 use crate::sign::{AccessKey, rpc};
 
-/// The request for an action of a text message's service, with parameters of its own.
-///
-/// # Errors
-/// `invalid-settings` where the host does not sign with the secret.
-pub fn text_message(
-    url: &str,
-    action: &str,
-    own: &[(&str, &str)],
-    access_key: AccessKey<'_>,
-    message: &Message,
-) -> Result<Request, Failure> {
-    let mut parameters = vec![
-        ("Action", action),
-        ("Format", "json"),
-        ("RegionId", "cn-hangzhou"),
-        ("SignatureMethod", "HMAC-SHA1"),
-        ("SignatureVersion", "1.0"),
-        ("Version", "2017-05-25"),
-        ("AccessKeyId", access_key.id),
-    ];
-    parameters.extend_from_slice(own);
-    rpc(url, &parameters, access_key, message)
+/// A text message from a template, as all services for text messages take it.
+#[derive(Clone, Copy)]
+pub struct Text<'a> {
+    /// The parameters that name the recipient.
+    pub recipient: &'a [(&'a str, &'a str)],
+    /// The sign name.
+    pub sign_name: &'a str,
+    /// The template's code.
+    pub template: &'a str,
+    /// The template's variables, as a JSON object.
+    pub variables: &'a str,
+}
+
+impl Text<'_> {
+    /// The request for an action of a service.
+    ///
+    /// # Errors
+    /// `invalid-settings` where the host does not sign with the secret.
+    pub fn request(
+        &self,
+        url: &str,
+        action: &str,
+        access_key: AccessKey<'_>,
+        message: &Message,
+    ) -> Result<Request, Failure> {
+        let mut parameters = vec![
+            ("Action", action),
+            ("Format", "json"),
+            ("RegionId", "cn-hangzhou"),
+            ("SignatureMethod", "HMAC-SHA1"),
+            ("SignatureVersion", "1.0"),
+            ("Version", "2017-05-25"),
+            ("AccessKeyId", access_key.id),
+        ];
+        parameters.extend_from_slice(self.recipient);
+        parameters.extend([
+            ("SignName", self.sign_name),
+            ("TemplateCode", self.template),
+            ("TemplateParam", self.variables),
+        ]);
+        rpc(url, &parameters, access_key, message)
+    }
 }
 
 /// An answer, with the names of all services. An error has the same shape.

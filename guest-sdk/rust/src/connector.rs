@@ -34,10 +34,26 @@ impl SecretGrant {
     #[must_use]
     pub const fn signing(setting: &'static str) -> Self {
         Self {
+            signing: true,
+            ..Self::none(setting)
+        }
+    }
+
+    /// A grant to place a secret in a body, and nowhere else.
+    #[must_use]
+    pub const fn body(setting: &'static str) -> Self {
+        Self {
+            body: true,
+            ..Self::none(setting)
+        }
+    }
+
+    const fn none(setting: &'static str) -> Self {
+        Self {
             setting,
             query: false,
             body: false,
-            signing: true,
+            signing: false,
         }
     }
 }
@@ -65,6 +81,22 @@ pub struct About {
     pub secret_grants: &'static [SecretGrant],
     /// How to set it up, in Markdown.
     pub readme: &'static str,
+}
+
+impl About {
+    /// An e-mail connector that says nothing of itself: what is left out of [`package!`](crate::package).
+    #[doc(hidden)]
+    pub const NOTHING: Self = Self {
+        id: "",
+        channel: Channel::Email,
+        version: "",
+        titles: &[],
+        descriptions: &[],
+        settings_schema: "",
+        hosts: &[],
+        secret_grants: &[],
+        readme: "",
+    };
 }
 
 /// The provider accepted the message.

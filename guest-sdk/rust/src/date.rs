@@ -1,11 +1,12 @@
 //! HTTP dates (RFC 9110, 5.6.7), in the one form that servers must send today, and the time as
 //! signatures write it.
 
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
 /// Seconds since the Unix epoch of an IMF-fixdate such as `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub(crate) fn parse(text: &str) -> Option<u64> {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
     let (_, text) = text.split_once(", ")?;
     let mut parts = text.strip_suffix(" GMT")?.split(' ');
     let day: u64 = number(parts.next()?, 2, 31)?;
@@ -24,6 +25,9 @@ pub(crate) fn parse(text: &str) -> Option<u64> {
 
 /// A moment in UTC, by the Gregorian calendar.
 pub(crate) struct Utc {
+    /// Of the week; a Thursday is 0, as the epoch's.
+    #[cfg(feature = "mime")]
+    weekday: u64,
     date: (u64, u64, u64),
     time: (u64, u64, u64),
 }
@@ -33,6 +37,8 @@ impl Utc {
     pub(crate) fn of_millis(millis: u64) -> Self {
         let seconds = millis / 1000;
         let (mut day, time) = (seconds / 86_400, seconds % 86_400);
+        #[cfg(feature = "mime")]
+        let weekday = day % 7;
         // Whole 400-year cycles, then years and months that begin in March, as in `days`.
         day += 719_468;
         let (era, day) = (day / 146_097, day % 146_097);
@@ -46,6 +52,8 @@ impl Utc {
             (year + 1, month - 9)
         };
         Self {
+            #[cfg(feature = "mime")]
+            weekday,
             date: (year + era * 400, month, day),
             time: (time / 3600, time / 60 % 60, time % 60),
         }
@@ -73,6 +81,19 @@ impl Utc {
     pub(crate) fn extended(&self) -> String {
         let (hour, minute, second) = self.time;
         format!("{}T{hour:02}:{minute:02}:{second:02}Z", self.day())
+    }
+
+    /// `Fri, 02 Jan 2026 03:04:05 +0000` (RFC 5322, 3.3).
+    #[cfg(feature = "mime")]
+    pub(crate) fn mail(&self) -> String {
+        const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+        let name = |names: &[&'static str], at: u64| {
+            let name = usize::try_from(at).ok().and_then(|at| names.get(at));
+            name.copied().unwrap_or_default()
+        };
+        let ((year, month, day), (hour, minute, second)) = (self.date, self.time);
+        let (weekday, month) = (name(&WEEKDAYS, self.weekday), name(&MONTHS, month - 1));
+        format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} +0000")
     }
 }
 

@@ -40,6 +40,22 @@ pub fn canonical(text: &str) -> Result<String, &'static str> {
     Ok(url)
 }
 
+/// Whether the lower-case URL is a scheme and a host below `domain`, and nothing more.
+#[must_use]
+pub fn is_below(url: &str, domain: &str) -> bool {
+    let host = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    let labels = host
+        .and_then(|host| host.strip_suffix(domain))
+        .and_then(|labels| labels.strip_suffix('.'));
+    let plain = |label: &str| {
+        let mut bytes = label.bytes();
+        !label.is_empty() && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    labels.is_some_and(|labels| labels.split('.').all(plain))
+}
+
 fn authority(text: &str, default_port: u16) -> Result<String, &'static str> {
     if text.contains('@') {
         return Err("must not contain a user or password");
@@ -70,8 +86,7 @@ fn host(text: &str) -> Result<String, &'static str> {
         let address: Ipv6Addr = address.parse().map_err(|_| INVALID)?;
         return Ok(format!("[{address}]"));
     }
-    let labels: Result<Vec<_>, _> = text
-        .to_lowercase()
+    let labels: Result<Vec<_>, _> = lower_case(text)
         .split(['.', '\u{3002}'])
         .map(label)
         .collect();
@@ -97,10 +112,15 @@ fn host(text: &str) -> Result<String, &'static str> {
 pub(crate) fn domain(text: &str) -> Option<String> {
     let labels = text.split('.').map(|text| match text {
         "" => Err(()),
-        text => label(&text.to_lowercase()),
+        text => label(&lower_case(text)),
     });
     let labels = labels.collect::<Result<Vec<_>, ()>>().ok()?;
     Some(labels.join(".")).filter(|name| name.len() <= 253)
+}
+
+/// Letter by letter: the last sigma of a word is none of its own in a host name (UTS #46).
+fn lower_case(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
 }
 
 /// One label of a host name in ASCII (RFC 5890). A name that needs more of UTS #46 than lower
@@ -244,6 +264,7 @@ mod tests {
                 "https://xn--mnchen-3ya.example/",
             ),
             ("https://例え.テスト/", "https://xn--r8jz45g.xn--zckzah/"),
+            ("https://ΟΔΟΣ.example/", "https://xn--pxavbq.example/"),
         ] {
             assert_eq!(canonical(typed).as_deref(), Ok(expected), "{typed}");
         }

@@ -207,6 +207,24 @@ pub enum HttpError {
     ResponseTooLarge,
 }
 
+/// Form fields in the order in which they are put.
+#[derive(Default)]
+pub struct Fields(Vec<(&'static str, String)>);
+
+impl Fields {
+    /// Adds a field where there is one: an empty one is sent.
+    pub fn put(&mut self, name: &'static str, value: impl Into<Option<String>>) {
+        self.0.extend(value.into().map(|value| (name, value)));
+    }
+
+    /// The fields for [`Request::form`].
+    #[must_use]
+    pub fn pairs(&self) -> Vec<(&str, &str)> {
+        let pairs = self.0.iter();
+        pairs.map(|(name, value)| (*name, value.as_str())).collect()
+    }
+}
+
 /// A value of the settings as one segment of a URL's path.
 ///
 /// # Errors
@@ -259,6 +277,11 @@ fn encoded(text: &str, literal: &[u8], plus_for_space: bool) -> String {
 /// Appends `%XX`.
 pub(crate) fn push_percent(text: &mut String, byte: u8) {
     text.push('%');
+    push_hex(text, byte);
+}
+
+/// Appends `XX`.
+pub(crate) fn push_hex(text: &mut String, byte: u8) {
     for digit in [byte >> 4, byte & 15] {
         text.extend(char::from_digit(u32::from(digit), 16).map(|d| d.to_ascii_uppercase()));
     }

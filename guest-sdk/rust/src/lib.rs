@@ -12,6 +12,8 @@ mod date;
 pub mod endpoint;
 mod failure;
 pub mod handover;
+#[cfg(feature = "html")]
+pub mod html;
 pub mod http;
 mod mail;
 pub mod mailbox;
@@ -43,6 +45,23 @@ pub use mailbox::Mailbox;
 pub use message::{Content, ContentType, Message};
 pub use payload::Payload;
 pub use usage::{CodeTemplate, Template, Templates};
+
+/// What a connector's package says of it: version, settings schema and readme, for `..package!()` at
+/// the end of an [`About`].
+#[macro_export]
+macro_rules! package {
+    () => {
+        $crate::About {
+            version: env!("CARGO_PKG_VERSION"),
+            settings_schema: include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/settings.schema.json"
+            )),
+            readme: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")),
+            ..$crate::About::NOTHING
+        }
+    };
+}
 
 /// Exports a [`Connector`] as a component. Does nothing outside WebAssembly, where the exported
 /// names do not link.

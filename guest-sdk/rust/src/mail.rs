@@ -12,7 +12,7 @@ use crate::usage::{Template, Templates};
 pub struct MailTemplate {
     usage_type: String,
     /// HTML where it is absent; most connectors' schemas require it.
-    #[serde(rename = "type", default = "html")]
+    #[serde(rename = "type", alias = "contentType", default = "html")]
     content_type: ContentType,
     subject: String,
     content: String,

@@ -34,6 +34,17 @@ pub struct Content {
     pub send_from: Option<String>,
 }
 
+impl Content {
+    /// The body as HTML, and as plain text: what a mail has of each.
+    #[must_use]
+    pub fn parts(&self) -> (Option<&str>, Option<&str>) {
+        match self.content_type {
+            ContentType::Html => (Some(&self.body), self.text.as_deref()),
+            ContentType::Plain => (None, Some(&self.body)),
+        }
+    }
+}
+
 /// One message for one recipient.
 #[derive(Clone, PartialEq)]
 pub struct Message {

@@ -1,20 +1,18 @@
-//! Composing mail (RFC 5322, MIME) through mail-builder. A header cannot be injected: every text is put
-//! on one line before it is encoded, and header names and addresses are checked.
+//! Composing mail (RFC 5322, MIME). A header cannot be injected: no control character reaches one,
+//! and header names and addresses are checked.
+//!
+//! Ours instead of mail-builder's, which made the smallest connector with it 408 KiB large: its
+//! coders are for every alphabet and charset, and a mail needs two.
 
-use std::borrow::Cow;
+mod encode;
+mod head;
 
-use mail_builder::MessageBuilder;
-use mail_builder::headers::HeaderType;
-use mail_builder::headers::address::Address;
-use mail_builder::headers::content_type::ContentType;
-use mail_builder::headers::date::Date;
-use mail_builder::headers::message_id::MessageId;
-use mail_builder::headers::text::Text;
-use mail_builder::mime::MimePart;
-
+use crate::date::Utc;
 use crate::endpoint;
-use crate::failure::{Failure, one_line};
+use crate::failure::Failure;
 use crate::mailbox::Mailbox;
+
+use head::Head;
 
 /// Headers that a mail has from its fields or from servers on its way, and `Bcc`: recipients come from
 /// the envelope.
@@ -64,39 +62,44 @@ impl Mail<'_> {
     /// # Errors
     /// `invalid-settings` for a header that a mail cannot have.
     pub fn compose(&self) -> Result<Vec<u8>, Failure> {
-        let mut mail = MessageBuilder::new();
+        let mut head = Head::default();
+        head.mailbox("From", self.from);
+        head.ready("To", &format!("<{}>", self.to));
+        if let Some(reply_to) = self.reply_to {
+            head.mailbox("Reply-To", reply_to);
+        }
+        head.text("Subject", self.subject);
+        head.ready("Message-ID", &self.message_id());
+        head.ready(
+            "Date",
+            &Utc::of_millis(self.date.saturating_mul(1000)).mail(),
+        );
         for (name, value) in self.headers {
             check_header(name)?;
-            mail = mail.header(name.as_str(), Text::new(one_line(value)));
+            head.text(name, value);
         }
-        mail = mail
-            .header("From", mailbox(self.from))
-            .header("To", Address::new_address(None::<&str>, self.to));
-        if let Some(reply_to) = self.reply_to {
-            mail = mail.header("Reply-To", mailbox(reply_to));
-        }
-        let date = i64::try_from(self.date).unwrap_or_default();
-        mail = mail
-            .header("Subject", Text::new(one_line(self.subject)))
-            .header("Message-ID", MessageId::new(self.message_id()))
-            .header("Date", Date::new(date));
-        let text = self.text.map(|text| part("text/plain", text));
-        let html = self.html.map(|html| part("text/html", html));
-        mail = match (text, html) {
-            (Some(text), Some(html)) => mail.body(self.alternatives(vec![text, html])),
-            (text, html) => match html.or(text) {
-                Some(only) => mail.body(only),
-                None => mail.body(part("text/plain", "")),
-            },
+        head.ready("MIME-Version", "1.0");
+        let mail = match (self.text, self.html) {
+            (Some(text), Some(html)) => {
+                let boundary = format!("=_{}", self.token());
+                let kind = format!("multipart/alternative; boundary=\"{boundary}\"");
+                head.ready("Content-Type", &kind);
+                let (text, html) = (
+                    part(Head::default(), PLAIN, text),
+                    part(Head::default(), HTML, html),
+                );
+                let head = head.finish();
+                format!("{head}\r\n--{boundary}\r\n{text}--{boundary}\r\n{html}--{boundary}--\r\n")
+            }
+            (_, Some(html)) => part(head, HTML, html),
+            (text, None) => part(head, PLAIN, text.unwrap_or_default()),
         };
-        let mut data = Vec::new();
-        mail.serialize(&mut data);
-        Ok(data)
+        Ok(mail.into_bytes())
     }
 
     fn message_id(&self) -> String {
         let domain = self.from.address.rsplit('@').next().unwrap_or_default();
-        format!("{}@{domain}", self.token())
+        format!("<{}@{domain}>", self.token())
     }
 
     /// The id in letters that a `Message-ID` and a boundary take.
@@ -105,27 +108,17 @@ impl Mail<'_> {
         let letters = self.id.chars().map(|c| if allowed(c) { c } else { '-' });
         letters.take(64).collect()
     }
-
-    fn alternatives<'p>(&self, parts: Vec<MimePart<'p>>) -> MimePart<'p> {
-        let mut boundary = format!("=_{}", self.token());
-        let texts = [self.text, self.html];
-        while texts.iter().flatten().any(|text| text.contains(&boundary)) {
-            boundary.push('_');
-        }
-        let content_type =
-            ContentType::new("multipart/alternative").attribute("boundary", boundary);
-        MimePart::new(content_type, parts)
-    }
 }
 
-fn part<'p>(content_type: &'static str, text: &'p str) -> MimePart<'p> {
-    let content_type = ContentType::new(content_type).attribute("charset", "utf-8");
-    MimePart::new(content_type, text)
-}
+const PLAIN: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
 
-fn mailbox(mailbox: &Mailbox) -> HeaderType<'_> {
-    let name = Some(one_line(&mailbox.name)).filter(|name| !name.is_empty());
-    Address::new_address(name, Cow::Borrowed(mailbox.address.as_str())).into()
+/// A part of one body, or a whole mail of one, behind what its head has already.
+fn part(mut head: Head, content_type: &str, body: &str) -> String {
+    let body = encode::body(body);
+    head.ready("Content-Type", content_type);
+    head.ready("Content-Transfer-Encoding", body.encoding);
+    format!("{}\r\n{}", head.finish(), body.text)
 }
 
 fn check_header(name: &str) -> Result<(), Failure> {
@@ -229,7 +222,7 @@ mod tests {
             "From: \"Example, Inc.\" <team@example.com>",
             "Subject: Code 123456",
             "Message-ID: <0199-a-b@example.com>",
-            "Date: Fri, 2 Jan 2026 03:04:05 +0000",
+            "Date: Fri, 02 Jan 2026 03:04:05 +0000",
         ] {
             assert!(text.split("\r\n").any(|l| l == line), "{line}\n{text}");
         }

@@ -14,12 +14,17 @@ pub(crate) fn text(number: &Number) -> String {
     if double == 0.0 {
         return "0".into();
     }
-    // Rust prints the same shortest digits, as `-d.ddde±x`.
-    let scientific = format!("{:e}", double.abs());
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let digits = mantissa.replace('.', "");
+    // The same shortest digits in one of several notations, without Rust's own printing of
+    // doubles, which takes 14 KiB of a component.
+    let shortest = Number::from_f64(double.abs()).map_or_else(String::new, |n| n.to_string());
+    let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = [whole, fraction].concat();
+    let digits = all.trim_start_matches('0');
+    let point = exponent.parse().unwrap_or(0) + whole.len() as i32 - 1;
+    let exponent = point - (all.len() - digits.len()) as i32;
     let sign = if double < 0.0 { "-" } else { "" };
-    format!("{sign}{}", notation(&digits, exponent.parse().unwrap_or(0)))
+    format!("{sign}{}", notation(digits.trim_end_matches('0'), exponent))
 }
 
 /// `digits` with the point after the first one, times ten to the `exponent`.
@@ -60,6 +65,11 @@ mod tests {
             ("1e21", "1e+21"),
             ("-1.5e300", "-1.5e+300"),
             ("123.456", "123.456"),
+            ("100.5", "100.5"),
+            ("5e-324", "5e-324"),
+            ("1.7976931348623157e308", "1.7976931348623157e+308"),
+            ("0.1", "0.1"),
+            ("12345678901234567890123", "1.2345678901234568e+22"),
             ("1e2", "100"),
             ("-0.0", "0"),
             ("-9007199254740991", "-9007199254740991"),

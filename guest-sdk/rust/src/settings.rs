@@ -1,5 +1,7 @@
 //! Reads an integration's settings, and names the field that does not fit.
 
+mod place;
+
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 
 use crate::failure::Failure;
@@ -10,11 +12,13 @@ use crate::failure::Failure;
 /// `invalid-settings` with the path of the field and what was expected there. The value itself is
 /// never repeated: it may be a secret in the wrong place.
 pub fn parse<S: DeserializeOwned>(text: &str) -> Result<S, Failure> {
-    let mut json = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let field = error.path().to_string();
-        let words = words(&error.inner().to_string());
-        Failure::invalid_settings(if field == "." { "settings" } else { &field }, &words)
+    serde_json::from_str(text).map_err(|error| {
+        let words = words(&error.to_string());
+        let lines = text.split_inclusive('\n').map(str::len);
+        let before: usize = lines.take(error.line().saturating_sub(1)).sum();
+        let whole = words.starts_with("missing field");
+        let field = place::path(text, before + error.column(), whole);
+        Failure::invalid_settings(if field.is_empty() { "settings" } else { &field }, &words)
     })
 }
 
@@ -101,6 +105,18 @@ mod tests {
                 "inner[0].pool: expected a string",
             ),
             (r#"{"inner":"sk_live"}"#, "inner: expected a sequence"),
+            (
+                r#"{"inner":[{"apiKey":"k"},{"apiKey":"\"}{[","pool": "" } ]}"#,
+                "inner[1].pool: must not be empty",
+            ),
+            (
+                "{\n \"more\": [1, {\"a\": 2}],\n \"inner\": {}\n}",
+                "inner: expected a sequence",
+            ),
+            (
+                r#"{"inner":[{"pool":"a","more":{"x":1}}]}"#,
+                "inner[0]: missing field `apiKey`",
+            ),
             ("{}", "settings: missing field `inner`"),
             ("nonsense", "settings: expected ident"),
         ] {

@@ -3,6 +3,7 @@
 //! In a component a [`Key`] is a handle of the host's; natively, where no host is, it is made of
 //! the text that it is given, so that a connector's tests see the signature of their own secret.
 
+mod jwt;
 mod key;
 mod rpc;
 mod sigv4;
@@ -12,6 +13,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
+pub use jwt::jwt;
 pub use key::{Algorithm, Key, SignError};
 pub use rpc::rpc;
 pub use sigv4::{Scope, sigv4};
@@ -29,7 +31,13 @@ pub struct AccessKey<'a> {
     pub secret: &'a str,
 }
 
-impl AccessKey<'_> {
+impl<'a> AccessKey<'a> {
+    /// A key of its two parts.
+    #[must_use]
+    pub const fn new(id: &'a str, secret: &'a str) -> Self {
+        Self { id, secret }
+    }
+
     /// The key `prefix` + secret + `suffix`.
     fn key(&self, prefix: &str, suffix: &str) -> Result<Key, Failure> {
         if self.secret.is_empty() {

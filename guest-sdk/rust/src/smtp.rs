@@ -1,12 +1,17 @@
 //! Connectors that submit mail over SMTP: what to say to which server, and what its answer means.
 
+mod oauth2;
+mod settings;
+
+pub use settings::Settings;
+
 use serde::de::DeserializeOwned;
 
 use crate::connector::{About, Receipt};
 use crate::failure::{Failure, FailureKind};
 use crate::http::{HttpError, Request, Response};
 use crate::message::Message;
-use crate::settings;
+use crate::settings::parse;
 
 /// Whether and when TLS begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +133,8 @@ impl From<SmtpError> for Failure {
             SmtpError::Rejected(reply) => return refusal(Rejected, reply),
             SmtpError::Deferred(reply) => {
                 // A rate or a quota (RFC 3463, X.7.0 of large providers; 452 in RFC 5321).
-                let limited = reply.code == 452 || reply.text.to_lowercase().contains("rate limit");
+                let limited =
+                    reply.code == 452 || reply.text.to_ascii_lowercase().contains("rate limit");
                 return refusal(if limited { Throttled } else { Unavailable }, reply);
             }
             SmtpError::NotSupported => (
@@ -217,7 +223,7 @@ pub fn send<C: Submitter>(
     submit: impl FnOnce(Submission) -> Result<Reply, SmtpError>,
 ) -> Result<Receipt, Failure> {
     let attempt = || {
-        let settings = settings::parse::<C::Settings>(settings)?;
+        let settings = parse::<C::Settings>(settings)?;
         message.check()?;
         let token = match C::token_request(&settings, now)? {
             Some(request) => Some(exchange(request).map_err(before_the_message)?),

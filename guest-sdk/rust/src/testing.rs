@@ -11,12 +11,17 @@
 mod golden;
 mod signature;
 
-pub use golden::{Deviation, golden_rows, message_of, replay, replay_own};
+pub use golden::{
+    Deviation, golden_rows, inherited, inherited_subject, message_of, replay, replay_own,
+};
 pub use signature::verify;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::{About, Connector, Failure, HttpError, Message, Payload, Receipt, Request, Response};
+use crate::{
+    About, Connector, Content, ContentType, Failure, HttpError, Message, Payload, Receipt, Request,
+    Response, usage,
+};
 
 /// A message with nothing but recipient, usage type and variables.
 #[must_use]
@@ -33,6 +38,33 @@ pub fn message(recipient: &str, usage_type: &str, payload: &Value) -> Message {
         now_ms: 1_767_323_045_678,
         nonce: [7; 16],
     }
+}
+
+/// A mail to `alice@example.net` with a text of its own, as HTML and as plain text.
+#[must_use]
+pub fn mail_in_both_forms() -> Message {
+    Message {
+        content: Some(Content {
+            subject: "Hello {{code}}".into(),
+            body: "<p>{{code}}</p>".into(),
+            content_type: ContentType::Html,
+            text: Some("{{code}}!".into()),
+            reply_to: None,
+            send_from: None,
+        }),
+        ..message("alice@example.net", "SignIn", &json!({"code": "123456"}))
+    }
+}
+
+/// A template of these fields for each usage type that every list must serve.
+#[must_use]
+pub fn templates(fields: &Value) -> Value {
+    let template = |usage_type: &str| {
+        let mut template = fields.clone();
+        template["usageType"] = usage_type.into();
+        template
+    };
+    usage::REQUIRED.map(template).as_slice().into()
 }
 
 /// A response with headers in lower case.
@@ -58,6 +90,21 @@ pub fn request<C: Connector>(settings: &Value, message: &Message) -> Result<Requ
         Err(HttpError::Connect)
     });
     made.map_or_else(|| Err(end.unwrap_err()), Ok)
+}
+
+/// The JSON body of the request that a connector makes of a message.
+#[must_use]
+pub fn body<C: Connector>(settings: &Value, message: &Message) -> Value {
+    serde_json::from_slice(&request::<C>(settings, message).unwrap().body).unwrap()
+}
+
+/// What a connector makes of a response to a mail to `alice@example.net`.
+///
+/// # Errors
+/// The connector's failure.
+pub fn answered<C: Connector>(settings: &Value, response: Response) -> Result<Receipt, Failure> {
+    let message = message("alice@example.net", "SignIn", &json!({"code": "123456"}));
+    send::<C>(settings, &message, response)
 }
 
 /// What a connector makes of a response, on the whole path of a send.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::endpoint;
 use crate::failure::Failure;
 use crate::http::Request;
-use crate::message::Message;
+use crate::message::{Content, ContentType, Message};
 use crate::payload::Payload;
 use crate::settings::present;
 
@@ -29,6 +29,36 @@ struct Body<'a> {
     payload: &'a Payload,
     #[serde(skip_serializing_if = "Option::is_none")]
     ip: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Text<'a>>,
+}
+
+/// A text of the tenant's own, in the names of Logto's e-mail templates.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Text<'a> {
+    subject: &'a str,
+    content: &'a str,
+    content_type: ContentType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    send_from: Option<&'a str>,
+}
+
+impl<'a> Text<'a> {
+    fn of(content: &'a Content) -> Self {
+        Self {
+            subject: &content.subject,
+            content: &content.body,
+            content_type: content.content_type,
+            text: content.text.as_deref(),
+            reply_to: content.reply_to.as_deref(),
+            send_from: content.send_from.as_deref(),
+        }
+    }
 }
 
 /// The message as a request.
@@ -42,10 +72,12 @@ pub fn request(settings: &Settings, message: &Message) -> Result<Request, Failur
     if let Some(authorization) = &settings.authorization {
         request = request.secret_header("authorization", authorization);
     }
+    let content = message.content();
     request.json(&Body {
         to: &message.recipient,
         usage_type: &message.usage_type,
         payload: &message.payload,
         ip: message.client_ip.as_deref().filter(|ip| !ip.is_empty()),
+        content: content.as_ref().map(Text::of),
     })
 }

@@ -156,6 +156,7 @@ impl From<StoreError> for ApiError {
             StoreError::InUse { what, by } => {
                 Self::Conflict(format!("the {what} is in use by {by}"))
             }
+            StoreError::Full(limit) => Self::Conflict(limit),
             StoreError::Unavailable(_) => {
                 tracing::error!(%error, "the store is not available");
                 Self::Unavailable

@@ -297,10 +297,7 @@ pub(super) async fn test(
         idempotency_key: None,
     };
     let message = message(&app, caller.tenant, fields)?;
-    let (outcome, report) = app
-        .delivery
-        .test(ready, message.outgoing(message.created_at))
-        .await?;
+    let (outcome, report) = app.delivery.test(ready, &message).await?;
     Ok(Answer(json!({
         "ok": matches!(outcome, Outcome::Receipt(_)),
         "outcome": outcome,

@@ -21,6 +21,7 @@ use crate::delivery::Submitted;
 use crate::id::{MessageId, TenantId};
 use crate::message::{Channel, Message, Payload, Recipient, UsageType};
 use crate::store::{Cancelled, MessageFilter};
+use crate::template::LanguageTag;
 
 /// Seconds that a caller may wait for the first attempt.
 const WAIT_MAX: u64 = 60;
@@ -59,7 +60,7 @@ pub fn message(app: &App, tenant: TenantId, fields: Fields<'_>) -> Result<Messag
         .filter(|locale| !locale.is_empty());
     if locale
         .as_ref()
-        .is_some_and(|locale| !is_language_tag(locale))
+        .is_some_and(|locale| locale.parse::<LanguageTag>().is_err())
     {
         return Err(ApiError::field(
             "/locale",
@@ -87,14 +88,6 @@ pub fn message(app: &App, tenant: TenantId, fields: Fields<'_>) -> Result<Messag
         created_at: now,
         expires_at: now.after(fields.expires_in),
     })
-}
-
-/// The shape of BCP 47, not its registry.
-fn is_language_tag(text: &str) -> bool {
-    let part = |part: &str| {
-        (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
-    };
-    text.len() <= 35 && text.split(['-', '_']).all(part)
 }
 
 /// A message as its tenant writes it.

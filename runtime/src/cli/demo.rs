@@ -61,6 +61,7 @@ fn profile(args: &DemoArgs, folder: &Path) -> anyhow::Result<Config> {
     let mut config = Config::default();
     config.server.listen = args.listen;
     config.store.folder = folder.to_owned();
+    config.engine.compiler = Some(serve::THIS_PROGRAM.into());
     config.egress = crate::egress::EgressConfig::loopback();
     Ok(config)
 }

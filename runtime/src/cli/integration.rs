@@ -14,14 +14,15 @@ use super::{Output, ServerArgs, output};
 #[derive(Debug, Args)]
 pub(super) struct TenantArgs {
     #[command(flatten)]
-    server: ServerArgs,
+    pub(super) server: ServerArgs,
     /// The tenant; a tenant's own key needs none.
     #[arg(long)]
     tenant: Option<String>,
 }
 
 impl TenantArgs {
-    fn path(&self, rest: &str) -> String {
+    /// The path of something that the tenant has.
+    pub(super) fn path(&self, rest: &str) -> String {
         match &self.tenant {
             Some(tenant) => format!("/v1/tenants/{tenant}/{rest}", tenant = segment(tenant)),
             None => format!("/v1/{rest}"),
@@ -177,7 +178,8 @@ fn saved(
     Ok(body)
 }
 
-fn read(path: &PathBuf) -> anyhow::Result<Value> {
+/// The JSON of a file, or of standard input.
+pub(super) fn read(path: &PathBuf) -> anyhow::Result<Value> {
     let text = if path.as_os_str() == "-" {
         std::io::read_to_string(std::io::stdin())?
     } else {

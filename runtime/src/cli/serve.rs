@@ -11,6 +11,9 @@ use super::ConfigArgs;
 use crate::server::Server;
 use crate::time::Clock;
 
+/// The running program, even where its file was replaced since.
+pub(super) const THIS_PROGRAM: &str = "/proc/self/exe";
+
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
     #[command(flatten)]
@@ -21,8 +24,10 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
-    let loaded = args.config.load()?;
+    let mut loaded = args.config.load()?;
     start_log(args.log_json);
+    let compiler = &mut loaded.config.engine.compiler;
+    compiler.get_or_insert_with(|| THIS_PROGRAM.into());
     let server = Server::start(&loaded.config, Clock::System).await?;
     tracing::info!(
         address = %server.address,

@@ -1,5 +1,5 @@
-//! From bytes to a component that is ready to run. Cut so that compilation can move into a child process:
-//! it takes bytes and returns an artifact's bytes.
+//! From bytes to a component that is ready to run: by another process where the configuration names a
+//! compiler, because no limit on a component's size bounds what its compilation costs.
 
 use std::sync::Arc;
 
@@ -9,23 +9,31 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::artifact::Artifacts;
+use super::engine::EngineConfig;
 use super::error::UploadError;
 use crate::id::Digest;
+
+mod child;
+mod confine;
+
+pub use child::compile_standard_input;
 
 /// Compiles, a few at a time, off the async threads.
 #[derive(Debug)]
 pub(super) struct Compiler {
     engine: Engine,
     artifacts: Option<Artifacts>,
+    child: Option<child::Compiler>,
     turns: Arc<Semaphore>,
 }
 
 impl Compiler {
-    pub(super) fn new(engine: Engine, artifacts: Option<Artifacts>, at_once: usize) -> Self {
+    pub(super) fn new(engine: Engine, artifacts: Option<Artifacts>, config: &EngineConfig) -> Self {
         Self {
             engine,
             artifacts,
-            turns: Arc::new(Semaphore::new(at_once.max(1))),
+            child: child::Compiler::of(config),
+            turns: Arc::new(Semaphore::new(config.compilations.max(1))),
         }
     }
 
@@ -43,21 +51,26 @@ impl Compiler {
         bytes: Bytes,
     ) -> Result<Component, UploadError> {
         let turn = Arc::clone(&self.turns).acquire_owned().await;
+        let code = match &self.child {
+            Some(child) => Some(child.compile(&bytes).await?),
+            None => None,
+        };
         let (engine, artifacts) = (self.engine.clone(), self.artifacts.clone());
         let work = move || {
             let _turn = turn;
             let Some(artifacts) = artifacts else {
                 return Component::new(&engine, &bytes).map_err(refused);
             };
-            let code = engine.precompile_component(&bytes).map_err(refused)?;
-            let kept = artifacts.write(digest, &code);
-            if let Err(error) = &kept {
-                tracing::warn!(%error, %digest, "a compiled component could not be kept");
-            }
-            match kept.ok().and_then(|()| artifacts.read(&engine, digest)) {
-                Some(component) => Ok(component),
-                None => Component::new(&engine, &bytes).map_err(refused),
-            }
+            let code = match code {
+                Some(code) => code,
+                None => engine.precompile_component(&bytes).map_err(refused)?,
+            };
+            artifacts.write(digest, &code).map_err(|error| {
+                UploadError::Host(format!("the compiled component could not be kept: {error}"))
+            })?;
+            artifacts.read(&engine, digest).ok_or_else(|| {
+                UploadError::Host("the compiled component could not be mapped".to_owned())
+            })
         };
         let compiled = tokio::task::spawn_blocking(work).await;
         compiled.map_err(|error| UploadError::Host(error.to_string()))?

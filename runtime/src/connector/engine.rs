@@ -59,6 +59,13 @@ pub struct EngineConfig {
     pub table_resident: usize,
     /// Bytes of each slot's stack that stay mapped.
     pub stack_resident: usize,
+    /// The program that compiles in a process of its own: this one is `/proc/self/exe`. Without it
+    /// components are compiled in the process that asks, with no limit. Needs `artifacts`.
+    pub compiler: Option<PathBuf>,
+    /// Seconds of CPU for one compilation; twice as many for a component of more than 4 MiB.
+    pub compile_seconds: u64,
+    /// Bytes of address space for one compilation; twice as many for a component of more than 4 MiB.
+    pub compile_memory: u64,
     /// Compilations at once.
     pub compilations: usize,
     /// Connectors that are kept ready.
@@ -74,6 +81,9 @@ impl Default for EngineConfig {
             memory_resident: 1 << 20,
             table_resident: 64 << 10,
             stack_resident: 32 << 10,
+            compiler: None,
+            compile_seconds: 30,
+            compile_memory: 1 << 30,
             compilations: 1,
             loaded: 512,
         }
@@ -102,7 +112,19 @@ fn tick(engine: &EngineWeak) {
     }
 }
 
+/// An engine that compiles for the one of [`start`], and runs nothing.
+pub(super) fn for_compiling() -> Result<Engine, ConnectorError> {
+    Engine::new(&code_config()).map_err(ConnectorError::engine)
+}
+
 fn engine_config(settings: &EngineConfig) -> Config {
+    let mut config = code_config();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
+    config
+}
+
+/// All that compiled code depends on.
+fn code_config() -> Config {
     let mut config = Config::new();
     config
         .wasm_features(WasmFeatures::all().difference(FEATURES), false)
@@ -116,8 +138,7 @@ fn engine_config(settings: &EngineConfig) -> Config {
         .async_stack_zeroing(true)
         .memory_init_cow(true)
         .guard_before_linear_memory(true)
-        .generate_address_map(false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
+        .generate_address_map(false);
     config
 }
 

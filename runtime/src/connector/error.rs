@@ -77,6 +77,12 @@ pub enum UploadError {
     /// The compiler refused it.
     #[error("the component does not compile: {0}")]
     Compile(String),
+    /// Its compilation needs more than the compiling process may use.
+    #[error("the component does not compile within {allowed}")]
+    CompileLimit {
+        /// What was allowed, such as `30 s of CPU`.
+        allowed: String,
+    },
     /// `describe` did not answer.
     #[error("describe did not answer ({code}): {problem}")]
     Describe {
@@ -116,6 +122,7 @@ impl UploadError {
             Self::WrongContractVersion { .. } => "upload.contract-version",
             Self::NeedsTooMuch { .. } => "upload.needs-too-much",
             Self::Compile(_) => "upload.compile",
+            Self::CompileLimit { .. } => "upload.compile-limit",
             Self::Describe { .. } => "upload.describe",
             Self::BadInfo { .. } => "upload.info",
             Self::Schema(_) => "upload.schema",

@@ -63,7 +63,10 @@ impl Core {
         };
         let mut start = self.start(&claim, &plan);
         let arm = self.arm(&claim, &start);
-        let message = claim.message.outgoing(start.started_at);
+        let ready = plan.sender.ready();
+        let message = self
+            .outgoing(ready, &claim.message, start.started_at)
+            .await?;
         let report = self
             .run(&plan.sender, plan.departure, message, Some(arm))
             .await?;

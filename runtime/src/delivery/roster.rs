@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::content::Shelf;
 use crate::connector::{ConnectorError, ConnectorRuntime, LoadedConnector};
 use crate::egress::{Ceiling, EgressPolicy, PolicyError};
 use crate::id::{Digest, IntegrationId, PoolName, TenantId};
@@ -84,6 +85,7 @@ pub struct Roster {
     routes: Cached<(TenantId, Channel), Arc<[IntegrationId]>>,
     ready: Cached<(TenantId, IntegrationId), Arc<ReadyIntegration>>,
     pools: Cached<PoolName, Arc<Members>>,
+    shelves: Cached<(TenantId, Channel), Arc<Shelf>>,
     turn: AtomicU64,
 }
 
@@ -98,6 +100,7 @@ impl Roster {
             routes: RwLock::default(),
             ready: RwLock::default(),
             pools: RwLock::default(),
+            shelves: RwLock::default(),
             turn: AtomicU64::new(0),
         }
     }
@@ -222,6 +225,27 @@ impl Roster {
             source: source.ok_or_else(|| RosterError::NoSource(pool.clone()))?,
             pool: Arc::clone(usable),
         })
+    }
+
+    /// What the tenant's templates of a channel are for.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(super) async fn shelf(
+        &self,
+        tenant: &TenantId,
+        channel: Channel,
+    ) -> Result<Arc<Shelf>, StoreError> {
+        let (key, generation) = ((tenant.clone(), channel), self.store.generation());
+        if let Some(hit) = lookup(&self.shelves, &key, generation) {
+            return Ok(hit);
+        }
+        let shelf = Arc::new(Shelf {
+            languages: self.store.languages(tenant).await?,
+            keys: self.store.template_keys(tenant, channel).await?,
+        });
+        keep(&self.shelves, key, generation, shelf.clone());
+        Ok(shelf)
     }
 
     async fn members(&self, pool: &PoolName) -> Result<Members, RosterError> {

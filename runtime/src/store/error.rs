@@ -30,6 +30,9 @@ pub enum StoreError {
     /// A record refers to another that does not exist.
     #[error("{0} does not exist")]
     Missing(String),
+    /// No room for more of it: names the limit.
+    #[error("{0}")]
+    Full(String),
     /// A stored record cannot be read.
     #[error("a stored record cannot be read: {0}")]
     Corrupt(String),

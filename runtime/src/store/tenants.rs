@@ -59,7 +59,7 @@ impl Store {
         row::records(&rows)
     }
 
-    /// Deletes a tenant with its keys, routes and finished messages. Answers whether it was there.
+    /// Deletes a tenant with its keys, routes, templates and finished messages. Answers whether it was there.
     ///
     /// # Errors
     /// [`StoreError::InUse`] while it has an integration or a message that is not finished.
@@ -203,6 +203,7 @@ async fn delete_tenant(db: &mut SqliteConnection, id: String) -> Result<bool, St
         "DELETE FROM attempt WHERE message IN (SELECT id FROM message WHERE tenant = ?)",
         "DELETE FROM message WHERE tenant = ?",
         "DELETE FROM route WHERE tenant = ?",
+        "DELETE FROM template WHERE tenant = ?",
         "DELETE FROM api_key WHERE tenant = ?",
         "DELETE FROM email_use WHERE tenant = ?",
     ] {

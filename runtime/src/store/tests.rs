@@ -18,6 +18,7 @@ use crate::time::Timestamp;
 mod durability;
 mod outbox;
 mod records;
+mod templates;
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const CODE: &str = "271828";
 

@@ -9,7 +9,8 @@ pub enum Algorithm {
     HmacSha1,
     /// HMAC with SHA-256.
     HmacSha256,
-    /// RSA PKCS #1 v1.5 with SHA-256 (RFC 8017); the secret is a private key in PEM. Only in a component.
+    /// RSA PKCS #1 v1.5 with SHA-256 (RFC 8017); the secret is a private key in PEM. Natively only in tests
+    /// (the feature `testing`).
     RsaSha256,
 }
 
@@ -123,8 +124,31 @@ mod inner {
         match algorithm {
             Algorithm::HmacSha1 => mac::<Hmac<sha1::Sha1>>(key, data),
             Algorithm::HmacSha256 => mac::<Hmac<sha2::Sha256>>(key, data),
-            Algorithm::RsaSha256 => Err(SignError::NotSupported),
+            Algorithm::RsaSha256 => rsa(key, data),
         }
+    }
+
+    #[cfg(not(feature = "testing"))]
+    fn rsa(_: &[u8], _: &[u8]) -> Result<Vec<u8>, SignError> {
+        Err(SignError::NotSupported)
+    }
+
+    #[cfg(feature = "testing")]
+    fn rsa(pem: &[u8], data: &[u8]) -> Result<Vec<u8>, SignError> {
+        use aws_lc_rs::{rand, rsa, signature};
+        use base64::Engine as _;
+
+        let invalid = || SignError::InvalidKey("is no private key in PEM".to_owned());
+        let pem = std::str::from_utf8(pem).map_err(|_| invalid())?;
+        let lines = pem.lines().filter(|line| !line.starts_with("-----"));
+        let der = base64::engine::general_purpose::STANDARD.decode(lines.collect::<String>());
+        let key = rsa::KeyPair::from_pkcs8(&der.map_err(|_| invalid())?);
+        let key = key.map_err(|_| invalid())?;
+        let mut bytes = vec![0; key.public_modulus_len()];
+        let random = rand::SystemRandom::new();
+        key.sign(&signature::RSA_PKCS1_SHA256, &random, data, &mut bytes)
+            .map_err(|_| invalid())?;
+        Ok(bytes)
     }
 
     fn mac<M: KeyInit + Mac>(key: &Key, data: &[u8]) -> Result<Vec<u8>, SignError> {

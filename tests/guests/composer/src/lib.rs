@@ -27,6 +27,7 @@ mod component {
         }
 
         fn send(settings: String, message: Message) -> Result<Receipt, Failure> {
+            assert!(message.content.is_none(), "a composer got a tenant's text");
             let is = |act: &str| settings.contains(&format!("\"act\":\"{act}\""));
             if is("reach") {
                 reach(&settings);

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::entities::decode;
+use super::entities::decode;
 
 /// What comes next. Comments, scripts and styles are left out.
-pub(crate) enum Token<'a> {
+pub(super) enum Token<'a> {
     /// Text with its entities decoded.
     Text(Cow<'a, str>),
     /// An opening tag, its name in lower case.
@@ -18,12 +18,12 @@ pub(crate) enum Token<'a> {
 }
 
 /// The tokens of a document.
-pub(crate) struct Tokens<'a> {
+pub(super) struct Tokens<'a> {
     rest: &'a str,
 }
 
 impl<'a> Tokens<'a> {
-    pub(crate) fn of(html: &'a str) -> Self {
+    pub(super) fn of(html: &'a str) -> Self {
         Self { rest: html }
     }
 

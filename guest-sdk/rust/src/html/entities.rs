@@ -1,7 +1,7 @@
 //! HTML's entities: the named ones of HTML 4 and `apos`, and every number.
 //!
 //! <https://www.w3.org/TR/html401/sgml/entities.html>, read 2026-11-21. HTML 5 knows two thousand
-//! more, which no mail needs and which would make this connector a fifth larger.
+//! more, which no mail needs and which would make a connector a fifth larger.
 
 use std::borrow::Cow;
 
@@ -33,7 +33,7 @@ const NAMED: &str = "\
     spades=♠ clubs=♣ hearts=♥ diams=♦";
 
 /// The text with its entities as characters; what is no entity stays as it is.
-pub(crate) fn decode(text: &str) -> Cow<'_, str> {
+pub(super) fn decode(text: &str) -> Cow<'_, str> {
     let mut rest = text;
     let mut decoded = String::new();
     while let Some((before, behind)) = rest.split_once('&') {

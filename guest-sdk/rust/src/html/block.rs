@@ -2,43 +2,43 @@
 
 /// A block that is being built: finished text, then words that may still grow.
 #[derive(Default)]
-pub(crate) struct Block {
-    pub(crate) finished: String,
-    pub(crate) words: String,
+pub(super) struct Block {
+    pub(super) finished: String,
+    pub(super) words: String,
     /// Whether the last line of `words` has any.
-    pub(crate) begun: bool,
+    pub(super) begun: bool,
     /// A space that the next word brings.
-    pub(crate) space: bool,
+    pub(super) space: bool,
     /// Line breaks before this block, and owed before what follows inside it.
-    pub(crate) leading: usize,
-    pub(crate) owed: usize,
+    pub(super) leading: usize,
+    pub(super) owed: usize,
     /// White space counts.
-    pub(crate) pre: bool,
+    pub(super) pre: bool,
     /// Of a list: its items, laid out when all their marks are known.
-    pub(crate) items: Vec<Item>,
+    pub(super) items: Vec<Item>,
 }
 
 /// An item of a list.
-pub(crate) struct Item {
+pub(super) struct Item {
     /// What stands before its first line.
-    pub(crate) mark: String,
-    pub(crate) text: String,
-    pub(crate) leading: usize,
-    pub(crate) trailing: usize,
+    pub(super) mark: String,
+    pub(super) text: String,
+    pub(super) leading: usize,
+    pub(super) trailing: usize,
 }
 
 impl Block {
-    pub(crate) fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         format!("{}{}", self.finished, self.words)
     }
 
-    pub(crate) fn new_lines(&mut self, count: usize) {
+    pub(super) fn new_lines(&mut self, count: usize) {
         self.words.push_str(&"\n".repeat(count));
         self.begun = false;
     }
 
     /// Adds a finished inner block. The first one inside hands its line breaks on to this one.
-    pub(crate) fn add(&mut self, text: &str, leading: usize, trailing: usize) {
+    pub(super) fn add(&mut self, text: &str, leading: usize, trailing: usize) {
         let breaks = self.owed.max(leading);
         self.finished = self.text();
         self.words.clear();
@@ -53,7 +53,7 @@ impl Block {
     }
 
     /// Lays the items out: their text in a column behind the marks.
-    pub(crate) fn add_items(&mut self) {
+    pub(super) fn add_items(&mut self) {
         let items = std::mem::take(&mut self.items);
         let width = items.iter().map(|item| item.mark.len()).max().unwrap_or(0);
         for item in items {

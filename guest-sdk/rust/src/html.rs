@@ -1,15 +1,23 @@
-//! The plain text of an HTML e-mail, laid out as the peer's library lays it out: blocks apart by
+//! Values in HTML, and the plain text of an HTML e-mail, laid out as the peer's library lays it out: blocks apart by
 //! line breaks, headings in capitals, links behind their words, lists with marks, no line wrap.
 
-use crate::block::{Block, Item};
-use crate::html::{Token, Tokens};
+mod block;
+mod entities;
+mod escape;
+mod token;
+
+use block::{Block, Item};
+use token::{Token, Tokens};
+
+pub use escape::escape;
 
 /// Blocks inside blocks that are laid out; deeper ones count as words. No mail needs more, and
 /// closing each copies its text.
 const DEEPEST: usize = 100;
 
 /// The plain text of an HTML document or fragment, without any `<` or `>`.
-pub(crate) fn plain(html: &str) -> String {
+#[must_use]
+pub fn plain(html: &str) -> String {
     let mut layout = Layout::default();
     for token in Tokens::of(html) {
         match token {

@@ -1,0 +1,90 @@
+//! The names that a text may hold, and what a name must not be: an address to click on.
+
+use sendbox_guest::{Message, one_line};
+use serde_json::Value;
+
+/// A longer name, in characters, is taken for a text of somebody else's.
+const NAME_MAX: usize = 64;
+
+/// The names that a message carries, by the word that stands for each in the texts.
+pub(crate) struct Names([(&'static str, Option<String>); 4]);
+
+impl Names {
+    /// Tenants and their users choose these names: one that holds an address or is too long is left
+    /// out, and the text without it is taken.
+    pub(crate) fn of(message: &Message, sender: Option<&str>) -> Self {
+        let find = |object: &str, fields: [&str; 2]| {
+            let object = message.payload.get(object)?;
+            fields
+                .into_iter()
+                .find_map(|field| name(object.get(field)?))
+        };
+        let application = find("application", ["displayName", "name"]);
+        Self([
+            ("application", application.or_else(|| sender.map(one_line))),
+            ("organization", find("organization", ["name", "name"])),
+            ("inviter", find("inviter", ["name", "username"])),
+            ("user", find("user", ["name", "username"])),
+        ])
+    }
+
+    /// The name behind a word.
+    pub(crate) fn get(&self, word: &str) -> Option<&str> {
+        let mut names = self.0.iter();
+        let (_, name) = names.find(|(known, _)| *known == word)?;
+        name.as_deref()
+    }
+
+    /// The first wording all of whose names are known.
+    pub(crate) fn first(&self, wordings: &[String]) -> String {
+        let filled = wordings.iter().find_map(|wording| self.fill(wording));
+        filled.unwrap_or_default()
+    }
+
+    fn fill(&self, wording: &str) -> Option<String> {
+        let mut parts = wording.split('{');
+        let mut text = parts.next()?.to_owned();
+        for part in parts {
+            let (word, rest) = part.split_once('}')?;
+            let name = self.get(word)?;
+            text.push_str(name);
+            // "Acme Inc." may end a sentence.
+            let ended = name.ends_with('.').then(|| rest.strip_prefix('.'));
+            text.push_str(ended.flatten().unwrap_or(rest));
+        }
+        Some(text)
+    }
+}
+
+fn name(value: &Value) -> Option<String> {
+    // Turns the direction of writing around, and a name into an address.
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let name = one_line(value.as_str()?.trim());
+    let fits = (1..=NAME_MAX).contains(&name.chars().count());
+    (fits && !name.contains(turns) && !has_link(&name)).then_some(name)
+}
+
+/// Whether a text holds a URL as Logto sees one: `http://`, `https://`, `www.`, or a name with a dot and
+/// one to six letters or digits behind it. `S.A.` and `e.g.` are none: a dot follows each letter.
+///
+/// <https://github.com/logto-io/logto/issues/8589>, read 2026-11-21. The settings' schema says the same.
+pub(crate) fn has_link(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let foreign = |c: char| !(c.is_ascii_alphanumeric() || "_#%+.:=@~-".contains(c));
+    text.contains("http://") || text.contains("https://") || text.split(foreign).any(is_host)
+}
+
+fn is_host(word: &str) -> bool {
+    let dots = word.match_indices('.').filter(|(at, _)| *at > 0);
+    let mut halves = dots.map(|(at, _)| word.split_at(at));
+    halves.any(|(before, behind)| {
+        let behind = behind.strip_prefix('.').unwrap_or(behind);
+        let end = behind.find(|c: char| !c.is_ascii_alphanumeric());
+        let (label, next) = behind.split_at(end.unwrap_or(behind.len()));
+        let initial = next.starts_with('.')
+            && label.len() == 1
+            && label.starts_with(|c: char| c.is_ascii_alphabetic());
+        let short = (1..=6).contains(&label.len()) && !next.starts_with('_');
+        (short && !initial) || (before.ends_with("www") && !label.is_empty())
+    })
+}
