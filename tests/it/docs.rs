@@ -159,7 +159,9 @@ fn row(info: &ConnectorInfo) -> String {
         info.channel.as_str(),
         link(&info.readme).unwrap_or("–"),
         info.descriptions[0].1,
-        code(&info.hosts),
+        Some(code(&info.hosts))
+            .filter(|hosts| !hosts.is_empty())
+            .unwrap_or_else(|| "–".to_owned()),
         placed.collect::<Vec<_>>().join(" "),
         id = info.id.as_str(),
     )

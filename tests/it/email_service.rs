@@ -11,7 +11,7 @@ const CODE: &str = "482913";
 /// A house whose operator lends `house/relay`, which submits to `peer` from 127.0.0.9.
 async fn lending(peer: &MailPeer, caps: &Value) -> House {
     let house = House::start().await;
-    for id in ["smtp"] {
+    for id in ["smtp", "builtin-email"] {
         let component = connector_bundle::component(id).unwrap();
         house.upload(component).await.expect(201);
     }
@@ -96,6 +96,44 @@ fn failure(message: &Value) -> (&str, &str) {
 fn mails(peer: &MailPeer) -> Vec<String> {
     let texts = peer.texts().into_iter();
     texts.filter(|text| text.ends_with("\r\n.\r\n")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenants_mail_leaves_through_the_operators_integration_and_is_counted() {
+    let peer = MailPeer::start(None, false, usual).await;
+    let house = lending(&peer, &json!({})).await;
+    let key = borrower(
+        &house,
+        "acme",
+        "builtin-email",
+        json!({ "senderName": "Acme" }),
+    )
+    .await;
+    let message = send(&house, &key).await;
+    assert_eq!(message["state"], "sent", "{message}");
+    assert_eq!(message["attempts"][0]["integration"], "mail");
+    assert_eq!(message["attempts"][0]["connector"], "builtin-email");
+    assert_eq!(
+        message["attempts"][0]["exchanges"][0]["source_ip"],
+        "127.0.0.9"
+    );
+
+    let mail = mails(&peer).pop().unwrap();
+    let parsed = mail_parser::MessageParser::default()
+        .parse(mail.as_bytes())
+        .unwrap();
+    let from = parsed.from().unwrap().first().unwrap();
+    assert_eq!(from.address.as_deref(), Some("noreply@house.test"));
+    assert_eq!(from.name.as_deref(), Some("Acme"));
+    assert!(peer.texts().contains(&"EHLO out.house.test".to_owned()));
+    let text = parsed.body_text(0).unwrap();
+    let html = parsed.body_html(0).unwrap();
+    assert!(text.contains(CODE) && html.contains(CODE));
+    assert!(!html.contains("<b>Org</b>"), "a value is markup: {html}");
+
+    let usage = used(&house, &key).await;
+    assert_eq!((&usage["count"], &usage["cap"]), (&json!(1), &json!(1_000)));
+    house.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
 use mail::{Action, Mail};
-use names::{Names, has_link};
+use names::{Names, display_name, has_link};
 use texts::Texts;
 
 mod mail;
@@ -71,7 +71,7 @@ impl Composer for BuiltinEmail {
     /// A content of the tenant's own is passed over: the texts are the operator's.
     fn content(settings: &Settings, message: &Message) -> Result<Content, Failure> {
         let texts = Texts::of(message)?;
-        let sender = settings.sender_name.as_deref().map(one_line);
+        let sender = settings.sender_name.as_deref().and_then(display_name);
         let names = Names::of(message, sender.as_deref());
         let text = usage::choose(&texts.messages, &message.usage_type)
             .ok_or_else(|| Failure::template_not_found(&message.usage_type))?;

@@ -1,6 +1,6 @@
 //! The names that a text may hold, and what a name must not be: an address to click on.
 
-use sendbox_guest::{Message, one_line};
+use sendbox_guest::Message;
 use serde_json::Value;
 
 /// A longer name, in characters, is taken for a text of somebody else's.
@@ -21,7 +21,10 @@ impl Names {
         };
         let application = find("application", ["displayName", "name"]);
         Self([
-            ("application", application.or_else(|| sender.map(one_line))),
+            (
+                "application",
+                application.or_else(|| sender.map(str::to_owned)),
+            ),
             ("organization", find("organization", ["name", "name"])),
             ("inviter", find("inviter", ["name", "username"])),
             ("user", find("user", ["name", "username"])),
@@ -59,9 +62,16 @@ impl Names {
 fn name(value: &Value) -> Option<String> {
     // Turns the direction of writing around, and a name into an address.
     let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let name = one_line(value.as_str()?.trim());
-    let fits = (1..=NAME_MAX).contains(&name.chars().count());
-    (fits && !name.contains(turns) && !has_link(&name)).then_some(name)
+    let name = display_name(value.as_str()?)?;
+    let fits = name.chars().count() <= NAME_MAX && !name.contains(turns);
+    (fits && !has_link(&name)).then_some(name)
+}
+
+/// A name without control characters, those above ASCII included, or nothing where none is left.
+pub(crate) fn display_name(text: &str) -> Option<String> {
+    let parts = text.split(char::is_control).map(str::trim);
+    let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+    Some(parts.join(" ")).filter(|name| !name.is_empty())
 }
 
 /// Whether a text holds a URL as Logto sees one: `http://`, `https://`, `www.`, or a name with a dot and

@@ -178,11 +178,11 @@ fn no_value_becomes_markup_a_line_or_a_template() {
     let mail = composed(
         "UserPermissionValidation",
         &json!({"code": "<i>\r\n&\"'{user}", "user": {"name": hostile},
-            "application": {"name": "</td></table>"}}),
+            "application": {"name": "</td>\u{85}</table>"}}),
     );
     let name = "<b>{code}</b> Bcc: \"x\"' {{link}} &amp;";
     let (text, seen) = (text(&mail), visible(&mail.body));
-    assert_eq!(mail.subject, "Confirm that it is you at </td></table>");
+    assert_eq!(mail.subject, "Confirm that it is you at </td> </table>");
     assert!(text.contains(&format!("Hello {name},")), "{text}");
     assert!(text.contains("\n<i> &\"'{user}\n"), "{text}");
     assert!(

@@ -18,8 +18,8 @@ pub struct SendGrid;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {
-    api_key: String,
     from_email: String,
+    api_key: String,
     #[serde(default)]
     from_name: String,
     templates: Templates<MailTemplate>,

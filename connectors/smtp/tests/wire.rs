@@ -6,6 +6,7 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use mail_parser::{MessageParser, MimeHeaders};
 use sendbox_guest::smtp::{self, Auth, Reply, Security, SmtpError, Submission, Submitter};
 use sendbox_guest::testing::{self, golden_rows, message, message_of, response};
 use sendbox_guest::{Failure, FailureKind, HttpError, Message, Receipt, Request, Response};
@@ -47,7 +48,7 @@ fn send(
     let result = smtp::send::<Smtp>(
         &settings.to_string(),
         message,
-        NOW,
+        message.now_ms / 1000,
         |request| {
             asked = Some(request);
             token
@@ -80,15 +81,53 @@ fn it_says_of_itself_what_the_contract_asks_for() {
     assert!(testing::accepts(&Smtp::ABOUT, &settings(&json!({}))));
 }
 
+/// A recorded mail, decoded as it is.
+fn mail_of(recorded: &Value) -> Vec<u8> {
+    let headers = recorded["headers"].as_array().unwrap().iter();
+    let headers = headers.filter(|header| header[0] != "Content-Transfer-Encoding");
+    let mut mail: String = headers
+        .map(|header| {
+            format!(
+                "{}: {}\r\n",
+                header[0].as_str().unwrap(),
+                header[1].as_str().unwrap()
+            )
+        })
+        .collect();
+    mail.push_str("Content-Transfer-Encoding: 8bit\r\n\r\n");
+    mail.push_str(recorded["text"].as_str().unwrap_or_default());
+    mail.into_bytes()
+}
+
+/// What a reader sees of a mail: subject, sender, reply address, date, kind and body.
+fn read(mail: &[u8]) -> Value {
+    let mail = MessageParser::default().parse(mail).unwrap();
+    let address = |address: Option<&mail_parser::Address<'_>>| {
+        let first = address.and_then(mail_parser::Address::first);
+        json!(first.map(|first| (first.name().unwrap_or_default(), first.address())))
+    };
+    let body = mail.parts[0].text_contents().unwrap_or_default();
+    json!({
+        "subject": mail.subject().unwrap_or_default().trim(),
+        "from": address(mail.from()),
+        "replyTo": address(mail.reply_to()),
+        "date": mail.date().map(mail_parser::DateTime::to_timestamp),
+        "html": !mail.parts[0].is_content_type("text", "plain"),
+        "body": body.replace("\r\n", "\n").trim_end(),
+    })
+}
+
 #[test]
-fn envelopes_and_refused_settings_are_those_of_the_peer() {
+fn mails_envelopes_and_refused_settings_are_those_of_the_peer() {
     // Each is a row of docs/compatibility.md.
     let ours = [
         "to-unicode_local",
         "to-comma_injection",
         "to-crlf_injection",
         "from-crlf",
+        "i18n-sendfrom-crlf",
         "i18n-sendfrom-quotes-brackets",
+        "render-quirk_prototype_keys",
     ];
     for case in golden_rows("smtp.jsonl").unwrap_or_default() {
         let id = case["id"].as_str().unwrap();
@@ -113,6 +152,16 @@ fn envelopes_and_refused_settings_are_those_of_the_peer() {
             json!([format!("<{}>", submission.rcpt_to)]),
             "{id}"
         );
+        let recorded = &expected["smtp"][0]["mime"];
+        if recorded.is_object() {
+            let mut expected = read(&mail_of(recorded));
+            let mut headers = recorded["headers"].as_array().unwrap().iter();
+            let subject = headers.find(|header| header[0] == "Subject");
+            expected["subject"] = subject.map_or(json!(""), |header| {
+                json!(header[1].as_str().unwrap().trim())
+            });
+            assert_eq!(read(&submission.data), expected, "{id}");
+        }
     }
 }
 

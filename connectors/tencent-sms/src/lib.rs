@@ -20,11 +20,11 @@ pub struct TencentSms;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {
+    region: String,
+    sdk_app_id: String,
+    sign_name: String,
     access_key_id: String,
     access_key_secret: String,
-    sign_name: String,
-    sdk_app_id: String,
-    region: String,
     templates: Templates<CodeTemplate>,
 }
 

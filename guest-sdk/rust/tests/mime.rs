@@ -5,7 +5,7 @@ use mail_parser::{MessageParser, MimeHeaders};
 use sendbox_guest::Mailbox;
 use sendbox_guest::mime::Mail;
 
-const SUBJECTS: [&str; 14] = [
+const SUBJECTS: [&str; 13] = [
     "Your code is 123456",
     "",
     "Dein Code für die Anmeldung lautet 123456, gültig für zehn Minuten an diesem schönen Tag",
@@ -17,7 +17,6 @@ const SUBJECTS: [&str; 14] = [
     "รหัสยืนยันของคุณคือ 123456",
     "आपका सत्यापन कोड 123456 है",
     "🔐🔐🔐 123456 👩‍👩‍👧‍👦 👩‍👩‍👧‍👦 👩‍👩‍👧‍👦 👩‍👩‍👧‍👦",
-    "Not encoded: =?utf-8?Q?evil?= and a=b_c?",
     "a plain subject that is long enough to be folded at least once, and in truth twice, because it goes on and on, and on",
     "double  spaces   are kept, also where the line is folded:          behind ten of them",
 ];

@@ -11,7 +11,7 @@ use super::{Output, ServerArgs, output};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum EmailServiceCommand {
-    /// Lend an integration to every tenant's `builtin-email`.
+    /// Lend an integration to every tenant that uses the built-in e-mail service.
     Put {
         #[command(flatten)]
         server: ServerArgs,

@@ -22,7 +22,8 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// An unstructured field (RFC 5322, 2.2.1).
+    /// An unstructured field (RFC 5322, 2.2.1). Encoded words in the text stay what they are, as in
+    /// nodemailer.
     pub(super) fn text(&mut self, name: &str, value: &str) {
         let value = one_line(value);
         self.begin(name);
@@ -38,7 +39,8 @@ impl Head {
     pub(super) fn mailbox(&mut self, name: &str, mailbox: &Mailbox) {
         let display = one_line(&mailbox.name);
         self.begin(name);
-        if is_plain(&display) && !display.is_empty() {
+        // Some readers decode words inside quotes as well.
+        if is_plain(&display) && !display.is_empty() && !display.contains("=?") {
             let quoted = display.replace('\\', "\\\\").replace('"', "\\\"");
             self.plain(&format!("\"{quoted}\""));
         } else if !display.is_empty() {
@@ -116,11 +118,11 @@ impl Head {
     }
 }
 
-/// Whether a text can stand in a header as it is, and is read as nothing else. Where lines are
-/// folded, readers drop all spaces but one.
+/// Whether a text can stand in a header as it is. Where lines are folded, readers drop all spaces but
+/// one.
 fn is_plain(text: &str) -> bool {
     let fits = |word: &str| (1..=LONGEST_WORD).contains(&word.len());
-    text.is_empty() || (text.is_ascii() && !text.contains("=?") && text.split(' ').all(fits))
+    text.is_empty() || (text.is_ascii() && text.split(' ').all(fits))
 }
 
 /// The bytes of the longest run of whole characters that fits in `room` letters; at least one.
