@@ -86,7 +86,7 @@ def protocol():
         authenticator=accepts,
         auth_require_tls="auth-in-clear" not in deviations,
         enable_SMTPUTF8="smtputf8" in deviations,
-        data_size_limit=300 if "small" in deviations else 1_000_000,
+        data_size_limit=100 if "small" in deviations else 1_000_000,
         hostname="deviant.test",
     )
 
