@@ -26,6 +26,9 @@ const WORDS_MAX: u64 = 4 << 10;
 /// From this size on a component is a language's runtime, and gets twice as much.
 const LARGE: usize = 4 << 20;
 
+/// In KiB.
+const ALLOCATOR_STEP: &str = "32768";
+
 /// The component is at fault.
 const REFUSED: u8 = 3;
 /// The process could not be confined.
@@ -106,6 +109,9 @@ impl Compiler {
             .arg(allowance.cpu.to_string())
             .arg(allowance.memory.to_string())
             .env_clear()
+            // The allocator reserves address space in such steps: 1 GiB, its default, is all that the
+            // process may have.
+            .env("MIMALLOC_ARENA_RESERVE", ALLOCATOR_STEP)
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
