@@ -5,6 +5,8 @@
 //! <https://docs.logto.io/connectors/email-connectors/built-in-email-service>.
 
 use sendbox_guest::handover::Composer;
+use sendbox_guest::letter::{Action, Letter};
+use sendbox_guest::names::{Names, display_name, has_link, is_url};
 use sendbox_guest::{
     About, Channel, Content, ContentType, Failure, FailureKind, Message, one_line, settings,
     template, usage,
@@ -12,12 +14,8 @@ use sendbox_guest::{
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-use mail::{Action, Mail};
-use names::{Names, display_name, has_link};
 use texts::Texts;
 
-mod mail;
-mod names;
 mod texts;
 
 /// The connector.
@@ -75,7 +73,7 @@ impl Composer for BuiltinEmail {
         let names = Names::of(message, sender.as_deref());
         let text = usage::choose(&texts.messages, &message.usage_type)
             .ok_or_else(|| Failure::template_not_found(&message.usage_type))?;
-        let mail = Mail {
+        let letter = Letter {
             language: texts.language,
             brand: sender.as_deref().or(names.get("application")),
             logo: settings.app_logo.as_deref(),
@@ -98,10 +96,10 @@ impl Composer for BuiltinEmail {
             ignore: &text.ignore,
         };
         Ok(Content {
-            body: mail.html(),
+            body: letter.html(),
             content_type: ContentType::Html,
-            text: Some(mail.text()),
-            subject: mail.subject,
+            text: Some(letter.text()),
+            subject: letter.subject,
             reply_to: None,
             send_from: sender,
         })
@@ -136,19 +134,6 @@ fn link(message: &Message) -> Result<String, Failure> {
         return Ok(link.to_owned());
     }
     Err(refused("the payload's link is no http or https URL"))
-}
-
-/// Whether a mail program will open exactly what the text shows: a host without a user before it, and
-/// neither blanks nor backslashes, which are corrected in different ways.
-fn is_url(text: &str, scheme: &str) -> bool {
-    let Some((before, rest)) = text.split_once("://") else {
-        return false;
-    };
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    before.eq_ignore_ascii_case(scheme)
-        && !host.is_empty()
-        && !host.contains('@')
-        && !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\')
 }
 
 fn refused(words: &str) -> Failure {

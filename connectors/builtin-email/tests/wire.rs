@@ -1,6 +1,5 @@
 //! All texts in all languages, what values cannot do to them, and what a tenant cannot set.
 
-use super::names::has_link;
 use super::texts::LANGUAGES;
 use super::*;
 use html::visible;

@@ -15,11 +15,14 @@ pub mod handover;
 #[cfg(feature = "html")]
 pub mod html;
 pub mod http;
+#[cfg(feature = "html")]
+pub mod letter;
 mod mail;
 pub mod mailbox;
 mod message;
 #[cfg(feature = "mime")]
 pub mod mime;
+pub mod names;
 mod number;
 mod payload;
 pub mod settings;

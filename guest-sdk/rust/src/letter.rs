@@ -1,38 +1,54 @@
-//! One mail from its texts, in HTML and in plain text. All markup is here and in `mail.html`: tables and
-//! inline styles, because that is what mail programs show; nothing is fetched but the logo.
+//! A letter with one code or one link, in HTML and in plain text. All markup is here and in `letter/`:
+//! tables and inline styles, because that is what mail programs show; nothing is fetched but the logo.
 
-use sendbox_guest::html::escape;
+use crate::html::escape;
 
 /// What the reader is to do.
-pub(crate) enum Action<'a> {
+pub enum Action<'a> {
     /// Type a code.
-    Code { code: String, note: &'a str },
+    Code {
+        /// The code.
+        code: String,
+        /// Below it.
+        note: &'a str,
+    },
     /// Open a link: by a button, and in full below it.
     Link {
+        /// Where it leads.
         url: String,
+        /// On the button.
         button: &'a str,
+        /// Before the same link in full.
         hint: &'a str,
     },
 }
 
-/// The parts of a mail, none of them escaped.
-pub(crate) struct Mail<'a> {
-    pub(crate) language: &'a str,
-    /// Whose mail it is: in place of the logo where there is none, or where it is not shown.
-    pub(crate) brand: Option<&'a str>,
-    pub(crate) logo: Option<&'a str>,
-    /// Below the mail; several lines, or empty.
-    pub(crate) company: &'a str,
-    pub(crate) subject: String,
-    pub(crate) greeting: String,
-    pub(crate) lead: String,
-    pub(crate) action: Action<'a>,
-    pub(crate) ignore: &'a str,
+/// The parts of a letter, none of them escaped.
+pub struct Letter<'a> {
+    /// Language tag of the texts.
+    pub language: &'a str,
+    /// Whose letter it is: in place of the logo where there is none, or where it is not shown.
+    pub brand: Option<&'a str>,
+    /// Its URL.
+    pub logo: Option<&'a str>,
+    /// Below the letter; several lines, or empty.
+    pub company: &'a str,
+    /// Subject and headline.
+    pub subject: String,
+    /// First line.
+    pub greeting: String,
+    /// What it is about.
+    pub lead: String,
+    /// What the reader is to do.
+    pub action: Action<'a>,
+    /// What to do if one did not ask for it.
+    pub ignore: &'a str,
 }
 
-impl Mail<'_> {
+impl Letter<'_> {
     /// The plain text.
-    pub(crate) fn text(&self) -> String {
+    #[must_use]
+    pub fn text(&self) -> String {
         let action = match &self.action {
             Action::Code { code, note } => format!("{code}\n\n{note}"),
             Action::Link { url, button, .. } => format!("{button}\n{url}"),
@@ -47,9 +63,10 @@ impl Mail<'_> {
     }
 
     /// The HTML document.
-    pub(crate) fn html(&self) -> String {
+    #[must_use]
+    pub fn html(&self) -> String {
         format!(
-            include_str!("mail.html"),
+            include_str!("letter/letter.html"),
             language = self.language,
             subject = escape(&self.subject),
             greeting = escape(&self.greeting),
@@ -78,12 +95,12 @@ impl Mail<'_> {
     fn action(&self) -> String {
         match &self.action {
             Action::Code { code, note } => format!(
-                include_str!("code.html"),
+                include_str!("letter/code.html"),
                 code = escape(code),
                 note = escape(note)
             ),
             Action::Link { url, button, hint } => format!(
-                include_str!("link.html"),
+                include_str!("letter/link.html"),
                 url = escape(url),
                 button = escape(button),
                 hint = escape(hint)

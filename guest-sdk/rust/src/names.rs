@@ -1,18 +1,20 @@
 //! The names that a text may hold, and what a name must not be: an address to click on.
 
-use sendbox_guest::Message;
 use serde_json::Value;
+
+use crate::message::Message;
 
 /// A longer name, in characters, is taken for a text of somebody else's.
 const NAME_MAX: usize = 64;
 
 /// The names that a message carries, by the word that stands for each in the texts.
-pub(crate) struct Names([(&'static str, Option<String>); 4]);
+pub struct Names([(&'static str, Option<String>); 4]);
 
 impl Names {
     /// Tenants and their users choose these names: one that holds an address or is too long is left
     /// out, and the text without it is taken.
-    pub(crate) fn of(message: &Message, sender: Option<&str>) -> Self {
+    #[must_use]
+    pub fn of(message: &Message, sender: Option<&str>) -> Self {
         let find = |object: &str, fields: [&str; 2]| {
             let object = message.payload.get(object)?;
             fields
@@ -32,14 +34,16 @@ impl Names {
     }
 
     /// The name behind a word.
-    pub(crate) fn get(&self, word: &str) -> Option<&str> {
+    #[must_use]
+    pub fn get(&self, word: &str) -> Option<&str> {
         let mut names = self.0.iter();
         let (_, name) = names.find(|(known, _)| *known == word)?;
         name.as_deref()
     }
 
     /// The first wording all of whose names are known.
-    pub(crate) fn first(&self, wordings: &[String]) -> String {
+    #[must_use]
+    pub fn first(&self, wordings: &[String]) -> String {
         let filled = wordings.iter().find_map(|wording| self.fill(wording));
         filled.unwrap_or_default()
     }
@@ -68,7 +72,8 @@ fn name(value: &Value) -> Option<String> {
 }
 
 /// A name without control characters, those above ASCII included, or nothing where none is left.
-pub(crate) fn display_name(text: &str) -> Option<String> {
+#[must_use]
+pub fn display_name(text: &str) -> Option<String> {
     let parts = text.split(char::is_control).map(str::trim);
     let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
     Some(parts.join(" ")).filter(|name| !name.is_empty())
@@ -78,7 +83,8 @@ pub(crate) fn display_name(text: &str) -> Option<String> {
 /// one to six letters or digits behind it. `S.A.` and `e.g.` are none: a dot follows each letter.
 ///
 /// <https://github.com/logto-io/logto/issues/8589>, read 2026-11-21. The settings' schema says the same.
-pub(crate) fn has_link(text: &str) -> bool {
+#[must_use]
+pub fn has_link(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     let foreign = |c: char| !(c.is_ascii_alphanumeric() || "_#%+.:=@~-".contains(c));
     text.contains("http://") || text.contains("https://") || text.split(foreign).any(is_host)
@@ -97,4 +103,18 @@ fn is_host(word: &str) -> bool {
         let short = (1..=6).contains(&label.len()) && !next.starts_with('_');
         (short && !initial) || (before.ends_with("www") && !label.is_empty())
     })
+}
+
+/// Whether a text is a URL of this scheme of which a mail program will open exactly what it shows: a host without a user before it, and
+/// neither blanks nor backslashes, which are corrected in different ways.
+#[must_use]
+pub fn is_url(text: &str, scheme: &str) -> bool {
+    let Some((before, rest)) = text.split_once("://") else {
+        return false;
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    before.eq_ignore_ascii_case(scheme)
+        && !host.is_empty()
+        && !host.contains('@')
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\')
 }
