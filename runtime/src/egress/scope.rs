@@ -157,6 +157,11 @@ impl EgressScope {
         self
     }
 
+    /// Whose send it is.
+    pub const fn tenant(&self) -> &TenantId {
+        &self.owner.tenant
+    }
+
     /// The source that the send leaves by: the one drawn, else the one that its last submission named.
     pub fn source(&self) -> Option<SourceName> {
         self.gate.source()
