@@ -169,11 +169,9 @@ fn the_backstop_stops_its_user_and_nobody_else() {
 
 /// Whether a server of the user's still serves callers on loopback.
 async fn answers_its_callers() -> bool {
-    const SERVER: &str = "import socket\n\
-        s = socket.create_server(('127.0.0.1', 8181))\n\
-        print(flush=True)\n\
-        c, _ = s.accept()\n\
-        c.sendall(b'hello')\n";
+    const SERVER: &str = "use IO::Socket::INET; $| = 1;\n\
+        my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1:8181') or die;\n\
+        print 1; print { $s->accept } 'hello'";
     let mut server = Command::new("setpriv")
         .args([
             "--reuid",
@@ -181,8 +179,8 @@ async fn answers_its_callers() -> bool {
             "--regid",
             NOBODY,
             "--clear-groups",
-            "python3",
-            "-c",
+            "/usr/bin/perl",
+            "-e",
             SERVER,
         ])
         .stdout(std::process::Stdio::piped())

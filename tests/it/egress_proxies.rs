@@ -324,6 +324,8 @@ async fn real_proxies_carry_requests_and_mail_and_refuse_a_wrong_password() {
         assert!(report.result.is_ok(), "{kind}: {report:?}");
         assert_eq!(mail.lines()[0].source.ip().to_string(), EXIT, "{kind}");
 
+        // Without the tunnel that is kept.
+        let egress = live(&config_for(&peer));
         let wrong = through(kind, proxy.address, Some(("sender", "wrong")));
         let (response, _) = behind(&wrong).once(&egress, get(at(&peer, "/"))).await;
         let refused = EgressError::Proxy(ProxyError::Credentials);

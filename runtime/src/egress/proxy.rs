@@ -105,7 +105,8 @@ async fn connect(
     tcp.write_all(head.as_bytes()).await.map_err(broken)?;
     match read_status(&mut tcp).await? {
         200..300 => Ok(tcp),
-        407 => Err(ProxyError::Credentials),
+        // tinyproxy says 401 to a wrong password.
+        401 | 407 => Err(ProxyError::Credentials),
         _ => Err(ProxyError::Refused),
     }
 }
