@@ -139,7 +139,7 @@ fn the_backstop_stops_its_user_and_nobody_else() {
         let told = succeeds("check --user nobody");
         assert!(told.contains("refused: 169.254.169.254"), "{told}");
         assert!(!run("check --user root").status.success());
-        canary.take();
+        assert!(!canary.take().is_empty());
         for address in [
             "127.0.0.1",
             "10.0.0.9",

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::egress_kit::{HOST, Send, at, config_for, get, live, secret};
 use crate::harness::{House, Provider};
 use crate::mail_kit::{Bundled, code_for, mail_peer_host, smtp_settings};
+use crate::templates::command;
 
 const KINDS: [&str; 2] = ["socks5", "http-connect"];
 /// Where the proxies' connections leave from, as the operator declares it.
@@ -360,6 +361,20 @@ async fn a_proxys_password_is_written_once_and_shown_to_nobody() {
         let shown = house.operate("GET", path, Value::Null).await.expect(200);
         assert!(!shown.text.contains("hunter2"), "{}", shown.text);
     }
+    let word = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(word.path(), "hunter2-canary\n").unwrap();
+    let words = format!(
+        "egress put-source shell --address {EXIT} --proxy socks5://sender@{} \
+         --proxy-password-file {} --per-day 50,100 --per-hour 10",
+        proxy.address,
+        word.path().display()
+    );
+    command(&house, &house.operator, &words).await;
+    let shown = house
+        .operate("GET", "/v1/egress/sources/shell", Value::Null)
+        .await;
+    assert_eq!(shown.json()["secrets"], json!(["/proxy/password"]));
+    assert_eq!(shown.json()["warm_up"]["per_day"], json!([50, 100]));
     // Another proxy would learn it.
     let mut elsewhere = left_out;
     elsewhere["address"] = json!("10.0.0.6:1080");

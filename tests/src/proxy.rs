@@ -115,14 +115,14 @@ const CONNECT_YES: &[u8] = b"HTTP/1.1 200 Connection established\r\nVia: 1.1 sta
 
 async fn misbehave(mut client: TcpStream, habit: Habit) -> std::io::Result<()> {
     let mut buffer = [0; 1 << 10];
-    client.read(&mut buffer).await?;
+    let mut heard = client.read(&mut buffer).await?;
     match habit {
         Habit::Say(pieces) => {
             let last = pieces.len().saturating_sub(1);
             for (index, piece) in pieces.into_iter().enumerate() {
                 client.write_all(&piece).await?;
-                if index < last {
-                    client.read(&mut buffer).await?;
+                if index < last && heard > 0 {
+                    heard = client.read(&mut buffer).await?;
                 }
             }
         }

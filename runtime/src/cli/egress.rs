@@ -98,17 +98,18 @@ pub(super) struct PutSource {
 
 impl PutSource {
     fn body(&self) -> anyhow::Result<Value> {
-        let mut body = json!({ "address": self.address, "ehlo_name": self.ehlo_name });
-        if let Some(proxy) = &self.proxy {
-            let file = self.proxy_password_file.as_deref();
-            body["proxy"] = proxy_of(proxy, file)?;
-        }
-        if !(self.per_day.is_empty() && self.per_hour.is_empty()) {
-            body["warm_up"] = json!({
+        let file = self.proxy_password_file.as_deref();
+        let proxy = self.proxy.as_ref().map(|proxy| proxy_of(proxy, file));
+        let is_new = !(self.per_day.is_empty() && self.per_hour.is_empty());
+        let warm_up = is_new.then(|| {
+            json!({
                 "per_day": self.per_day, "per_hour": self.per_hour, "began_at": self.began_at,
-            });
-        }
-        Ok(body)
+            })
+        });
+        Ok(json!({
+            "address": self.address, "ehlo_name": self.ehlo_name,
+            "proxy": proxy.transpose()?, "warm_up": warm_up,
+        }))
     }
 }
 
