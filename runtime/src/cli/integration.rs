@@ -76,6 +76,23 @@ pub(super) enum IntegrationCommand {
         /// Its name.
         name: String,
     },
+    /// Write new values of its secrets; those they replace stay in use until they are retired.
+    Rotate {
+        #[command(flatten)]
+        tenant: TenantArgs,
+        /// Its name.
+        name: String,
+        /// JSON file of an object, such as {"/apiKey": "new"}; - for standard input.
+        #[arg(long)]
+        secrets: PathBuf,
+    },
+    /// Forget the secrets that the last rotation replaced.
+    Retire {
+        #[command(flatten)]
+        tenant: TenantArgs,
+        /// Its name.
+        name: String,
+    },
     /// Remove an integration that no route names.
     Delete {
         #[command(flatten)]
@@ -133,6 +150,22 @@ pub(super) async fn run(command: IntegrationCommand, output: Output) -> anyhow::
             tenant,
             "POST",
             format!("integrations/{name}/activate", name = segment(&name)),
+            None,
+        ),
+        IntegrationCommand::Rotate {
+            tenant,
+            name,
+            secrets,
+        } => (
+            tenant,
+            "POST",
+            format!("integrations/{name}/secrets", name = segment(&name)),
+            Some(json!({ "secrets": read(&secrets)? })),
+        ),
+        IntegrationCommand::Retire { tenant, name } => (
+            tenant,
+            "DELETE",
+            format!("integrations/{name}/secrets/earlier", name = segment(&name)),
             None,
         ),
         IntegrationCommand::Delete { tenant, name } => (

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::Core;
 use super::roster::{Departure, ReadyIntegration, RosterError};
+use super::rotation::Out;
 use crate::connector::CallReport;
 use crate::egress::Arm;
 use crate::email_service::Month;
@@ -82,11 +83,15 @@ impl Core {
         let deadline = Instant::now() + self.limits(sender.outward()).wall();
         let ready = sender.ready();
         let Some(lent) = &sender.lent else {
-            let exit = self.open(ready, departure, arm, deadline);
-            return Ok(self.call(ready, message, exit).await);
+            let out = Out {
+                departure,
+                arm,
+                deadline,
+            };
+            return Ok(self.call_by_version(ready, message, out).await);
         };
         // It asks for no host, so its policy lets it reach none.
-        let exit = self.open(ready, None, None, deadline);
+        let exit = self.open(ready, &ready.settings, None, None, deadline);
         let mut composed = self.call(ready, message.clone(), exit).await;
         let content = match (&composed.result, composed.handover.take()) {
             (Err(_), _) => return Ok(composed),
@@ -114,8 +119,12 @@ impl Core {
             content: Some(content),
             ..message
         };
-        let exit = self.open(&lent.ready, departure, arm, deadline);
-        let mut sent = self.call(&lent.ready, message, exit).await;
+        let out = Out {
+            departure,
+            arm,
+            deadline,
+        };
+        let mut sent = self.call_by_version(&lent.ready, message, out).await;
         sent.log = composed.log;
         self.settle_use(tenant, &month, &sent).await;
         sent.result = sent.result.map_err(|failure| lenders(lent, failure));

@@ -18,8 +18,8 @@ pub(crate) fn describe() -> ConnectorInfo {
         version: "1.0.0".into(),
         titles: vec![("en".into(), "Acts".into())],
         descriptions: vec![],
-        settings_schema: r#"{"type":"object","properties":{"act":{"type":"string"},"secret":{"type":"string","writeOnly":true},"ungranted":{"type":"string","writeOnly":true}}}"#.into(),
-        hosts: vec!["echo.example.com".into()],
+        settings_schema: r#"{"type":"object","properties":{"act":{"type":"string"},"endpoint":{"type":"string"},"look_for":{"type":"string"},"secret":{"type":"string","writeOnly":true,"x-derivations":1},"ungranted":{"type":"string","writeOnly":true}}}"#.into(),
+        hosts: vec!["echo.example.com".into(), "{settings:/endpoint}".into()],
         secret_grants: vec![SecretGrant {
             setting: "/secret".into(),
             query: false,
@@ -69,6 +69,7 @@ pub(crate) fn perform(settings: &str) -> Result<Receipt, Failure> {
         () if is("exit") => std::process::exit(7),
         () if is("sign") => crate::sign::everything(settings).map(told).map_err(failed),
         () if is("sign-ungranted") => crate::sign::with_others(settings).map(told).map_err(failed),
+        () if is("sign-and-derive") => crate::sign::both(settings).map(told).map_err(failed),
         () if is("sign-flood") => crate::sign::without_end(settings).map(told).map_err(failed),
         () if is("key-flood") => crate::sign::keys_without_end(settings)
             .map(told)
@@ -85,7 +86,7 @@ pub(crate) fn told(detail: String) -> Receipt {
     }
 }
 
-fn failed(message: String) -> Failure {
+pub(crate) fn failed(message: String) -> Failure {
     Failure {
         kind: FailureKind::Unavailable,
         code: None,
@@ -129,7 +130,7 @@ fn leak(settings: &str) -> Failure {
     failed(format!("echoed {echoed}"))
 }
 
-fn endless_loop() -> ! {
+pub(crate) fn endless_loop() -> ! {
     let mut turns = 0_u64;
     loop {
         turns = black_box(turns.wrapping_add(1));
