@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::egress_kit::{Send, at, config_for, get, live, secret};
 use crate::harness::{House, Provider};
+use crate::sweep::Process;
 
 fn email() -> Value {
     json!({ "channel": "email", "to": "a@example.com", "type": "SignIn", "payload": { "code": "123456" } })
@@ -88,6 +89,38 @@ async fn sealing_keys_are_rotated_while_messages_go_out_and_the_old_one_opens_no
     // The file holds the one key that is left, and it opens everything after a restart.
     let house = House::start_in(house.stop().await, Clock::System, |_| {}).await;
     assert_eq!(keys(&house).await, [all[5].clone()]);
+    assert_eq!(sent(&house, &acme).await["state"], "sent");
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_while_it_rotates_loses_no_key() {
+    let (house, provider) = (House::start().await, Provider::accepting().await);
+    let endpoint = format!("http://{}/", provider.address);
+    let (acme, operator) = (
+        house.tenant("acme", &endpoint, None).await,
+        house.operator.clone(),
+    );
+    let folder = house.stop().await;
+    for calls in 0..10 {
+        let server = Process::start(&folder.path().join("data")).await;
+        let rotate = server.call(&operator, "POST", "/v1/sealing-keys/rotate", "");
+        let meanwhile = async {
+            for _ in 0..calls {
+                server.call(&operator, "GET", "/healthz", "").await;
+            }
+        };
+        tokio::select! {
+            _ = rotate => {}
+            () = meanwhile => {}
+        }
+        server.kill();
+    }
+    let house = House::start_in(folder, Clock::System, |_| {}).await;
+    let all = keys(&house).await;
+    let (current, earlier) = all.split_last().unwrap();
+    assert_eq!(current["data_keys"], 2, "{all:?}");
+    assert!(!earlier.is_empty() && earlier.iter().all(|key| key["data_keys"] == 0));
     assert_eq!(sent(&house, &acme).await["state"], "sent");
     house.stop().await;
 }

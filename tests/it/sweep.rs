@@ -63,14 +63,14 @@ fn found(output: &[u8], canaries: &[(&'static str, String)]) -> Vec<String> {
 }
 
 /// The server with all that it says.
-struct Process {
+pub struct Process {
     child: Child,
     address: SocketAddr,
     log: Option<JoinHandle<Vec<u8>>>,
 }
 
 impl Process {
-    async fn start(data: &Path) -> Self {
+    pub async fn start(data: &Path) -> Self {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
@@ -109,7 +109,7 @@ impl Process {
         }
     }
 
-    async fn call(
+    pub async fn call(
         &self,
         key: &str,
         method: &str,
@@ -124,6 +124,12 @@ impl Process {
         call(self.address, method, path, &headers, body)
             .await
             .unwrap()
+    }
+
+    /// Ends the server in the midst of whatever it does.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Ends the server as an operator does, and answers its whole log.
