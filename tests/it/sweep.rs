@@ -194,7 +194,7 @@ async fn drive(server: &Process, key: &str, provider: &Peer) -> Vec<String> {
         ("sweep-limit", "/ok", "failure"),
     ] {
         let settings = json!({
-            "act": act, "endpoint": format!("{base}{path}"), "secret": SECRET, "look_for": look_for(),
+            "act": act, "url": format!("{base}{path}"), "secret": SECRET, "look_for": look_for(),
             "marker": "marker-in-plain-sight",
         });
         let body = json!({ "connector": "acts", "settings": settings }).to_string();

@@ -12,7 +12,7 @@ use crate::sign::{occurrences, setting};
 pub(crate) fn tell_all(settings: &str, message: &Message) -> Result<Receipt, Failure> {
     let answer = send(&Request {
         method: "POST".into(),
-        url: setting(settings, "endpoint").into(),
+        url: setting(settings, "url").into(),
         headers: vec![],
         body: format!("{} {}", message.recipient, message.payload).into_bytes(),
         credential: Credential::Header(("x-canary".into(), setting(settings, "secret").into())),
