@@ -1,5 +1,6 @@
 //! Durable accepts, and whole deliveries from the accept to the record of the attempt.
 
+use std::collections::BTreeMap;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;

@@ -14,6 +14,8 @@ use crate::email_service::Month;
 use crate::id::TenantId;
 use crate::message::{Channel, OutgoingMessage};
 use crate::outcome::{Failure, FailureKind};
+use crate::redaction::Redaction;
+use crate::settings::Placeholders;
 use crate::store::StoreError;
 
 /// Template variables of a text in which nothing is left to fill in.
@@ -114,6 +116,8 @@ impl Core {
                 &words,
             ));
         }
+        // The lent integration's call knows the text, not which part of it is the code.
+        let words = Redaction::of(Placeholders::none(), &message);
         let message = OutgoingMessage {
             payload: NO_VARIABLES.to_owned(),
             content: Some(content),
@@ -127,7 +131,10 @@ impl Core {
         let mut sent = self.call_by_version(&lent.ready, message, out).await;
         sent.log = composed.log;
         self.settle_use(tenant, &month, &sent).await;
-        sent.result = sent.result.map_err(|failure| lenders(lent, failure));
+        sent.result = sent.result.map_err(|failure| {
+            let message = words.text(&failure.message);
+            lenders(lent, Failure { message, ..failure })
+        });
         Ok(sent)
     }
 
