@@ -7,8 +7,10 @@ use std::sync::{Arc, OnceLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use memchr::memmem;
+use serde::Deserialize;
+use serde_json::Value;
 
-use crate::message::{OutgoingMessage, Payload, mask};
+use crate::message::{OutgoingMessage, mask};
 use crate::settings::Placeholders;
 
 mod forms;
@@ -86,9 +88,17 @@ pub struct Redaction {
 
 struct Private {
     recipient: String,
-    payload: Payload,
-    /// Each form with what stands for it, the longest first; made when a first word is said.
+    payload: String,
+    /// Each text with what stands for it, and each form of them: made when the first is asked for.
+    texts: OnceLock<Vec<(String, String)>>,
     forms: OnceLock<Vec<(String, String)>>,
+}
+
+/// What a payload tells that nobody else may know.
+#[derive(Default, Deserialize)]
+struct Told {
+    code: Option<Value>,
+    link: Option<Value>,
 }
 
 impl fmt::Debug for Redaction {
@@ -103,7 +113,8 @@ impl Redaction {
     pub fn of(secrets: Placeholders, message: &OutgoingMessage) -> Self {
         let private = Private {
             recipient: message.recipient.clone(),
-            payload: Payload::from_stored(message.payload.clone()),
+            payload: message.payload.clone(),
+            texts: OnceLock::new(),
             forms: OnceLock::new(),
         };
         Self {
@@ -124,12 +135,26 @@ impl Redaction {
     /// `text` as an eye that need not know may see it.
     #[must_use]
     pub fn text(&self, text: &str) -> String {
+        match &self.message {
+            Some(message) => self.without(text, message.forms()),
+            None => self.without(text, &[]),
+        }
+    }
+
+    /// The same for a provider's name of a message. Nearly every send has one, so recipient, code and link are
+    /// looked for as they are and in no other form.
+    #[must_use]
+    pub fn name(&self, text: &str) -> String {
+        match &self.message {
+            Some(message) => self.without(text, message.texts()),
+            None => self.without(text, &[]),
+        }
+    }
+
+    fn without(&self, text: &str, private: &[(String, String)]) -> String {
         let redacted = self.secrets.redact(text.as_bytes());
         let mut out = String::from_utf8_lossy(&redacted).into_owned();
-        let Some(message) = &self.message else {
-            return out;
-        };
-        for (form, instead) in message.forms.get_or_init(|| message.all_forms()) {
+        for (form, instead) in private {
             if memmem::find(out.as_bytes(), form.as_bytes()).is_some() {
                 out = out.replace(form.as_str(), instead);
             }
@@ -139,32 +164,45 @@ impl Redaction {
 }
 
 impl Private {
-    fn all_forms(&self) -> Vec<(String, String)> {
-        let digits: String = self
-            .recipient
-            .chars()
-            .filter(char::is_ascii_digit)
-            .collect();
-        let masked = mask(&self.recipient);
-        let mut all = Vec::new();
-        let mut add = |text: &str, instead: &str| {
-            let forms = forms(text, SHORTEST_PRIVATE).into_iter();
-            all.extend(forms.map(|form| (form, instead.to_owned())));
-        };
-        add(&self.recipient, &masked);
-        match self.recipient.contains('@') {
-            true => add(&self.recipient.to_lowercase(), &masked),
-            // As connectors write it for their providers.
-            false => add(&digits, &masked),
-        }
-        for name in ["code", "link"] {
-            if let Some(text) = self.payload.text(name) {
-                add(&text, &format!("[{name}]"));
+    fn texts(&self) -> &[(String, String)] {
+        self.texts.get_or_init(|| {
+            let masked = mask(&self.recipient);
+            let other = match self.recipient.contains('@') {
+                true => self.recipient.to_lowercase(),
+                // As connectors write it for their providers.
+                false => self
+                    .recipient
+                    .chars()
+                    .filter(char::is_ascii_digit)
+                    .collect(),
+            };
+            let mut texts = vec![(self.recipient.clone(), masked.clone()), (other, masked)];
+            let told: Told = serde_json::from_str(&self.payload).unwrap_or_default();
+            for (value, instead) in [(told.link, "[link]"), (told.code, "[code]")] {
+                let text = match value {
+                    Some(Value::String(text)) => text,
+                    Some(Value::Number(number)) => number.to_string(),
+                    _ => continue,
+                };
+                texts.push((text, instead.to_owned()));
             }
-        }
-        // A code may be a part of the link.
-        all.sort_by_key(|(form, _)| std::cmp::Reverse(form.len()));
-        all
+            texts.retain(|(text, _)| text.len() >= SHORTEST_PRIVATE);
+            texts
+        })
+    }
+
+    /// The longest first: a code may be a part of the link.
+    fn forms(&self) -> &[(String, String)] {
+        self.forms.get_or_init(|| {
+            let forms = |(text, instead): &(String, String)| {
+                let forms = forms(text, SHORTEST_PRIVATE).into_iter();
+                let instead = instead.clone();
+                forms.map(move |form| (form, instead.clone()))
+            };
+            let mut all: Vec<_> = self.texts().iter().flat_map(forms).collect();
+            all.sort_by_key(|(form, _)| std::cmp::Reverse(form.len()));
+            all
+        })
     }
 }
 
@@ -219,6 +257,15 @@ mod tests {
             words.text("at https://x.example/?token=271828&amp;a=b"),
             "at [link]"
         );
+        assert_eq!(
+            words.name("id-271828-Leonhard@Euler.example"),
+            "id-[code]-L…@Euler.example"
+        );
+        let number = Redaction::of(
+            Placeholders::none(),
+            &message("a@b.example", r#"{"code":271828}"#),
+        );
+        assert_eq!(number.text("code 271828"), "code [code]");
         let words = Redaction::of(Placeholders::none(), &message("+49 151 12345678", "{}"));
         assert_eq!(
             words.text("4915112345678 is no number"),

@@ -98,7 +98,7 @@ pub(super) fn result(
         Ok(receipt) => Ok(Receipt {
             provider_message_id: receipt
                 .provider_message_id
-                .map(|id| text(id, PROVIDER_MESSAGE_ID_MAX)),
+                .map(|id| head(&redaction.name(&id), PROVIDER_MESSAGE_ID_MAX).to_owned()),
             detail: receipt.detail.map(|detail| text(detail, TEXT_MAX)),
         }),
         Err(failure) => Err(Failure {
