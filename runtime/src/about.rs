@@ -40,4 +40,8 @@ pub struct SecretGrant {
     pub body: bool,
     /// As key material for signatures.
     pub signing: bool,
+    /// How often such a key is derived before it signs, by the settings schema's `x-derivations`. A key does
+    /// either at each step, never both: what HMAC-SHA-256 signs is also what it derives.
+    #[serde(default)]
+    pub derivations: u32,
 }

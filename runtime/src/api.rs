@@ -27,6 +27,8 @@ mod integrations;
 pub mod messages;
 mod metrics;
 mod routes;
+mod sealing_keys;
+mod secrets;
 mod templates;
 mod tenants;
 
@@ -84,6 +86,12 @@ pub fn router(app: App) -> Router {
                 .get(email_service::get)
                 .delete(email_service::delete),
         )
+        .route("/sealing-keys", get(sealing_keys::list))
+        .route("/sealing-keys/rotate", post(sealing_keys::rotate))
+        .route(
+            "/sealing-keys/{key}",
+            axum::routing::delete(sealing_keys::delete),
+        )
         .route("/tenants/{tenant}/egress/explain", get(egress::explain))
         .route("/egress/addresses", get(egress::addresses))
         .route("/egress/sources", get(egress::list_sources))
@@ -136,6 +144,11 @@ fn tenant_routes() -> Router<App> {
             post(integrations::activate),
         )
         .route("/integrations/{integration}/test", post(integrations::test))
+        .route("/integrations/{integration}/secrets", post(secrets::rotate))
+        .route(
+            "/integrations/{integration}/secrets/earlier",
+            axum::routing::delete(secrets::retire),
+        )
         .route("/routes", get(routes::list))
         .route(
             "/routes/{channel}",

@@ -107,6 +107,9 @@ pub struct Attempt {
     pub ended_at: Timestamp,
     /// What came of it.
     pub outcome: Outcome,
+    /// Whether the newest secrets were refused and the outcome is that of the earlier ones.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub earlier_secrets: bool,
     /// What the host saw on the wire.
     pub exchanges: WireRecord,
     /// The guest's log lines, capped and redacted.

@@ -12,6 +12,7 @@ mod demo;
 mod egress;
 mod email_service;
 mod integration;
+mod keys;
 mod output;
 mod send;
 mod serve;
@@ -67,6 +68,9 @@ enum Command {
     /// Lend an integration of the operator's for the built-in e-mail service.
     #[command(subcommand)]
     EmailService(email_service::EmailServiceCommand),
+    /// Show and rotate the keys that seal the database.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Compile standard input to standard output: what the server starts for an upload.
     #[command(hide = true)]
     CompileComponent {
@@ -148,6 +152,7 @@ async fn dispatch(cli: Cli, bundle: Bundle) -> anyhow::Result<ExitCode> {
         Command::Template(command) => template::run(command, output).await,
         Command::Egress(command) => egress::run(command, output).await,
         Command::EmailService(command) => email_service::run(command, output).await,
+        Command::Keys(command) => keys::run(command, output).await,
         Command::CompileComponent { .. } => Ok(ExitCode::FAILURE),
         Command::Config(command) => config::run(command, output),
     }

@@ -74,8 +74,11 @@ impl ServerConfig {
 pub struct StoreConfig {
     /// Folder of the database, the keys and the compiled connectors; made with mode 0700.
     pub folder: PathBuf,
-    /// File of the sealing key, 64 hexadecimal digits; `sealing.key` in the folder by default.
+    /// File of the sealing keys, 64 hexadecimal digits a line, the current one last; `sealing.key` in the
+    /// folder by default.
     pub sealing_key_file: Option<PathBuf>,
+    /// Milliseconds that a finished message is kept after it was accepted, at least a day; 0 keeps all.
+    pub retention_ms: u64,
 }
 
 impl Default for StoreConfig {
@@ -83,6 +86,7 @@ impl Default for StoreConfig {
         Self {
             folder: PathBuf::from("sendbox-data"),
             sealing_key_file: None,
+            retention_ms: 30 * 24 * 60 * 60 * 1_000,
         }
     }
 }

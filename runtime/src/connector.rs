@@ -10,7 +10,7 @@ use wasmtime::component::{HasSelf, Linker};
 
 use crate::about::ConnectorInfo;
 use crate::id::Digest;
-use crate::secret::SealingKey;
+use crate::secret::DataKey;
 
 mod advisories;
 mod artifact;
@@ -90,7 +90,7 @@ impl ConnectorRuntime {
     /// # Errors
     /// [`ConnectorError::Engine`] where the machine cannot give it its address space or a thread, or the
     /// folder of compiled components cannot be made private.
-    pub fn new(config: &EngineConfig, key: Arc<SealingKey>) -> Result<Self, ConnectorError> {
+    pub fn new(config: &EngineConfig, key: Arc<DataKey>) -> Result<Self, ConnectorError> {
         let trust = trust().map_err(ConnectorError::Engine)?;
         let engine = engine::start(config)?;
         let linker = link(&engine).map_err(ConnectorError::engine)?;

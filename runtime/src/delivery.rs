@@ -28,6 +28,7 @@ mod explain;
 mod lending;
 mod places;
 mod roster;
+mod rotation;
 mod route;
 mod schedule;
 mod verdict;

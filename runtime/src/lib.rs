@@ -4,7 +4,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | words | [`time`] [`id`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`about`] [`tenant`] [`template`] [`source`] [`limits`] [`counts`] [`email_service`] |
+//! | words | [`time`] [`id`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`redaction`] [`about`] [`tenant`] [`template`] [`source`] [`limits`] [`counts`] [`email_service`] |
 //! | outside | [`store`] [`egress`] |
 //! | guests | [`connector`] |
 //! | delivery | [`replay`] [`delivery`] |
@@ -18,6 +18,7 @@ pub mod id;
 pub mod limits;
 pub mod message;
 pub mod outcome;
+pub mod redaction;
 pub mod secret;
 pub mod settings;
 pub mod source;

@@ -13,6 +13,7 @@ mod recipient;
 
 pub use payload::{PAYLOAD_DEPTH_MAX, PAYLOAD_MAX, Payload};
 pub use recipient::Recipient;
+pub(crate) use recipient::mask;
 
 /// Why a text is no part of a message. Never repeats the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

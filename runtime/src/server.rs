@@ -15,14 +15,15 @@ use crate::config::Config;
 use crate::connector::ConnectorRuntime;
 use crate::delivery::{Delivery, Foundations};
 use crate::egress::Egress;
-use crate::secret::{SealingKey, write_private};
+use crate::secret::{KeyRing, write_private};
 use crate::store::Store;
 use crate::time::Clock;
 
 mod listener;
+mod retention;
 
-/// Environment variable of the sealing key, in place of its file.
-const SEALING_KEY: &str = "SENDBOX_SEALING_KEY";
+/// Environment variable of the sealing keys, in place of their file.
+const SEALING_KEYS: &str = "SENDBOX_SEALING_KEY";
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +82,8 @@ impl Server {
         );
         let running = shutdown.clone();
         let delivery = tokio::spawn(async move { delivery.run(running, drain).await });
+        let keep = Duration::from_millis(config.store.retention_ms);
+        tokio::spawn(retention::run(app.clone(), keep, shutdown.clone()));
         let (routes, stop) = (router(app.clone()), shutdown.clone());
         let http = tokio::spawn(listener::serve(listener, routes, stop));
         Ok(Self {
@@ -113,16 +116,16 @@ impl Server {
 }
 
 async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
-    let key = Arc::new(sealing_key(config)?);
     let path = config.store.folder.join("sendbox.db");
-    let store = Store::open(&path, key.clone())
+    let store = Store::open(&path, sealing_keys(config)?)
         .await
         .map_err(failed(format!("the database {}", path.display())))?;
     let mut engine = config.engine.clone();
     engine
         .artifacts
         .get_or_insert_with(|| config.store.folder.join("artifacts"));
-    let runtime = ConnectorRuntime::new(&engine, key).map_err(failed("the connector engine"))?;
+    let runtime =
+        ConnectorRuntime::new(&engine, store.host_key()).map_err(failed("the connector engine"))?;
     let runtime = Arc::new(runtime);
     let egress =
         Arc::new(Egress::with_clock(&config.egress, clock.clone()).map_err(failed("egress"))?);
@@ -150,16 +153,16 @@ async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
     })
 }
 
-fn sealing_key(config: &Config) -> Result<SealingKey, StartError> {
-    if let Ok(text) = std::env::var(SEALING_KEY) {
-        return SealingKey::from_hex(&text).map_err(failed(SEALING_KEY));
+fn sealing_keys(config: &Config) -> Result<KeyRing, StartError> {
+    if let Ok(text) = std::env::var(SEALING_KEYS) {
+        return KeyRing::from_hex(&text).map_err(failed(SEALING_KEYS));
     }
     let path = config
         .store
         .sealing_key_file
         .clone()
         .unwrap_or_else(|| config.store.folder.join("sealing.key"));
-    SealingKey::load_or_create(&path).map_err(failed(format!("the sealing key {}", path.display())))
+    KeyRing::load_or_create(&path).map_err(failed(format!("the sealing keys {}", path.display())))
 }
 
 /// On the first start there is nobody to make keys: one operator's key is made and left in a private file.

@@ -11,7 +11,6 @@ use crate::about::SecretGrant;
 use crate::secret::Secret;
 
 mod placeholder;
-mod redact;
 
 pub use placeholder::{Place, PlaceError, Placeholders, PreparedSettings};
 
@@ -162,6 +161,42 @@ fn take_secrets(
         }
         _ => {}
     }
+}
+
+/// The keyword of a settings schema that says how often a key made of a secret is derived before it signs.
+const DERIVATIONS: &str = "x-derivations";
+/// No signature scheme in use derives more often.
+const DERIVATIONS_MAX: u64 = 8;
+
+/// How often a key made of the secret at `pointer` is derived before it signs: 0 where the schema does not say.
+/// None where it says nothing that makes sense.
+#[must_use]
+pub fn derivations(schema: &Value, pointer: &str) -> Option<u32> {
+    let path: Vec<_> = pointer.split('/').skip(1).collect();
+    let Some(said) = annotation(schema, &path) else {
+        return Some(0);
+    };
+    let count = said.as_u64().filter(|count| *count <= DERIVATIONS_MAX)?;
+    u32::try_from(count).ok()
+}
+
+fn annotation<'s>(schema: &'s Value, path: &[&str]) -> Option<&'s Value> {
+    let branches = ["allOf", "anyOf", "oneOf"].into_iter();
+    let branches = branches.filter_map(|keyword| schema.get(keyword)?.as_array());
+    let mut branches = branches
+        .flatten()
+        .chain(schema.get("then"))
+        .chain(schema.get("else"));
+    let here = match path.split_first() {
+        None => schema.get(DERIVATIONS),
+        Some((name, rest)) => {
+            let name = name.replace("~1", "/").replace("~0", "~");
+            let field = schema.get("properties").and_then(|all| all.get(&name));
+            let field = field.or_else(|| schema.get("items"));
+            field.and_then(|field| annotation(field, rest))
+        }
+    };
+    here.or_else(|| branches.find_map(|branch| annotation(branch, path)))
 }
 
 /// The places that a secret may go to.

@@ -9,17 +9,20 @@ use std::sync::{Arc, Mutex};
 
 use sqlx::SqlitePool;
 
-use crate::secret::SealingKey;
+use crate::secret::KeyRing;
 
 mod accept;
+mod before;
 mod claim;
 mod connectors;
 mod email_service;
 mod error;
 mod history;
 mod integrations;
+mod keys;
 mod open;
 mod pools;
+mod purge;
 mod row;
 mod settle;
 mod source_use;
@@ -34,9 +37,11 @@ pub use accept::{Accepted, KEY_LIFE};
 pub use claim::{Claim, Interrupted, Lease};
 pub use error::StoreError;
 pub use history::{MessageFilter, Page, StoredMessage};
+pub use keys::SealingKeyState;
 pub use settle::Cancelled;
 pub use templates::{TEMPLATES_BYTES_MAX, TEMPLATES_MAX};
 
+use keys::Keys;
 use writer::Writer;
 
 /// The open store. Clones are handles to the same file.
@@ -46,7 +51,7 @@ pub struct Store {
 }
 
 struct Inner {
-    key: Arc<SealingKey>,
+    keys: Keys,
     writer: Writer,
     readers: SqlitePool,
     /// The tenant that was served last: the next claim begins with its successor.
@@ -64,12 +69,13 @@ impl Store {
     /// process are over with this.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] while another server has it open, [`StoreError::NewerSchema`] and
-    /// [`StoreError::WrongKey`] before anything is written, and [`StoreError::Unavailable`].
-    pub async fn open(path: &Path, key: Arc<SealingKey>) -> Result<Self, StoreError> {
-        let opened = open::open(path, &key).await?;
+    /// [`StoreError::Locked`] while another server has it open, [`StoreError::NewerSchema`],
+    /// [`StoreError::WrongKey`] and [`StoreError::MissingKey`] before any record is written, and
+    /// [`StoreError::Unavailable`].
+    pub async fn open(path: &Path, ring: KeyRing) -> Result<Self, StoreError> {
+        let opened = open::open(path, ring).await?;
         let inner = Inner {
-            key,
+            keys: opened.keys,
             writer: Writer::start(opened.db, opened.options, opened.lock),
             readers: opened.readers,
             turn: Arc::default(),
@@ -106,10 +112,6 @@ impl Store {
                 })
             })
             .await
-    }
-
-    fn key(&self) -> &SealingKey {
-        &self.inner.key
     }
 
     fn writer(&self) -> &Writer {

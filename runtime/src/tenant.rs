@@ -77,12 +77,27 @@ pub struct Integration {
     pub settings: Value,
     /// Secrets by JSON pointer.
     pub secrets: BTreeMap<String, Secret>,
+    /// What the last rotation replaced, by JSON pointer; empty once it is retired.
+    pub earlier_secrets: BTreeMap<String, Secret>,
     /// Overrides the tenant's pool.
     pub egress_pool: Option<PoolName>,
     /// Grows with each change; caches and connection pools are keyed by it.
     pub revision: i64,
     /// When it was last changed.
     pub updated_at: Timestamp,
+}
+
+impl Integration {
+    /// The secrets as they were before the last rotation; none where nothing is left of them.
+    #[must_use]
+    pub fn before_rotation(&self) -> Option<BTreeMap<String, Secret>> {
+        if self.earlier_secrets.is_empty() {
+            return None;
+        }
+        let mut secrets = self.secrets.clone();
+        secrets.extend(self.earlier_secrets.clone());
+        Some(secrets)
+    }
 }
 
 /// The ordered integrations to try for a channel: the first is the primary.

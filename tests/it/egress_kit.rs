@@ -184,6 +184,7 @@ pub fn secret(value: &str, query: bool, body: bool) -> (String, Placeholders) {
         query,
         body,
         signing: false,
+        derivations: 0,
     };
     let secrets = BTreeMap::from([("/key".to_owned(), Secret::new(value.to_owned()))]);
     let prepared = PreparedSettings::new(json!({ "key": null }), &secrets, &[grant]);

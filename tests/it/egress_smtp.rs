@@ -106,6 +106,38 @@ fn texts(lines: &[Line]) -> Vec<&str> {
 }
 
 #[tokio::test]
+async fn a_reply_that_reflects_a_secret_has_its_placeholder_instead() {
+    use base64::Engine as _;
+    let authority = Authority::new();
+    let plain = base64::prelude::BASE64_STANDARD.encode("\0u\0p@ss-p@ss");
+    let said = format!("550-p@ss-p@ss?\r\n550 5.7.1 you said {plain}");
+    let say = move |line: &Line| match line.text.starts_with("RCPT") {
+        true => reply(&said),
+        false => usual(line),
+    };
+    let peer = MailPeer::start(Some(authority.server(HOST)), true, say).await;
+    let (placeholder, placeholders) = secret("p@ss-p@ss", false, false);
+    let send = Send {
+        placeholders,
+        ..Send::default()
+    };
+    let mut submission = to(&peer, SmtpSecurity::Tls);
+    submission.server.auth = login(&placeholder);
+    let (result, _) = submit(&send, &live(&config(&peer, &authority)), submission).await;
+    let Err(SmtpError::Rejected(refused)) = result else {
+        panic!("{result:?}");
+    };
+    assert!(peer.texts().contains(&format!("AUTH PLAIN {plain}")));
+    assert_eq!(
+        refused.text.matches(&placeholder).count(),
+        2,
+        "{}",
+        refused.text
+    );
+    assert!(!refused.text.contains("p@ss"), "{}", refused.text);
+}
+
+#[tokio::test]
 async fn a_message_over_tls_is_written_in_few_pieces_and_recorded_to_its_answer() {
     let authority = Authority::new();
     let peer = MailPeer::start(Some(authority.server(HOST)), true, usual).await;

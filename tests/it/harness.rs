@@ -21,6 +21,7 @@ use tokio::sync::watch;
 #[derive(Clone, Debug)]
 pub struct Arrival {
     pub source: String,
+    pub authorization: String,
     pub body: String,
     pub at: std::time::SystemTime,
 }
@@ -93,9 +94,12 @@ async fn take(
     request: Request,
 ) -> (StatusCode, HeaderMap, String) {
     let at = std::time::SystemTime::now();
+    let authorization = request.headers().get("authorization");
+    let authorization = authorization.map(|value| value.to_str().unwrap().to_owned());
     let body = request.into_body().collect().await.unwrap().to_bytes();
     let arrival = Arrival {
         source: peer.ip().to_string(),
+        authorization: authorization.unwrap_or_default(),
         body: String::from_utf8_lossy(&body).into_owned(),
         at,
     };

@@ -12,7 +12,7 @@ use sendbox::egress::{
 use sendbox::id::Digest;
 use sendbox::limits::Limits;
 use sendbox::message::OutgoingMessage;
-use sendbox::secret::SealingKey;
+use sendbox::secret::DataKey;
 use sendbox::settings::PreparedSettings;
 use sendbox_tests::guests;
 use serde_json::json;
@@ -50,8 +50,8 @@ impl Performed {
     }
 }
 
-pub(crate) fn key() -> Arc<SealingKey> {
-    Arc::new(SealingKey::from_hex(&"5a".repeat(32)).unwrap())
+pub(crate) fn key() -> Arc<DataKey> {
+    Arc::new(DataKey::from_bytes(&[0x5a; 32]).unwrap())
 }
 
 pub(crate) fn runtime(config: EngineConfig) -> ConnectorRuntime {

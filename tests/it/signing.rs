@@ -23,8 +23,8 @@ async fn a_guest_signs_with_a_secret_that_is_nowhere_in_its_memory() {
     };
     let signed = sandbox.perform_under("sign", unhurried).await;
     let key = format!("pre{SECRET}suf");
-    let sha1 = mac(HMAC_SHA1_FOR_LEGACY_USE_ONLY, key.as_bytes(), b"data");
     let derived = mac(HMAC_SHA256, key.as_bytes(), b"day");
+    let sha1 = mac(HMAC_SHA1_FOR_LEGACY_USE_ONLY, &derived, b"data");
     let sha256 = mac(HMAC_SHA256, &derived, b"data");
     let words: Vec<_> = signed.detail().split(' ').collect();
     let [first, second, rsa, found] = words[..] else {
@@ -48,6 +48,15 @@ async fn only_a_secret_that_may_sign_becomes_a_key() {
     let sandbox = Sandbox::with_slots(1).await;
     let refused = sandbox.perform("sign-ungranted").await;
     assert_eq!(refused.detail(), "[true, true, true, true]");
+}
+
+#[tokio::test]
+async fn a_key_signs_only_where_its_secret_is_declared_to() {
+    let sandbox = Sandbox::with_slots(1).await;
+    let refused = sandbox.perform("sign-and-derive").await;
+    assert_eq!(refused.detail(), "[true, true, true]");
+    let log = refused.report.log.join("\n");
+    assert!(log.contains("x-derivations"), "{log}");
 }
 
 #[tokio::test]

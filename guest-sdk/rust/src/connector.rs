@@ -25,7 +25,8 @@ pub struct SecretGrant {
     pub query: bool,
     /// In a body.
     pub body: bool,
-    /// As key material for signing.
+    /// As key material for signing. Where a key is derived before it signs, the secret's `x-derivations` in the
+    /// settings schema must say how often.
     pub signing: bool,
 }
 

@@ -15,7 +15,7 @@ use sendbox::egress::{Egress, EgressConfig, EgressPolicy, EgressScope, Transport
 use sendbox::id::{Digest, IntegrationId, TenantId};
 use sendbox::limits::Limits;
 use sendbox::message::OutgoingMessage;
-use sendbox::secret::SealingKey;
+use sendbox::secret::{DataKey, KeyRing};
 use sendbox::settings::{Placeholders, PreparedSettings};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -32,8 +32,13 @@ pub(crate) struct Setting {
 
 impl Setting {
     /// The same in every process of a run: artifacts carry its MAC.
-    pub(crate) fn key() -> Result<Arc<SealingKey>> {
-        Ok(Arc::new(SealingKey::from_hex(&"5e".repeat(32))?))
+    pub(crate) fn key() -> Result<Arc<DataKey>> {
+        Ok(Arc::new(DataKey::from_bytes(&[0x5e; 32])?))
+    }
+
+    /// What wraps the data keys of a store.
+    pub(crate) fn ring() -> Result<KeyRing> {
+        Ok(KeyRing::from_hex(&"5e".repeat(32))?)
     }
 
     pub(crate) fn engine(&self) -> Result<Arc<ConnectorRuntime>> {

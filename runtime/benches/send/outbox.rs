@@ -1,5 +1,6 @@
 //! Durable accepts, and whole deliveries from the accept to the record of the attempt.
 
+use std::collections::BTreeMap;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -90,7 +91,7 @@ async fn accepts(folder: &Path, report: &mut Report) -> Result<()> {
     let mut table = Table::new("Durable accepts, all cores", COLUMNS);
     for clients in [1, 32, 256] {
         let path = folder.join(format!("accepts-{clients}.db"));
-        let store = Store::open(&path, Setting::key()?).await?;
+        let store = Store::open(&path, Setting::ring()?).await?;
         let client = || Accepting(store.clone());
         let figures = rounds((0..clients).map(|_| client()).collect()).await?;
         store.close().await;
@@ -127,7 +128,7 @@ impl Client for Accepting {
 }
 
 async fn deliveries(setting: &Setting, folder: &Path, report: &mut Report) -> Result<()> {
-    let store = Store::open(&folder.join("deliveries.db"), Setting::key()?).await?;
+    let store = Store::open(&folder.join("deliveries.db"), Setting::ring()?).await?;
     let (runtime, egress) = (setting.engine()?, setting.egress()?);
     let component = Component::bundled("http-email")?;
     let inspection = runtime.inspect(component.bytes.clone()).await?;
@@ -202,6 +203,7 @@ async fn configure(
             state: IntegrationState::Active,
             settings,
             secrets,
+            earlier_secrets: BTreeMap::new(),
             egress_pool: None,
             revision: 0,
             updated_at: Timestamp::default(),

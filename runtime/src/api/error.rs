@@ -161,6 +161,7 @@ impl From<StoreError> for ApiError {
                 Self::Conflict(format!("the {what} is in use by {by}"))
             }
             StoreError::Full(limit) => Self::Conflict(limit),
+            StoreError::KeyFile(_) => Self::Conflict(error.to_string()),
             StoreError::Unavailable(_) => {
                 tracing::error!(%error, "the store is not available");
                 Self::Unavailable

@@ -32,7 +32,7 @@ pub(super) struct IntegrationBody {
 }
 
 /// An integration as it is shown: secrets only by name.
-fn shown(integration: &Integration) -> Value {
+pub(super) fn shown(integration: &Integration) -> Value {
     json!({
         "id": integration.id,
         "connector": integration.connector,
@@ -40,13 +40,14 @@ fn shown(integration: &Integration) -> Value {
         "state": integration.state,
         "settings": integration.settings,
         "secrets": integration.secrets.keys().collect::<Vec<_>>(),
+        "earlier_secrets": integration.earlier_secrets.keys().collect::<Vec<_>>(),
         "egress_pool": integration.egress_pool,
         "revision": integration.revision,
         "updated_at": integration.updated_at,
     })
 }
 
-async fn find(app: &App, tenant: &TenantId, id: &str) -> Result<Integration, ApiError> {
+pub(super) async fn find(app: &App, tenant: &TenantId, id: &str) -> Result<Integration, ApiError> {
     let id = id.parse().map_err(|_| ApiError::NotFound("integration"))?;
     app.store
         .integration(tenant, &id)
@@ -77,7 +78,7 @@ pub(super) async fn get(
 }
 
 /// The integration's name; the tenant's may stand in the path as well.
-fn param(params: &BTreeMap<String, String>) -> &str {
+pub(super) fn param(params: &BTreeMap<String, String>) -> &str {
     params.get("integration").map_or("", String::as_str)
 }
 
@@ -142,6 +143,9 @@ async fn build(
         return Err(problems.into());
     }
     let (settings, secrets) = connector.schema.split(settings);
+    // Who writes another secret here replaces it: only a rotation keeps what it was.
+    let same = known.as_ref().filter(|known| known.secrets == secrets);
+    let earlier_secrets = same.map(|known| known.earlier_secrets.clone());
     Ok(Integration {
         id,
         tenant,
@@ -152,6 +156,7 @@ async fn build(
             .map_or(IntegrationState::Draft, |known| known.state),
         settings,
         secrets,
+        earlier_secrets: earlier_secrets.unwrap_or_default(),
         egress_pool: body.egress_pool,
         revision: known.map_or(0, |known| known.revision),
         updated_at: app.clock.now(),
@@ -301,6 +306,7 @@ pub(super) async fn test(
     Ok(Answer(json!({
         "ok": matches!(outcome, Outcome::Receipt(_)),
         "outcome": outcome,
+        "earlier_secrets": report.earlier_secrets,
         "exchanges": report.wire,
         "log": report.log,
         "duration_ms": u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),

@@ -14,7 +14,7 @@ use super::{Bundle, Output, ServerArgs, output};
 use crate::connector::{ConnectorRuntime, EngineConfig};
 use crate::id::Digest;
 use crate::replay::{ReplayCase, check, replay};
-use crate::secret::SealingKey;
+use crate::secret::DataKey;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConnectorCommand {
@@ -100,7 +100,7 @@ fn local_runtime() -> anyhow::Result<ConnectorRuntime> {
     // Nothing is kept, so nothing needs a key that outlives the process.
     Ok(ConnectorRuntime::new(
         &config,
-        Arc::new(SealingKey::generate()?),
+        Arc::new(DataKey::generate()?),
     )?)
 }
 

@@ -76,6 +76,23 @@ pub(super) enum IntegrationCommand {
         /// Its name.
         name: String,
     },
+    /// Write new values of its secrets; those they replace stay in use until they are retired.
+    Rotate {
+        #[command(flatten)]
+        tenant: TenantArgs,
+        /// Its name.
+        name: String,
+        /// JSON file of an object, such as {"/apiKey": "new"}; - for standard input.
+        #[arg(long)]
+        secrets: PathBuf,
+    },
+    /// Forget the secrets that the last rotation replaced.
+    Retire {
+        #[command(flatten)]
+        tenant: TenantArgs,
+        /// Its name.
+        name: String,
+    },
     /// Remove an integration that no route names.
     Delete {
         #[command(flatten)]
@@ -96,9 +113,10 @@ pub(super) enum IntegrationCommand {
 }
 
 pub(super) async fn run(command: IntegrationCommand, output: Output) -> anyhow::Result<ExitCode> {
+    use IntegrationCommand as C;
     let mut code = ExitCode::SUCCESS;
     let (tenant, method, path, body) = match command {
-        IntegrationCommand::Put {
+        C::Put {
             tenant,
             name,
             connector,
@@ -107,50 +125,38 @@ pub(super) async fn run(command: IntegrationCommand, output: Output) -> anyhow::
             egress_pool,
         } => {
             let body = saved(&connector, &settings, digest, egress_pool)?;
-            (
-                tenant,
-                "PUT",
-                format!("integrations/{name}", name = segment(&name)),
-                Some(body),
-            )
+            (tenant, "PUT", below(&name, ""), Some(body))
         }
-        IntegrationCommand::List { tenant } => (tenant, "GET", "integrations".to_owned(), None),
-        IntegrationCommand::Test {
+        C::List { tenant } => (tenant, "GET", "integrations".to_owned(), None),
+        C::Test {
             tenant,
             name,
             to,
             usage_type,
         } => {
             let body = json!({ "to": to, "type": usage_type });
-            (
-                tenant,
-                "POST",
-                format!("integrations/{name}/test", name = segment(&name)),
-                Some(body),
-            )
+            (tenant, "POST", below(&name, "/test"), Some(body))
         }
-        IntegrationCommand::Activate { tenant, name } => (
+        C::Activate { tenant, name } => (tenant, "POST", below(&name, "/activate"), None),
+        C::Rotate {
             tenant,
-            "POST",
-            format!("integrations/{name}/activate", name = segment(&name)),
-            None,
-        ),
-        IntegrationCommand::Delete { tenant, name } => (
-            tenant,
-            "DELETE",
-            format!("integrations/{name}", name = segment(&name)),
-            None,
-        ),
-        IntegrationCommand::Route {
+            name,
+            secrets,
+        } => {
+            let body = json!({ "secrets": read(&secrets)? });
+            (tenant, "POST", below(&name, "/secrets"), Some(body))
+        }
+        C::Retire { tenant, name } => (tenant, "DELETE", below(&name, "/secrets/earlier"), None),
+        C::Delete { tenant, name } => (tenant, "DELETE", below(&name, ""), None),
+        C::Route {
             tenant,
             channel,
             integrations,
-        } => (
-            tenant,
-            "PUT",
-            format!("routes/{channel}", channel = segment(&channel)),
-            Some(json!({ "integrations": integrations })),
-        ),
+        } => {
+            let path = format!("routes/{channel}", channel = segment(&channel));
+            let body = json!({ "integrations": integrations });
+            (tenant, "PUT", path, Some(body))
+        }
     };
     let answer = Client::new(&tenant.server)?
         .call(method, &tenant.path(&path), body.as_ref())
@@ -160,6 +166,11 @@ pub(super) async fn run(command: IntegrationCommand, output: Output) -> anyhow::
     }
     output::result(output, &answer);
     Ok(code)
+}
+
+/// The path of an integration, and of something that it has.
+fn below(name: &str, rest: &str) -> String {
+    format!("integrations/{name}{rest}", name = segment(name))
 }
 
 /// The body of an integration that is saved.

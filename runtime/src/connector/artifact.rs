@@ -10,13 +10,13 @@ use wasmtime::component::Component;
 
 use super::error::ConnectorError;
 use crate::id::Digest;
-use crate::secret::{SealingKey, write_private};
+use crate::secret::{DataKey, write_private};
 
 /// The folder of compiled components.
 #[derive(Clone, Debug)]
 pub(super) struct Artifacts {
     folder: PathBuf,
-    key: Arc<SealingKey>,
+    key: Arc<DataKey>,
     /// Stands for engine version, target and configuration.
     compatibility: u64,
 }
@@ -25,7 +25,7 @@ impl Artifacts {
     /// Opens `folder`, made private if it is new.
     pub(super) fn open(
         folder: &Path,
-        key: Arc<SealingKey>,
+        key: Arc<DataKey>,
         engine: &Engine,
     ) -> Result<Self, ConnectorError> {
         make_private(folder).map_err(|error| {

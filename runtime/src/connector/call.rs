@@ -21,6 +21,7 @@ use crate::id::{SourceName, TenantId};
 use crate::limits::{Limit, Limits};
 use crate::message::{Content, OutgoingMessage};
 use crate::outcome::{Failure, Receipt, WireRecord};
+use crate::redaction::Redaction;
 use crate::settings::Placeholders;
 
 /// How long after the deadline a guest may stay asleep in a host call that does not know the deadline.
@@ -53,6 +54,8 @@ pub struct Call {
 pub struct CallReport {
     /// The guest's answer; or the host's failure with a code such as `limit.cpu` or `connector.trap`.
     pub result: Result<Receipt, Failure>,
+    /// Whether it is that of the secrets which the last rotation replaced, after the newest were refused.
+    pub earlier_secrets: bool,
     /// What the guest handed over for the operator's integration to send.
     pub handover: Option<Content>,
     /// What the host saw on the wire.
@@ -94,18 +97,19 @@ pub(super) async fn send(
     call: Call,
 ) -> CallReport {
     let started = Instant::now();
-    let log = Log::new(Arc::clone(&call.limits), call.placeholders.clone());
+    let redaction = Redaction::of(call.placeholders.clone(), &call.message);
+    let log = Log::new(Arc::clone(&call.limits), redaction.clone());
     let answer = answer_of(runtime, connector, &call, log.clone()).await;
     let (wire, source) = (call.egress.wire(), call.egress.source());
     let (answer, handover) = match answer {
         Ok((answer, handover)) => (Ok(answer), handover),
         Err(error) => (Err(error), None),
     };
-    let answer =
-        answer.and_then(|answer| convert::result(answer, &call.limits, &call.placeholders));
+    let answer = answer.and_then(|answer| convert::result(answer, &call.limits, &redaction));
     let trapped = answer.as_ref().is_err_and(ConnectorError::trapped);
     CallReport {
         result: answer.unwrap_or_else(|error| Err(error.failure(wire.completed()))),
+        earlier_secrets: false,
         handover,
         wire,
         source,
@@ -177,7 +181,7 @@ pub(super) async fn describe(
     let (in_flight, _landed) = mpsc::channel(1);
     let parts = CallParts {
         egress: None,
-        log: Log::new(Arc::clone(&limits), Placeholders::none()),
+        log: Log::new(Arc::clone(&limits), Redaction::none()),
         placeholders: Placeholders::none(),
         limits: Arc::clone(&limits),
         deadline,

@@ -9,7 +9,7 @@ use super::state::State;
 use crate::limits::{Limit, Limits};
 use crate::message::{Channel, Content, ContentType, OutgoingMessage};
 use crate::outcome::{Failure, FailureKind, Receipt};
-use crate::settings::Placeholders;
+use crate::redaction::Redaction;
 
 const PROVIDER_MESSAGE_ID_MAX: usize = 256;
 const CODE_MAX: usize = 64;
@@ -77,7 +77,7 @@ fn display_name(sender: &str) -> Option<String> {
 pub(super) fn result(
     answer: Result<types::Receipt, types::Failure>,
     limits: &Limits,
-    placeholders: &Placeholders,
+    redaction: &Redaction,
 ) -> Result<Result<Receipt, Failure>, ConnectorError> {
     let size = match &answer {
         Ok(receipt) => {
@@ -93,12 +93,12 @@ pub(super) fn result(
             detail,
         });
     }
-    let text = |text: String, max| clean(&text, max, placeholders);
+    let text = |text: String, max| clean(&text, max, redaction);
     Ok(match answer {
         Ok(receipt) => Ok(Receipt {
             provider_message_id: receipt
                 .provider_message_id
-                .map(|id| text(id, PROVIDER_MESSAGE_ID_MAX)),
+                .map(|id| head(&redaction.name(&id), PROVIDER_MESSAGE_ID_MAX).to_owned()),
             detail: receipt.detail.map(|detail| text(detail, TEXT_MAX)),
         }),
         Err(failure) => Err(Failure {
@@ -117,9 +117,8 @@ fn length(text: Option<&str>) -> usize {
 }
 
 /// Redacts before it cuts: a secret that the cut goes through would not be found.
-fn clean(text: &str, max: usize, placeholders: &Placeholders) -> String {
-    let redacted = placeholders.redact(text.as_bytes());
-    head(&String::from_utf8_lossy(&redacted), max).to_owned()
+fn clean(text: &str, max: usize, redaction: &Redaction) -> String {
+    head(&redaction.text(text), max).to_owned()
 }
 
 const fn kind(kind: types::FailureKind) -> FailureKind {

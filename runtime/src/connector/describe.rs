@@ -7,7 +7,7 @@ use super::convert;
 use super::error::UploadError;
 use crate::about::{ConnectorInfo, SecretGrant};
 use crate::id::ConnectorId;
-use crate::settings::SettingsSchema;
+use crate::settings::{SettingsSchema, derivations};
 
 const SCHEMA_MAX: usize = 256 << 10;
 const README_MAX: usize = 64 << 10;
@@ -67,6 +67,10 @@ pub(super) fn check(
     let settings_schema: Value = serde_json::from_str(&info.settings_schema)
         .map_err(|error| wrong("settings-schema", &format!("must be JSON: {error}")))?;
     let schema = SettingsSchema::new(&settings_schema)?;
+    let grants = info.secret_grants.into_iter();
+    let secret_grants = grants
+        .map(|asked| grant(asked, &settings_schema))
+        .collect::<Result<_, _>>()?;
     let info = ConnectorInfo {
         id,
         channel: convert::channel(info.channel),
@@ -75,11 +79,7 @@ pub(super) fn check(
         descriptions: info.descriptions,
         settings_schema,
         hosts: info.hosts,
-        secret_grants: info
-            .secret_grants
-            .into_iter()
-            .map(grant)
-            .collect::<Result<_, _>>()?,
+        secret_grants,
         readme: info.readme,
     };
     Ok((info, schema))
@@ -152,14 +152,17 @@ fn without_settings(host: &str) -> Option<String> {
     Some(rest)
 }
 
-fn grant(grant: types::SecretGrant) -> Result<SecretGrant, UploadError> {
+fn grant(grant: types::SecretGrant, schema: &Value) -> Result<SecretGrant, UploadError> {
     if !grant.setting.starts_with('/') || grant.setting.len() > HOST_MAX {
         return Err(wrong(
             "secret-grants",
             "each must name a setting by JSON pointer",
         ));
     }
+    let derivations = derivations(schema, &grant.setting)
+        .ok_or_else(|| wrong("settings-schema", "x-derivations must be 0 to 8"))?;
     Ok(SecretGrant {
+        derivations,
         setting: grant.setting,
         query: grant.query,
         body: grant.body,

@@ -13,7 +13,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use super::bindings::log;
 use super::state::State;
 use crate::limits::Limits;
-use crate::settings::Placeholders;
+use crate::redaction::Redaction;
 
 /// One call's log. Copies share it, so that it survives the store.
 #[derive(Clone, Debug)]
@@ -25,22 +25,22 @@ struct Inner {
     bytes: usize,
     cut: bool,
     limits: Arc<Limits>,
-    placeholders: Placeholders,
+    redaction: Redaction,
 }
 
 impl Log {
-    pub(super) fn new(limits: Arc<Limits>, placeholders: Placeholders) -> Self {
+    pub(super) fn new(limits: Arc<Limits>, redaction: Redaction) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             lines: Vec::new(),
             bytes: 0,
             cut: false,
             limits,
-            placeholders,
+            redaction,
         })))
     }
 
     /// Adds the lines of `text`, each marked with `label`.
-    fn add(&self, label: &str, text: &str) {
+    pub(super) fn add(&self, label: &str, text: &str) {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for line in text.lines() {
             inner.add(label, line);
@@ -64,8 +64,7 @@ impl Inner {
         }
         // A margin beyond the cut: a secret that the cut goes through must be found.
         let margin = self.limits.log_line_bytes.saturating_add(LINE_MAX);
-        let redacted = self.placeholders.redact(head(line, margin).as_bytes());
-        let text = String::from_utf8_lossy(&redacted);
+        let text = self.redaction.text(head(line, margin));
         let text = head(&text, self.limits.log_line_bytes);
         let line: String = format!("{label}: {text}")
             .chars()
@@ -211,7 +210,7 @@ mod tests {
             log_line_bytes: 8,
             ..Limits::default()
         };
-        Log::new(Arc::new(limits), Placeholders::none())
+        Log::new(Arc::new(limits), Redaction::none())
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The `signing` import: keys made of secrets that the guest never sees.
 //!
-//! A key is bytes behind a handle. What leaves the host is a signature, or a handle of another key.
+//! A key is bytes behind a handle. What leaves the host is a signature, or a handle of another key; at each
+//! step of a chain a key does one of the two, because what HMAC-SHA-256 signs is also what it derives.
 
 use aws_lc_rs::hmac::{self, HMAC_SHA1_FOR_LEGACY_USE_ONLY, HMAC_SHA256};
 use aws_lc_rs::rand::SystemRandom;
@@ -22,24 +23,38 @@ const RSA_MODULUS_MAX: usize = 4096 / 8;
 
 /// A key that a guest holds by its handle. It has no `Debug`, and its memory is wiped on drop.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
-pub struct SigningKey(Zeroizing<Vec<u8>>);
+pub struct SigningKey {
+    bytes: Zeroizing<Vec<u8>>,
+    /// How many derivations away the key is that signs.
+    derivations: u32,
+}
 
 impl SigningKey {
     /// The parts, one after another.
-    fn of(parts: &[&str]) -> Self {
+    fn of(parts: &[&str], derivations: u32) -> Self {
         // Of the whole length at once: a vector that grows leaves its bytes behind.
         let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
         parts
             .iter()
             .for_each(|part| bytes.extend_from_slice(part.as_bytes()));
-        Self(Zeroizing::new(bytes))
+        Self {
+            bytes: Zeroizing::new(bytes),
+            derivations,
+        }
     }
 
     fn derive(&self, data: &[u8]) -> Result<Self, SigningError> {
-        self.hmac(HMAC_SHA256, data).map(Self)
+        let derivations = self.derivations.checked_sub(1);
+        Ok(Self {
+            derivations: derivations.ok_or(SigningError::Denied)?,
+            bytes: self.hmac(HMAC_SHA256, data)?,
+        })
     }
 
     fn sign(&self, algorithm: Algorithm, data: &[u8]) -> Result<Vec<u8>, SigningError> {
+        if self.derivations > 0 {
+            return Err(SigningError::Denied);
+        }
         let signature = match algorithm {
             Algorithm::HmacSha1 => self.hmac(HMAC_SHA1_FOR_LEGACY_USE_ONLY, data),
             Algorithm::HmacSha256 => self.hmac(HMAC_SHA256, data),
@@ -54,7 +69,7 @@ impl SigningKey {
         data: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, SigningError> {
         let mut out = Zeroizing::new(vec![0; algorithm.tag_len()]);
-        hmac::sign_to_buffer(&hmac::Key::new(algorithm, &self.0), data, &mut out)
+        hmac::sign_to_buffer(&hmac::Key::new(algorithm, &self.bytes), data, &mut out)
             .map_err(|_| invalid("the key cannot be used"))?;
         Ok(out)
     }
@@ -80,7 +95,7 @@ impl SigningKey {
 
     /// The bytes of the first block of that label (RFC 7468).
     fn pem(&self, label: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let text = str::from_utf8(&self.0).ok()?;
+        let text = str::from_utf8(&self.bytes).ok()?;
         let (_, rest) = text.split_once(&format!("-----BEGIN {label}-----"))?;
         let (body, _) = rest.split_once("-----END ")?;
         let mut digits = Zeroizing::new(Vec::with_capacity(body.len()));
@@ -104,6 +119,17 @@ impl State {
     }
 }
 
+impl State {
+    /// Tells the connector's author what a denial at this step means.
+    fn explained(&self, error: SigningError) -> SigningError {
+        if matches!(error, SigningError::Denied) {
+            let words = "signing: a key derives or signs; the secret's x-derivations says how often it derives first";
+            self.log.add("warn", words);
+        }
+        error
+    }
+}
+
 impl signing::Host for State {}
 
 impl signing::HostKey for State {
@@ -116,10 +142,10 @@ impl signing::HostKey for State {
         if prefix.len().max(suffix.len()) > AFFIX_MAX {
             return Ok(Err(invalid("prefix or suffix is too long")));
         }
-        let Some(secret) = self.placeholders.key_material(&secret) else {
+        let Some((secret, derivations)) = self.placeholders.key_material(&secret) else {
             return Ok(Err(SigningError::Denied));
         };
-        let key = SigningKey::of(&[&prefix, secret.expose(), &suffix]);
+        let key = SigningKey::of(&[&prefix, secret.expose(), &suffix], derivations);
         Ok(Ok(self.table.push(key)?))
     }
 
@@ -132,7 +158,7 @@ impl signing::HostKey for State {
         let key = self.table.get(&key)?;
         match spent.and_then(|()| key.derive(&data)) {
             Ok(derived) => Ok(Ok(self.table.push(derived)?)),
-            Err(error) => Ok(Err(error)),
+            Err(error) => Ok(Err(self.explained(error))),
         }
     }
 
@@ -144,7 +170,8 @@ impl signing::HostKey for State {
     ) -> wasmtime::Result<Result<Vec<u8>, SigningError>> {
         let spent = self.spend_signature();
         let key = self.table.get(&key)?;
-        Ok(spent.and_then(|()| key.sign(algorithm, &data)))
+        let signed = spent.and_then(|()| key.sign(algorithm, &data));
+        Ok(signed.map_err(|error| self.explained(error)))
     }
 
     fn drop(&mut self, key: Resource<SigningKey>) -> wasmtime::Result<()> {
@@ -165,7 +192,7 @@ mod tests {
     }
 
     fn key(text: &str) -> SigningKey {
-        SigningKey::of(&[text])
+        SigningKey::of(&[text], 0)
     }
 
     #[test]
@@ -179,19 +206,40 @@ mod tests {
         );
         let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
         assert_eq!(sign(Algorithm::HmacSha256), expected);
-        assert_eq!(hex(&key("Jefe").derive(data).unwrap().0), expected);
+        let derived = SigningKey::of(&["Jefe"], 1).derive(data).unwrap();
+        assert_eq!(hex(&derived.bytes), expected);
     }
 
     #[test]
     fn a_chain_of_keys_is_that_of_signature_version_4() {
         // The example of the "derive a signing key" page of the AWS general reference.
         let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
-        let mut key = SigningKey::of(&["AWS4", secret, ""]);
+        let mut key = SigningKey::of(&["AWS4", secret, ""], 4);
         for step in ["20120215", "us-east-1", "iam", "aws4_request"] {
             key = key.derive(step.as_bytes()).unwrap();
         }
         let expected = "f4780e2d9f65fa895f9c67b32ce1baf0b0d8a43505a000a1a9e090d414db404d";
-        assert_eq!(hex(&key.0), expected);
+        assert_eq!(hex(&key.bytes), expected);
+        assert!(key.sign(Algorithm::HmacSha256, b"data").is_ok());
+    }
+
+    #[test]
+    fn a_key_derives_or_signs_and_never_both() {
+        let denied = |result: Result<(), SigningError>| matches!(result, Err(SigningError::Denied));
+        let first = SigningKey::of(&["secret"], 2);
+        let second = first.derive(b"day").unwrap();
+        for key in [&first, &second] {
+            for algorithm in [
+                Algorithm::HmacSha1,
+                Algorithm::HmacSha256,
+                Algorithm::RsaSha256,
+            ] {
+                assert!(denied(key.sign(algorithm, b"day").map(drop)));
+            }
+        }
+        let last = second.derive(b"request").unwrap();
+        assert!(denied(last.derive(b"more").map(drop)));
+        assert!(last.sign(Algorithm::HmacSha256, b"data").is_ok());
     }
 
     fn pem(label: &str, der: &[u8]) -> String {

@@ -18,7 +18,7 @@ use crate::id::SourceName;
 use crate::limits::Limits;
 use crate::message::OutgoingMessage;
 use crate::outcome::{Failure, FailureKind, WireRecord};
-use crate::settings::Placeholders;
+use crate::settings::{Placeholders, PreparedSettings};
 use crate::store::{Claim, StoreError};
 
 /// What the route and the roster decided for one attempt.
@@ -115,6 +115,7 @@ impl Core {
             start,
             ended_at: now,
             outcome,
+            earlier_secrets: report.earlier_secrets,
             exchanges: report.wire,
             log: report.log,
         };
@@ -209,6 +210,7 @@ impl Core {
     pub(super) fn open(
         &self,
         ready: &ReadyIntegration,
+        settings: &PreparedSettings,
         departure: Option<Departure>,
         arm: Option<Arm>,
         deadline: Instant,
@@ -217,7 +219,7 @@ impl Core {
             Some(Departure { source, pool }) => (Some(source), pool),
             None => (None, Arc::default()),
         };
-        let (settings, placeholders) = ready.settings.fill(uuid::Uuid::new_v4().into_bytes());
+        let (settings, placeholders) = settings.fill(uuid::Uuid::new_v4().into_bytes());
         let scope = EgressScope::new(
             Transport::Live(self.egress.clone()),
             ready.integration.tenant.clone(),
@@ -316,6 +318,7 @@ impl Core {
             start,
             ended_at: now,
             outcome,
+            earlier_secrets: false,
             exchanges: WireRecord::default(),
             log: Vec::new(),
         };

@@ -8,12 +8,15 @@ use tokio::time::Instant;
 use super::Core;
 use super::departure::{Departure, Warming};
 use super::roster::{ReadyIntegration, RosterError};
+use super::rotation::Out;
 use crate::connector::CallReport;
 use crate::egress::Arm;
 use crate::email_service::Month;
 use crate::id::TenantId;
 use crate::message::{Channel, OutgoingMessage};
 use crate::outcome::{Failure, FailureKind};
+use crate::redaction::Redaction;
+use crate::settings::Placeholders;
 use crate::store::StoreError;
 
 /// Template variables of a text in which nothing is left to fill in.
@@ -95,11 +98,15 @@ impl Core {
         let deadline = Instant::now() + self.limits(sender.outward()).wall();
         let ready = sender.ready();
         let Some(lent) = &sender.lent else {
-            let exit = self.open(ready, departure, arm, deadline);
-            return Ok(self.call(ready, message, exit).await);
+            let out = Out {
+                departure,
+                arm,
+                deadline,
+            };
+            return Ok(self.call_by_version(ready, message, out).await);
         };
         // It asks for no host, so its policy lets it reach none.
-        let exit = self.open(ready, None, None, deadline);
+        let exit = self.open(ready, &ready.settings, None, None, deadline);
         let mut composed = self.call(ready, message.clone(), exit).await;
         let content = match (&composed.result, composed.handover.take()) {
             (Err(_), _) => return Ok(composed),
@@ -122,16 +129,25 @@ impl Core {
                 &words,
             ));
         }
+        // The lent integration's call knows the text, not which part of it is the code.
+        let words = Redaction::of(Placeholders::none(), &message);
         let message = OutgoingMessage {
             payload: NO_VARIABLES.to_owned(),
             content: Some(content),
             ..message
         };
-        let exit = self.open(&lent.ready, departure, arm, deadline);
-        let mut sent = self.call(&lent.ready, message, exit).await;
+        let out = Out {
+            departure,
+            arm,
+            deadline,
+        };
+        let mut sent = self.call_by_version(&lent.ready, message, out).await;
         sent.log = composed.log;
         self.settle_use(tenant, &month, &sent).await;
-        sent.result = sent.result.map_err(|failure| lenders(lent, failure));
+        sent.result = sent.result.map_err(|failure| {
+            let message = words.text(&failure.message);
+            lenders(lent, Failure { message, ..failure })
+        });
         Ok(sent)
     }
 

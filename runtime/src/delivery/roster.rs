@@ -24,6 +24,8 @@ pub struct ReadyIntegration {
     pub connector: Arc<LoadedConnector>,
     /// Its settings, cut for placeholders.
     pub settings: PreparedSettings,
+    /// The same with the secrets that the last rotation replaced, until they are retired.
+    pub earlier: Option<PreparedSettings>,
     /// Where it may connect to.
     pub policy: Arc<EgressPolicy>,
     /// The pool that its sends leave by.
@@ -182,16 +184,18 @@ impl Roster {
         let hosts = tenant.allowed_hosts.as_deref();
         let policy =
             EgressPolicy::new(self.egress.ceiling(), hosts, &connector.info.hosts, &whole)?;
-        let settings = PreparedSettings::new(
-            integration.settings.clone(),
-            &integration.secrets,
-            &connector.info.secret_grants,
-        );
+        let prepared = |secrets: &_| {
+            let grants = &connector.info.secret_grants;
+            PreparedSettings::new(integration.settings.clone(), secrets, grants)
+        };
+        let settings = prepared(&integration.secrets);
+        let earlier = integration.before_rotation().as_ref().map(prepared);
         let pool = integration.egress_pool.clone().or(tenant.egress_pool);
         Ok(ReadyIntegration {
             integration,
             connector,
             settings,
+            earlier,
             policy: Arc::new(policy),
             pool,
         })

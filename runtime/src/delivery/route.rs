@@ -81,6 +81,7 @@ mod tests {
             },
             ended_at: Timestamp::default(),
             outcome: Outcome::Failure(Failure::host(kind, "x", "")),
+            earlier_secrets: false,
             exchanges: WireRecord::default(),
             log: Vec::new(),
         }

@@ -45,7 +45,8 @@ impl std::fmt::Debug for Recipient {
     }
 }
 
-fn mask(text: &str) -> String {
+/// A recipient for eyes that need not know it.
+pub(crate) fn mask(text: &str) -> String {
     match text.rsplit_once('@') {
         Some((local, domain)) => format!("{}…@{domain}", local.chars().take(1).collect::<String>()),
         None => {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::grant_for;
-use super::redact::Needles;
 use crate::about::SecretGrant;
+use crate::redaction::Finder;
 use crate::secret::Secret;
 
 /// Where a placeholder stands.
@@ -41,20 +41,26 @@ pub struct PlaceError {
 pub struct PreparedSettings {
     /// The JSON text, cut where a placeholder goes; one longer than `secrets`.
     parts: Vec<String>,
-    secrets: Arc<[Held]>,
+    held: Arc<Held>,
 }
 
-/// A secret, where it may go, and what gives it away.
+/// The secrets of one integration, and what gives them away.
 struct Held {
-    secret: Secret,
-    grant: SecretGrant,
-    needles: Needles,
+    secrets: Vec<(Secret, SecretGrant)>,
+    finder: Finder,
+}
+
+impl Held {
+    fn new(secrets: Vec<(Secret, SecretGrant)>) -> Arc<Self> {
+        let finder = Finder::of(secrets.iter().map(|(secret, _)| secret.expose()));
+        Arc::new(Self { secrets, finder })
+    }
 }
 
 impl fmt::Debug for PreparedSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PreparedSettings")
-            .field("secrets", &self.secrets.len())
+            .field("secrets", &self.held.secrets.len())
             .finish_non_exhaustive()
     }
 }
@@ -88,18 +94,13 @@ impl PreparedSettings {
         let (mut parts, mut kept, mut from) = (Vec::new(), Vec::new(), 0);
         for (at, length, secret, grant) in places {
             parts.push(text.get(from..at).unwrap_or_default().to_owned());
-            let needles = Needles::of(&secret);
-            kept.push(Held {
-                secret,
-                grant,
-                needles,
-            });
+            kept.push((secret, grant));
             from = at + length;
         }
         parts.push(text.get(from..).unwrap_or_default().to_owned());
         Self {
             parts,
-            secrets: kept.into(),
+            held: Held::new(kept),
         }
     }
 
@@ -116,7 +117,7 @@ impl PreparedSettings {
         );
         for (index, part) in self.parts.iter().enumerate() {
             text.push_str(part);
-            if index < self.secrets.len() {
+            if index < self.held.secrets.len() {
                 text.push_str(&prefix);
                 text.push_str(&format!("{index:02}"));
             }
@@ -125,7 +126,7 @@ impl PreparedSettings {
             text,
             Placeholders {
                 prefix,
-                secrets: Arc::clone(&self.secrets),
+                held: Arc::clone(&self.held),
             },
         )
     }
@@ -136,13 +137,13 @@ impl PreparedSettings {
 #[derive(Clone)]
 pub struct Placeholders {
     prefix: String,
-    secrets: Arc<[Held]>,
+    held: Arc<Held>,
 }
 
 impl fmt::Debug for Placeholders {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Placeholders")
-            .field("secrets", &self.secrets.len())
+            .field("secrets", &self.held.secrets.len())
             .finish_non_exhaustive()
     }
 }
@@ -153,7 +154,7 @@ impl Placeholders {
     pub fn none() -> Self {
         Self {
             prefix: "sbx-none-".to_owned(),
-            secrets: Arc::from([]),
+            held: Held::new(Vec::new()),
         }
     }
 
@@ -179,14 +180,14 @@ impl Placeholders {
             let index = after
                 .get(..2)
                 .and_then(|digits| digits.parse::<usize>().ok());
-            match index.and_then(|index| self.secrets.get(index)) {
-                Some(held) => {
-                    if !allows(&held.grant, place) {
+            match index.and_then(|index| self.held.secrets.get(index)) {
+                Some((secret, grant)) => {
+                    if !allows(grant, place) {
                         return Err(PlaceError {
-                            setting: held.grant.setting.clone(),
+                            setting: grant.setting.clone(),
                         });
                     }
-                    out.push_str(&escape(held.secret.expose()));
+                    out.push_str(&escape(secret.expose()));
                     rest = after.get(2..).unwrap_or_default();
                 }
                 None => {
@@ -199,30 +200,22 @@ impl Placeholders {
         Ok(Cow::Owned(out))
     }
 
-    /// The secret that `text` stands for, to make a key of. None where the text is no placeholder, or
-    /// `describe` did not ask to sign with that secret.
+    /// The secret that `text` stands for, to make a key of, and how often that key is derived before it
+    /// signs. None where the text is no placeholder, or `describe` did not ask to sign with that secret.
     #[must_use]
-    pub fn key_material(&self, text: &str) -> Option<&Secret> {
+    pub fn key_material(&self, text: &str) -> Option<(&Secret, u32)> {
         let index = text.strip_prefix(&self.prefix)?;
         let index = index.parse::<usize>().ok().filter(|_| index.len() == 2)?;
-        let held = self.secrets.get(index)?;
-        allows(&held.grant, Place::Signing).then_some(&held.secret)
+        let (secret, grant) = self.held.secrets.get(index)?;
+        allows(grant, Place::Signing).then_some((secret, grant.derivations))
     }
 
-    /// `bytes` with every secret replaced by its placeholder, also where it stands percent-encoded,
-    /// JSON-escaped or in base64: what a guest or a log may see.
+    /// `bytes` with every secret replaced by its placeholder, in whichever form it is repeated: what a guest
+    /// may read.
     #[must_use]
     pub fn redact<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
-        let mut out = Cow::Borrowed(bytes);
-        for (index, held) in self.secrets.iter().enumerate() {
-            if let Some(redacted) = held
-                .needles
-                .replace(&out, || format!("{}{index:02}", self.prefix))
-            {
-                out = Cow::Owned(redacted);
-            }
-        }
-        out
+        let placeholder = |index| format!("{}{index:02}", self.prefix);
+        self.held.finder.replace(bytes, placeholder)
     }
 }
 

@@ -9,6 +9,7 @@ use super::{Store, StoreError, row};
 use crate::attempt::MessageState;
 use crate::id::MessageId;
 use crate::message::Message;
+use crate::secret::DataKey;
 use crate::time::Timestamp;
 
 /// How long an idempotency key is remembered.
@@ -39,6 +40,8 @@ struct NewRow {
     created_at: Timestamp,
     expires_at: Timestamp,
     key: Option<Key>,
+    /// The same key as the layout before data keys has it.
+    before: Option<Key>,
     sealed: Vec<u8>,
     lease_until: Option<Timestamp>,
 }
@@ -46,6 +49,32 @@ struct NewRow {
 struct Key {
     name: Vec<u8>,
     request: Vec<u8>,
+}
+
+impl Key {
+    /// The MACs of a message's idempotency key and of what it asks for.
+    fn of(message: &Message, key: &DataKey) -> Option<Self> {
+        let name = message.idempotency_key.as_ref()?;
+        Some(Self {
+            name: key.mac(&[b"idempotency-key", name.as_bytes()]).to_vec(),
+            request: request_mac(key, message),
+        })
+    }
+}
+
+/// Tells one request from another. Keyed, because a plain hash of a six-digit code can be guessed.
+fn request_mac(key: &DataKey, message: &Message) -> Vec<u8> {
+    let ip = message.client_ip.map(|ip| ip.to_string());
+    let parts = [
+        "request",
+        message.channel.as_str(),
+        message.recipient.expose(),
+        message.usage_type.as_str(),
+        message.payload.expose(),
+        message.locale.as_deref().unwrap_or_default(),
+        ip.as_deref().unwrap_or_default(),
+    ];
+    key.mac(&parts.map(str::as_bytes)).to_vec()
 }
 
 enum Inserted {
@@ -66,7 +95,7 @@ impl Store {
     ) -> Result<Accepted, StoreError> {
         // A message that is late already waits for `expire`.
         let lease = lease.filter(|lease| lease.now < message.expires_at);
-        let row = self.new_row(message, lease)?;
+        let row = self.new_row(message, lease).await?;
         let inserted = self
             .writer()
             .write_or_shed(move |db| Box::pin(insert(db, row)))
@@ -85,14 +114,10 @@ impl Store {
         })
     }
 
-    fn new_row(&self, message: &Message, lease: Option<Lease>) -> Result<NewRow, StoreError> {
-        let key = message.idempotency_key.as_ref().map(|name| Key {
-            name: self
-                .key()
-                .mac(&[b"idempotency-key", name.as_bytes()])
-                .to_vec(),
-            request: self.request_mac(message),
-        });
+    async fn new_row(&self, message: &Message, lease: Option<Lease>) -> Result<NewRow, StoreError> {
+        let seal = self.data_key(&message.tenant).await?;
+        let before = self.inner.keys.before.as_ref();
+        let before = before.filter(|(_, until)| message.created_at < *until);
         Ok(NewRow {
             tenant: message.tenant.as_str().to_owned(),
             id: *message.id.as_bytes(),
@@ -101,57 +126,80 @@ impl Store {
             usage_type: message.usage_type.as_str(),
             created_at: message.created_at,
             expires_at: message.expires_at,
-            key,
-            sealed: row::seal(self.key(), message)?,
+            key: Key::of(message, &seal),
+            before: before.and_then(|(key, _)| Key::of(message, key)),
+            sealed: row::seal(&seal, message)?,
             lease_until: lease.map(|lease| lease.until),
         })
-    }
-
-    /// Tells one request from another. Keyed, because a plain hash of a six-digit code can be guessed.
-    fn request_mac(&self, message: &Message) -> Vec<u8> {
-        let ip = message.client_ip.map(|ip| ip.to_string());
-        let parts = [
-            "request",
-            message.channel.as_str(),
-            message.recipient.expose(),
-            message.usage_type.as_str(),
-            message.payload.expose(),
-            message.locale.as_deref().unwrap_or_default(),
-            ip.as_deref().unwrap_or_default(),
-        ];
-        self.key().mac(&parts.map(str::as_bytes)).to_vec()
     }
 }
 
 async fn insert(db: &mut SqliteConnection, row: NewRow) -> Result<Inserted, StoreError> {
+    if let Some(key) = &row.before
+        && let Some(earlier) = find(db, &row.tenant, key).await?
+        && !earlier.forgotten(row.created_at)
+    {
+        return Ok(earlier.against(key));
+    }
     if try_insert(db, &row).await? {
         return Ok(Inserted::New);
     }
     let Some(key) = &row.key else {
         return Err(StoreError::corrupt("two messages with one id"));
     };
-    let earlier = sqlx::query(
+    let earlier = find(db, &row.tenant, key).await?;
+    let earlier = earlier.ok_or_else(|| StoreError::corrupt("two messages with one id"))?;
+    if !earlier.forgotten(row.created_at) {
+        return Ok(earlier.against(key));
+    }
+    sqlx::query("UPDATE message SET idempotency_key = NULL, request_mac = NULL WHERE tenant = ? AND idempotency_key = ?")
+        .bind(&row.tenant)
+        .bind(&key.name)
+        .execute(&mut *db)
+        .await?;
+    try_insert(db, &row).await?;
+    Ok(Inserted::New)
+}
+
+/// The message that came with the same key.
+struct Earlier {
+    id: MessageId,
+    request: Vec<u8>,
+    created_at: Timestamp,
+}
+
+impl Earlier {
+    fn forgotten(&self, now: Timestamp) -> bool {
+        self.created_at.after(KEY_LIFE) <= now
+    }
+
+    fn against(self, key: &Key) -> Inserted {
+        if self.request == key.request {
+            Inserted::Replayed(self.id)
+        } else {
+            Inserted::Conflict
+        }
+    }
+}
+
+async fn find(
+    db: &mut SqliteConnection,
+    tenant: &str,
+    key: &Key,
+) -> Result<Option<Earlier>, StoreError> {
+    let row = sqlx::query(
         "SELECT id, request_mac, created_at FROM message WHERE tenant = ? AND idempotency_key = ?",
     )
-    .bind(&row.tenant)
+    .bind(tenant)
     .bind(&key.name)
-    .fetch_one(&mut *db)
+    .fetch_optional(db)
     .await?;
-    if row::time(&earlier, "created_at")?.after(KEY_LIFE) <= row.created_at {
-        sqlx::query("UPDATE message SET idempotency_key = NULL, request_mac = NULL WHERE tenant = ? AND idempotency_key = ?")
-            .bind(&row.tenant)
-            .bind(&key.name)
-            .execute(&mut *db)
-            .await?;
-        try_insert(db, &row).await?;
-        return Ok(Inserted::New);
-    }
-    let request: &[u8] = earlier.try_get("request_mac")?;
-    Ok(if request == key.request {
-        Inserted::Replayed(row::message_id(&earlier)?)
-    } else {
-        Inserted::Conflict
-    })
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Earlier {
+        id: row::message_id(&row)?,
+        request: row.try_get("request_mac")?,
+        created_at: row::time(&row, "created_at")?,
+    }))
 }
 
 /// Whether the row is new: neither its id nor its key was there.

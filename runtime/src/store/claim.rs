@@ -9,7 +9,7 @@ use super::{Store, StoreError, row};
 use crate::attempt::AttemptStart;
 use crate::id::TenantId;
 use crate::message::Message;
-use crate::secret::SealingKey;
+use crate::secret::DataKey;
 use crate::time::Timestamp;
 
 /// How long a claim lasts.
@@ -80,8 +80,9 @@ impl Store {
             .await?;
         let mut claims = Vec::with_capacity(rows.len());
         for row in &rows {
-            match claim_of(self.key(), row) {
+            match self.claim_of(row).await {
                 Ok(claim) => claims.push(claim),
+                Err(error @ StoreError::Unavailable(_)) => return Err(error),
                 // One unreadable row must hold up neither the others nor the queue.
                 Err(error) => {
                     tracing::error!(%error, "store: a message cannot be read and is given up");
@@ -90,6 +91,11 @@ impl Store {
             }
         }
         Ok(claims)
+    }
+
+    async fn claim_of(&self, row: &SqliteRow) -> Result<Claim, StoreError> {
+        let key = self.key_of(&row::parsed(row, "tenant")?).await?;
+        claim_of(&key, row)
     }
 
     /// The earliest time at which a message is due, a lease lapses or a message expires: `now` where
@@ -214,7 +220,7 @@ fn interleave(mut queues: Vec<VecDeque<SqliteRow>>) -> Vec<SqliteRow> {
     rows
 }
 
-fn claim_of(key: &SealingKey, row: &SqliteRow) -> Result<Claim, StoreError> {
+fn claim_of(key: &DataKey, row: &SqliteRow) -> Result<Claim, StoreError> {
     let recorded: u32 = row.try_get("attempts")?;
     let interrupted: bool = row.try_get("interrupted")?;
     let start: Option<AttemptStart> = row::json(row, "armed")?;

@@ -52,6 +52,14 @@ pub enum StoreError {
     /// The file was sealed with another key.
     #[error("the database was sealed with another key: check the sealing key")]
     WrongKey,
+    /// A key that the file needs is not among those given: its id.
+    #[error(
+        "the database needs the sealing key {0}, which is not among the given ones: check the sealing key"
+    )]
+    MissingKey(String),
+    /// The sealing keys stay as they are.
+    #[error("the sealing keys cannot be changed: {0}")]
+    KeyFile(String),
 }
 
 impl StoreError {
@@ -86,8 +94,11 @@ impl From<sqlx::Error> for StoreError {
 impl From<SealError> for StoreError {
     fn from(error: SealError) -> Self {
         match error {
-            SealError::Random | SealError::File(_) => Self::unavailable(error),
-            SealError::Open | SealError::Key => Self::corrupt(error),
+            SealError::Random => Self::unavailable(error),
+            SealError::Open => Self::corrupt(error),
+            SealError::Key | SealError::File(_) | SealError::NoFile | SealError::FileChanged => {
+                Self::KeyFile(error.to_string())
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use super::tenants::require_tenant;
 use super::{Store, StoreError, row};
 use crate::id::{Digest, IntegrationId, TenantId};
 use crate::message::Channel;
-use crate::secret::{SealingKey, Secret};
+use crate::secret::{DataKey, Secret};
 use crate::tenant::{Integration, IntegrationState, Route};
 
 impl Store {
@@ -25,17 +25,19 @@ impl Store {
         integration: &Integration,
     ) -> Result<Integration, StoreError> {
         let place = place(&integration.tenant, &integration.id);
-        let secrets: BTreeMap<&str, &str> = integration
-            .secrets
-            .iter()
-            .map(|(pointer, secret)| (pointer.as_str(), secret.expose()))
-            .collect();
-        let plain = Zeroizing::new(serde_json::to_vec(&secrets)?);
-        let sealed = self.key().seal(&place, &plain)?;
+        let key = self.data_key(&integration.tenant).await?;
+        let sealed = Sealed {
+            secrets: seal(&key, &place, &integration.secrets)?,
+            earlier: match integration.earlier_secrets.is_empty() {
+                true => None,
+                false => Some(seal(&key, &earlier(&place), &integration.earlier_secrets)?),
+            },
+        };
         let settings = serde_json::to_string(&integration.settings)?;
         // The secrets are sealed: the copy that waits for the writer must not hold them.
         let waiting = Integration {
             secrets: BTreeMap::new(),
+            earlier_secrets: BTreeMap::new(),
             settings: serde_json::Value::Null,
             ..integration.clone()
         };
@@ -58,13 +60,13 @@ impl Store {
         tenant: &TenantId,
         id: &IntegrationId,
     ) -> Result<Option<Integration>, StoreError> {
-        sqlx::query("SELECT * FROM integration WHERE tenant = ? AND id = ?")
+        let row = sqlx::query("SELECT * FROM integration WHERE tenant = ? AND id = ?")
             .bind(tenant.to_string())
             .bind(id.to_string())
             .fetch_optional(self.readers())
-            .await?
-            .map(|row| integration(self.key(), &row))
-            .transpose()
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        integration(&*self.key_of(tenant).await?, &row).map(Some)
     }
 
     /// A tenant's integrations by name.
@@ -72,13 +74,15 @@ impl Store {
     /// # Errors
     /// As for [`Store::integration`].
     pub async fn integrations(&self, tenant: &TenantId) -> Result<Vec<Integration>, StoreError> {
-        sqlx::query("SELECT * FROM integration WHERE tenant = ? ORDER BY id")
+        let rows = sqlx::query("SELECT * FROM integration WHERE tenant = ? ORDER BY id")
             .bind(tenant.to_string())
             .fetch_all(self.readers())
-            .await?
-            .iter()
-            .map(|row| integration(self.key(), row))
-            .collect()
+            .await?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let key = self.key_of(tenant).await?;
+        rows.iter().map(|row| integration(&key, row)).collect()
     }
 
     /// Deletes an integration. Answers whether it was there.
@@ -185,8 +189,39 @@ impl Store {
     }
 }
 
-fn place(tenant: &TenantId, id: &IntegrationId) -> String {
+/// Where an integration's secrets belong.
+pub(super) fn place(tenant: &TenantId, id: &IntegrationId) -> String {
     format!("tenant/{tenant}/integration/{id}")
+}
+
+fn earlier(place: &str) -> String {
+    format!("{place}/earlier")
+}
+
+/// An integration's secrets as their row holds them.
+struct Sealed {
+    secrets: Vec<u8>,
+    earlier: Option<Vec<u8>>,
+}
+
+fn seal(
+    key: &DataKey,
+    place: &str,
+    secrets: &BTreeMap<String, Secret>,
+) -> Result<Vec<u8>, StoreError> {
+    let plain: BTreeMap<&str, &str> = secrets
+        .iter()
+        .map(|(pointer, secret)| (pointer.as_str(), secret.expose()))
+        .collect();
+    let plain = Zeroizing::new(serde_json::to_vec(&plain)?);
+    Ok(key.seal(place, &plain)?)
+}
+
+fn open(key: &DataKey, place: &str, sealed: &[u8]) -> Result<BTreeMap<String, Secret>, StoreError> {
+    let plain = key.open(place, sealed)?;
+    let secrets: BTreeMap<String, String> = serde_json::from_slice(&plain)?;
+    let secret = |(pointer, text)| (pointer, Secret::new(text));
+    Ok(secrets.into_iter().map(secret).collect())
 }
 
 const fn state_word(state: IntegrationState) -> &'static str {
@@ -200,7 +235,7 @@ async fn put(
     db: &mut SqliteConnection,
     integration: Integration,
     settings: String,
-    sealed: Vec<u8>,
+    sealed: Sealed,
 ) -> Result<i64, StoreError> {
     require_tenant(db, &integration.tenant).await?;
     require_pool(db, integration.egress_pool.as_ref()).await?;
@@ -223,7 +258,7 @@ async fn put(
     .await?;
     sqlx::query(
         "INSERT OR REPLACE INTO integration (tenant, id, connector, digest, state, settings, secrets, \
-         egress_pool, revision, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         earlier_secrets, egress_pool, revision, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(integration.tenant.to_string())
     .bind(integration.id.to_string())
@@ -231,7 +266,8 @@ async fn put(
     .bind(digest)
     .bind(state_word(integration.state))
     .bind(settings)
-    .bind(sealed)
+    .bind(sealed.secrets)
+    .bind(sealed.earlier)
     .bind(integration.egress_pool.as_ref().map(ToString::to_string))
     .bind(revision)
     .bind(integration.updated_at.as_millis())
@@ -275,11 +311,12 @@ fn route(row: &SqliteRow) -> Result<Route, StoreError> {
     })
 }
 
-fn integration(key: &SealingKey, row: &SqliteRow) -> Result<Integration, StoreError> {
+fn integration(key: &DataKey, row: &SqliteRow) -> Result<Integration, StoreError> {
     let tenant: TenantId = row::parsed(row, "tenant")?;
     let id: IntegrationId = row::parsed(row, "id")?;
-    let plain = key.open(&place(&tenant, &id), row.try_get("secrets")?)?;
-    let secrets: BTreeMap<String, String> = serde_json::from_slice(&plain)?;
+    let place = place(&tenant, &id);
+    let replaced: Option<&[u8]> = row.try_get("earlier_secrets")?;
+    let replaced = replaced.map(|sealed| open(key, &earlier(&place), sealed));
     let digest: &[u8] = row.try_get("digest")?;
     let settings: &str = row.try_get("settings")?;
     let state: &str = row.try_get("state")?;
@@ -293,10 +330,8 @@ fn integration(key: &SealingKey, row: &SqliteRow) -> Result<Integration, StoreEr
             _ => return Err(StoreError::corrupt("integration state")),
         },
         settings: serde_json::from_str(settings)?,
-        secrets: secrets
-            .into_iter()
-            .map(|(pointer, secret)| (pointer, Secret::new(secret)))
-            .collect(),
+        secrets: open(key, &place, row.try_get("secrets")?)?,
+        earlier_secrets: replaced.transpose()?.unwrap_or_default(),
         egress_pool: pool
             .map(TryInto::try_into)
             .transpose()

@@ -1,4 +1,4 @@
-//! Opening the file: one server at a time, one key, one schema.
+//! Opening the file: one server at a time, its keys, one schema.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -12,8 +12,9 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, SqliteConnection};
 
-use super::StoreError;
-use crate::secret::SealingKey;
+use super::keys::{self, Keys};
+use super::{StoreError, before};
+use crate::secret::KeyRing;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -28,15 +29,16 @@ pub(super) struct FileLock {
     _file: File,
 }
 
-/// A file that is ready: its write connection, the way to make another, its readers and its lock.
+/// A file that is ready: its write connection, its keys, the way to make another, its readers and its lock.
 pub(super) struct Opened {
     pub(super) db: SqliteConnection,
+    pub(super) keys: Keys,
     pub(super) options: SqliteConnectOptions,
     pub(super) readers: SqlitePool,
     pub(super) lock: FileLock,
 }
 
-pub(super) async fn open(path: &Path, key: &SealingKey) -> Result<Opened, StoreError> {
+pub(super) async fn open(path: &Path, ring: KeyRing) -> Result<Opened, StoreError> {
     let lock = lock(path)?;
     // SQLite gives its log files the mode of the database.
     private(path)?;
@@ -46,10 +48,13 @@ pub(super) async fn open(path: &Path, key: &SealingKey) -> Result<Opened, StoreE
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(LOCK_WAIT)
+        // What is deleted is gone from the file, not merely from its rows.
+        .pragma("secure_delete", "ON")
         .disable_statement_logging();
     let mut db = options.connect().await?;
+    before::check(&mut db, &ring).await?;
     migrate(&mut db).await?;
-    check_key(&mut db, key).await?;
+    let keys = keys::open(&mut db, ring).await?;
     end_leases(&mut db).await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
@@ -58,6 +63,7 @@ pub(super) async fn open(path: &Path, key: &SealingKey) -> Result<Opened, StoreE
         .await?;
     Ok(Opened {
         db,
+        keys,
         options,
         readers,
         lock,
@@ -96,27 +102,6 @@ async fn migrate(db: &mut SqliteConnection) -> Result<(), StoreError> {
         return Err(StoreError::NewerSchema { found, known });
     }
     Ok(MIGRATIONS.run(db).await?)
-}
-
-/// Every sealed row of a file must open with the same key: find that out now, not at the first send.
-async fn check_key(db: &mut SqliteConnection, key: &SealingKey) -> Result<(), StoreError> {
-    const PLACE: &str = "store/key-check";
-    let stored: Option<Vec<u8>> = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'key'")
-        .fetch_optional(&mut *db)
-        .await?;
-    match stored {
-        Some(sealed) => key
-            .open(PLACE, &sealed)
-            .map(drop)
-            .map_err(|_| StoreError::WrongKey),
-        None => {
-            sqlx::query("INSERT INTO meta (name, value) VALUES ('key', ?)")
-                .bind(key.seal(PLACE, b"sendbox")?)
-                .execute(db)
-                .await?;
-            Ok(())
-        }
-    }
 }
 
 /// Whoever held a lease is gone: the lock says so.

@@ -5,7 +5,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::{Store, StoreError, row};
 use crate::id::{PoolName, SourceName};
-use crate::secret::{SealingKey, Secret};
+use crate::secret::{DataKey, Secret};
 use crate::source::{EgressPool, EgressSource};
 
 impl Store {
@@ -21,7 +21,7 @@ impl Store {
             .and_then(|proxy| proxy.password.as_ref());
         let seal = |password: &Secret| {
             let plain = password.expose().as_bytes();
-            self.key().seal(&password_place(&source.name), plain)
+            self.host_key().seal(&password_place(&source.name), plain)
         };
         let sealed = password.map(seal).transpose()?;
         self.writer()
@@ -51,7 +51,7 @@ impl Store {
             .bind(name.to_string())
             .fetch_optional(self.readers())
             .await?
-            .map(|row| source(self.key(), &row))
+            .map(|row| source(&self.host_key(), &row))
             .transpose()
     }
 
@@ -64,7 +64,7 @@ impl Store {
             .fetch_all(self.readers())
             .await?
             .iter()
-            .map(|row| source(self.key(), row))
+            .map(|row| source(&self.host_key(), row))
             .collect()
     }
 
@@ -222,7 +222,7 @@ fn password_place(name: &SourceName) -> String {
     format!("egress-source/{name}/proxy-password")
 }
 
-fn source(key: &SealingKey, row: &SqliteRow) -> Result<EgressSource, StoreError> {
+fn source(key: &DataKey, row: &SqliteRow) -> Result<EgressSource, StoreError> {
     let record: &str = row.try_get("record")?;
     let mut source: EgressSource = serde_json::from_str(record)?;
     let sealed: Option<&[u8]> = row.try_get("proxy_password")?;

@@ -10,7 +10,7 @@ use super::StoreError;
 use crate::attempt::MessageState;
 use crate::id::{MessageId, TenantId};
 use crate::message::{Channel, Message, Payload, Recipient, UsageType};
-use crate::secret::SealingKey;
+use crate::secret::DataKey;
 use crate::time::Timestamp;
 
 /// The sealed part of a message.
@@ -23,11 +23,12 @@ struct Private<'a> {
     idempotency_key: Option<String>,
 }
 
-fn place(tenant: &str, id: MessageId) -> String {
+/// Where a message's sealed part belongs.
+pub(super) fn place(tenant: &str, id: MessageId) -> String {
     format!("tenant/{tenant}/message/{id}")
 }
 
-pub(super) fn seal(key: &SealingKey, message: &Message) -> Result<Vec<u8>, StoreError> {
+pub(super) fn seal(key: &DataKey, message: &Message) -> Result<Vec<u8>, StoreError> {
     let private = Private {
         to: message.recipient.expose().into(),
         payload: message.payload.expose().into(),
@@ -40,7 +41,7 @@ pub(super) fn seal(key: &SealingKey, message: &Message) -> Result<Vec<u8>, Store
 }
 
 /// The message of a row that a claim answers.
-pub(super) fn message(key: &SealingKey, row: &SqliteRow) -> Result<Message, StoreError> {
+pub(super) fn message(key: &DataKey, row: &SqliteRow) -> Result<Message, StoreError> {
     let tenant: TenantId = parsed(row, "tenant")?;
     let id = message_id(row)?;
     let channel = channel(row)?;

@@ -191,6 +191,7 @@ impl Store {
                 "store.corrupt",
                 "the stored message cannot be read",
             )),
+            earlier_secrets: false,
             exchanges: WireRecord::default(),
             log: Vec::new(),
         };
@@ -321,6 +322,7 @@ async fn expire_some(
                 "interrupted",
                 "the server ended while the attempt was under way: the provider may have accepted",
             )),
+            earlier_secrets: false,
             exchanges: WireRecord::default(),
             log: Vec::new(),
         })?;

@@ -3,6 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
+use super::keys::owner;
 use super::pools::require_pool;
 use super::{Store, StoreError, row};
 use crate::id::TenantId;
@@ -64,10 +65,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::InUse`] while it has an integration or a message that is not finished.
     pub async fn delete_tenant(&self, id: &TenantId) -> Result<bool, StoreError> {
-        let id = id.as_str().to_owned();
-        self.writer()
-            .change(move |db| Box::pin(delete_tenant(db, id)))
-            .await
+        let name = id.as_str().to_owned();
+        let deleted = self
+            .writer()
+            .change(move |db| Box::pin(delete_tenant(db, name)))
+            .await?;
+        self.inner.keys.forget(id);
+        Ok(deleted)
     }
 
     /// Stores a new API key.
@@ -212,6 +216,11 @@ async fn delete_tenant(db: &mut SqliteConnection, id: String) -> Result<bool, St
             .execute(&mut *db)
             .await?;
     }
+    // Without its key nothing that was the tenant's opens again, in a backup of the file either.
+    sqlx::query("DELETE FROM data_key WHERE owner = ?")
+        .bind(owner(&id))
+        .execute(&mut *db)
+        .await?;
     let done = sqlx::query("DELETE FROM tenant WHERE id = ?")
         .bind(id)
         .execute(db)

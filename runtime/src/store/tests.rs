@@ -1,7 +1,6 @@
 //! What the store promises, on a real file.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
@@ -12,10 +11,11 @@ use crate::attempt::{Attempt, AttemptStart, Outcome, Via};
 use crate::id::{Digest, MessageId};
 use crate::message::{Channel, Message, Payload, Recipient, UsageType};
 use crate::outcome::{Receipt, WireRecord};
-use crate::secret::SealingKey;
+use crate::secret::KeyRing;
 use crate::time::Timestamp;
 
 mod durability;
+mod keys;
 mod outbox;
 mod records;
 mod templates;
@@ -33,8 +33,8 @@ fn lease(now: Timestamp) -> Lease {
     }
 }
 
-fn key() -> Arc<SealingKey> {
-    Arc::new(SealingKey::from_hex(&"5e".repeat(32)).unwrap())
+fn ring() -> KeyRing {
+    KeyRing::from_hex(&"5e".repeat(32)).unwrap()
 }
 
 /// A store in a folder of its own.
@@ -67,7 +67,7 @@ impl Home {
 }
 
 async fn open(path: &Path) -> Result<Store, StoreError> {
-    Store::open(path, key()).await
+    Store::open(path, ring()).await
 }
 
 fn message(tenant: &str) -> Message {
@@ -106,6 +106,7 @@ fn accepted(claim: &Claim, now: Timestamp) -> Attempt {
         start: start(claim, now),
         ended_at: now,
         outcome: Outcome::Receipt(Receipt::default()),
+        earlier_secrets: false,
         exchanges: WireRecord::default(),
         log: Vec::new(),
     }

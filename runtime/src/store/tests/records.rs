@@ -80,6 +80,7 @@ pub(super) fn integration() -> Integration {
         state: IntegrationState::Active,
         settings: json!({"z": 1, "a": {"from": "x@example.com"}}),
         secrets: BTreeMap::from([("/a/token".to_owned(), Secret::new("hunter2".into()))]),
+        earlier_secrets: BTreeMap::from([("/a/token".to_owned(), Secret::new("hunter1".into()))]),
         egress_pool: Some(pool().name),
         revision: 0,
         updated_at: NOW,

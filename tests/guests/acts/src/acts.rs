@@ -18,7 +18,7 @@ pub(crate) fn describe() -> ConnectorInfo {
         version: "1.0.0".into(),
         titles: vec![("en".into(), "Acts".into())],
         descriptions: vec![],
-        settings_schema: r#"{"type":"object","properties":{"act":{"type":"string"},"secret":{"type":"string","writeOnly":true},"ungranted":{"type":"string","writeOnly":true},"url":{"type":"string"}}}"#.into(),
+        settings_schema: r#"{"type":"object","properties":{"act":{"type":"string"},"look_for":{"type":"string"},"secret":{"type":"string","writeOnly":true,"x-derivations":1},"ungranted":{"type":"string","writeOnly":true},"url":{"type":"string"}}}"#.into(),
         hosts: vec!["echo.example.com".into(), "{settings:/url}".into()],
         secret_grants: vec![SecretGrant {
             setting: "/secret".into(),
@@ -77,6 +77,7 @@ pub(crate) fn perform(settings: &str) -> Result<Receipt, Failure> {
         () if is("exit") => std::process::exit(7),
         () if is("sign") => crate::sign::everything(settings).map(told).map_err(failed),
         () if is("sign-ungranted") => crate::sign::with_others(settings).map(told).map_err(failed),
+        () if is("sign-and-derive") => crate::sign::both(settings).map(told).map_err(failed),
         () if is("sign-flood") => crate::sign::without_end(settings).map(told).map_err(failed),
         () if is("key-flood") => crate::sign::keys_without_end(settings)
             .map(told)
@@ -93,7 +94,7 @@ pub(crate) fn told(detail: String) -> Receipt {
     }
 }
 
-fn failed(message: String) -> Failure {
+pub(crate) fn failed(message: String) -> Failure {
     Failure {
         kind: FailureKind::Unavailable,
         code: None,
@@ -137,7 +138,7 @@ fn leak(settings: &str) -> Failure {
     failed(format!("echoed {echoed}"))
 }
 
-fn endless_loop() -> ! {
+pub(crate) fn endless_loop() -> ! {
     let mut turns = 0_u64;
     loop {
         turns = black_box(turns.wrapping_add(1));

@@ -9,6 +9,8 @@ mod fetch;
 mod floods;
 #[cfg(target_family = "wasm")]
 mod sign;
+#[cfg(target_family = "wasm")]
+mod sweep;
 
 #[cfg(target_family = "wasm")]
 #[allow(unsafe_code, reason = "the component's exports are C functions")]
@@ -22,7 +24,10 @@ mod component {
             super::acts::describe()
         }
 
-        fn send(settings: String, _: Message) -> Result<Receipt, Failure> {
+        fn send(settings: String, message: Message) -> Result<Receipt, Failure> {
+            if settings.contains("\"act\":\"sweep") {
+                return super::sweep::tell_all(&settings, &message);
+            }
             super::acts::perform(&settings)
         }
     }

@@ -9,18 +9,33 @@ const SECRET_BACKWARDS: &[u8] = b"2retnuh-2retnuh";
 pub(crate) fn everything(settings: &str) -> Result<String, String> {
     let secret = setting(settings, "secret");
     let key = Key::from_secret("pre", secret, "suf").map_err(words)?;
-    let sha1 = key.sign(Algorithm::HmacSha1, b"data").map_err(words)?;
     let derived = key.derive(b"day").map_err(words)?;
+    let sha1 = derived.sign(Algorithm::HmacSha1, b"data").map_err(words)?;
     let sha256 = derived
         .sign(Algorithm::HmacSha256, b"data")
         .map_err(words)?;
-    let rsa = key.sign(Algorithm::RsaSha256, b"data").map_err(words);
+    let rsa = derived.sign(Algorithm::RsaSha256, b"data").map_err(words);
     let rsa = rsa.err().unwrap_or_default().replace(' ', "-");
     Ok(format!(
         "{} {} {rsa} {}",
         hex(&sha1),
         hex(&sha256),
-        occurrences()
+        occurrences(SECRET_BACKWARDS)
+    ))
+}
+
+/// Tries to sign what would be a derived key, and to derive from the key that signs.
+pub(crate) fn both(settings: &str) -> Result<String, String> {
+    let key = Key::from_secret("", setting(settings, "secret"), "").map_err(words)?;
+    let derived = key.derive(b"day").map_err(words)?;
+    let refused = [
+        key.sign(Algorithm::HmacSha256, b"day").err(),
+        key.sign(Algorithm::HmacSha1, b"day").err(),
+        derived.derive(b"more").err(),
+    ];
+    Ok(format!(
+        "{:?}",
+        refused.map(|error| error == Some(SignError::Denied))
     ))
 }
 
@@ -39,10 +54,11 @@ pub(crate) fn with_others(settings: &str) -> Result<String, String> {
 /// Signs until it may no more.
 pub(crate) fn without_end(settings: &str) -> Result<String, String> {
     let key = Key::from_secret("", setting(settings, "secret"), "").map_err(words)?;
+    let mut derived = None;
     for count in 0.. {
-        let spent = match count % 2 {
-            0 => key.derive(b"x").map(|_| ()),
-            _ => key.sign(Algorithm::HmacSha1, b"x").map(|_| ()),
+        let spent = match derived.take() {
+            None => key.derive(b"x").map(|new| derived = Some(new)),
+            Some(last) => last.sign(Algorithm::HmacSha1, b"x").map(|_| ()),
         };
         if let Err(error) = spent {
             return Ok(format!("{count} {error}"));
@@ -74,21 +90,19 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// How often the secret stands in this guest's linear memory, from its first byte to its last.
+/// How often a text stands in this guest's linear memory, from its first byte to its last.
 #[allow(unsafe_code, reason = "it reads memory that no reference covers")]
-fn occurrences() -> usize {
+pub(crate) fn occurrences(backwards: &[u8]) -> usize {
     const PAGE: usize = 64 << 10;
     let end = core::arch::wasm32::memory_size(0) * PAGE;
-    let length = SECRET_BACKWARDS.len();
+    let length = backwards.len();
     let stands_at = |start: usize| {
         let places = start..start + length;
-        places
-            .zip(SECRET_BACKWARDS.iter().rev())
-            .all(|(place, byte)| {
-                let place = std::ptr::with_exposed_provenance::<u8>(place);
-                // SAFETY: the place is below the memory's end, and nothing runs beside this guest.
-                unsafe { place.read_volatile() == *byte }
-            })
+        places.zip(backwards.iter().rev()).all(|(place, byte)| {
+            let place = std::ptr::with_exposed_provenance::<u8>(place);
+            // SAFETY: the place is below the memory's end, and nothing runs beside this guest.
+            unsafe { place.read_volatile() == *byte }
+        })
     };
     (1..=end - length).filter(|start| stands_at(*start)).count()
 }

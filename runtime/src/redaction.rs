@@ -1,0 +1,275 @@
+//! What must not be read: found in every form in which somebody may repeat it, and replaced. One layer for
+//! what a guest reads of a provider, and for logs, errors and timelines.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use memchr::memmem;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::message::{OutgoingMessage, mask};
+use crate::settings::Placeholders;
+
+mod forms;
+
+pub(crate) use forms::forms;
+
+/// Shorter texts are not looked for: in an answer's numbers and words they would be met by chance.
+pub const SHORTEST: usize = 6;
+/// Codes have four digits and more, and where people read a chance hit does no harm.
+const SHORTEST_PRIVATE: usize = 4;
+
+/// Finds every form of many texts in one pass, whose cost grows with what is read and not with them.
+pub(crate) struct Finder {
+    /// None: there is nothing to find. An automaton that could not be built finds everything.
+    search: Option<Option<AhoCorasick>>,
+    /// Which text each pattern is a form of.
+    owners: Vec<usize>,
+}
+
+impl Finder {
+    pub(crate) fn of<'t>(texts: impl Iterator<Item = &'t str>) -> Self {
+        let (mut patterns, mut owners) = (Vec::new(), Vec::new());
+        for (index, text) in texts.enumerate() {
+            for form in forms(text, SHORTEST) {
+                patterns.push(form);
+                owners.push(index);
+            }
+        }
+        let built = || {
+            AhoCorasick::builder()
+                .match_kind(MatchKind::LeftmostLongest)
+                // A key in PEM has thousands of states, and a table of them megabytes.
+                .kind(Some(AhoCorasickKind::ContiguousNFA))
+                .build(&patterns)
+                .ok()
+        };
+        Self {
+            search: (!patterns.is_empty()).then(built),
+            owners,
+        }
+    }
+
+    /// `bytes` with every form of each text replaced by what `with` has for it.
+    pub(crate) fn replace<'b>(
+        &self,
+        bytes: &'b [u8],
+        with: impl Fn(usize) -> String,
+    ) -> Cow<'b, [u8]> {
+        let search = match &self.search {
+            None => return Cow::Borrowed(bytes),
+            Some(None) => return Cow::Owned(with(0).into_bytes()),
+            Some(Some(search)) => search,
+        };
+        let (mut out, mut from) = (Vec::new(), 0);
+        for found in search.find_iter(bytes) {
+            let index = self.owners.get(found.pattern().as_usize());
+            out.extend_from_slice(bytes.get(from..found.start()).unwrap_or_default());
+            out.extend_from_slice(with(index.copied().unwrap_or_default()).as_bytes());
+            from = found.end();
+        }
+        if from == 0 {
+            return Cow::Borrowed(bytes);
+        }
+        out.extend_from_slice(bytes.get(from..).unwrap_or_default());
+        Cow::Owned(out)
+    }
+}
+
+/// What is kept from the words about one send: its secrets, its recipient, its code and its link.
+#[derive(Clone)]
+pub struct Redaction {
+    secrets: Placeholders,
+    message: Option<Arc<Private>>,
+}
+
+struct Private {
+    recipient: String,
+    payload: String,
+    /// Each text with what stands for it, and each form of them: made when the first is asked for.
+    texts: OnceLock<Vec<(String, String)>>,
+    forms: OnceLock<Vec<(String, String)>>,
+}
+
+/// What a payload tells that nobody else may know.
+#[derive(Default, Deserialize)]
+struct Told {
+    code: Option<Value>,
+    link: Option<Value>,
+}
+
+impl fmt::Debug for Redaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Redaction(…)")
+    }
+}
+
+impl Redaction {
+    /// Of a send.
+    #[must_use]
+    pub fn of(secrets: Placeholders, message: &OutgoingMessage) -> Self {
+        let private = Private {
+            recipient: message.recipient.clone(),
+            payload: message.payload.clone(),
+            texts: OnceLock::new(),
+            forms: OnceLock::new(),
+        };
+        Self {
+            secrets,
+            message: Some(Arc::new(private)),
+        }
+    }
+
+    /// Of a call without settings and message.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            secrets: Placeholders::none(),
+            message: None,
+        }
+    }
+
+    /// `text` as an eye that need not know may see it.
+    #[must_use]
+    pub fn text(&self, text: &str) -> String {
+        match &self.message {
+            Some(message) => self.without(text, message.forms()),
+            None => self.without(text, &[]),
+        }
+    }
+
+    /// The same for a provider's name of a message. Nearly every send has one, so recipient, code and link are
+    /// looked for as they are and in no other form.
+    #[must_use]
+    pub fn name(&self, text: &str) -> String {
+        match &self.message {
+            Some(message) => self.without(text, message.texts()),
+            None => self.without(text, &[]),
+        }
+    }
+
+    fn without(&self, text: &str, private: &[(String, String)]) -> String {
+        let redacted = self.secrets.redact(text.as_bytes());
+        let mut out = String::from_utf8_lossy(&redacted).into_owned();
+        for (form, instead) in private {
+            if memmem::find(out.as_bytes(), form.as_bytes()).is_some() {
+                out = out.replace(form.as_str(), instead);
+            }
+        }
+        out
+    }
+}
+
+impl Private {
+    fn texts(&self) -> &[(String, String)] {
+        self.texts.get_or_init(|| {
+            let masked = mask(&self.recipient);
+            let other = match self.recipient.contains('@') {
+                true => self.recipient.to_lowercase(),
+                // As connectors write it for their providers.
+                false => self
+                    .recipient
+                    .chars()
+                    .filter(char::is_ascii_digit)
+                    .collect(),
+            };
+            let mut texts = vec![(self.recipient.clone(), masked.clone()), (other, masked)];
+            let told: Told = serde_json::from_str(&self.payload).unwrap_or_default();
+            for (value, instead) in [(told.link, "[link]"), (told.code, "[code]")] {
+                let text = match value {
+                    Some(Value::String(text)) => text,
+                    Some(Value::Number(number)) => number.to_string(),
+                    _ => continue,
+                };
+                texts.push((text, instead.to_owned()));
+            }
+            texts.retain(|(text, _)| text.len() >= SHORTEST_PRIVATE);
+            texts
+        })
+    }
+
+    /// The longest first: a code may be a part of the link.
+    fn forms(&self) -> &[(String, String)] {
+        self.forms.get_or_init(|| {
+            let forms = |(text, instead): &(String, String)| {
+                let forms = forms(text, SHORTEST_PRIVATE).into_iter();
+                let instead = instead.clone();
+                forms.map(move |form| (form, instead.clone()))
+            };
+            let mut all: Vec<_> = self.texts().iter().flat_map(forms).collect();
+            all.sort_by_key(|(form, _)| std::cmp::Reverse(form.len()));
+            all
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(recipient: &str, payload: &str) -> OutgoingMessage {
+        OutgoingMessage {
+            recipient: recipient.into(),
+            usage_type: "SignIn".into(),
+            payload: payload.into(),
+            locale: None,
+            client_ip: None,
+            content: None,
+            idempotency_key: "k".into(),
+            expires_in: std::time::Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn one_pass_finds_every_text_and_takes_the_longest_form() {
+        let texts = ["hunter2-hunter2", "hunter2-hunter2-and-more", "short"];
+        let finder = Finder::of(texts.into_iter());
+        let seen = |bytes: &[u8]| {
+            let seen = finder.replace(bytes, |index| format!("[{index}]"));
+            String::from_utf8(seen.into_owned()).unwrap()
+        };
+        assert_eq!(
+            seen(b"a hunter2-hunter2-and-more, hunter2-hunter2; short"),
+            "a [1], [0]; short"
+        );
+        let clean = b"nothing to see";
+        assert!(matches!(
+            finder.replace(clean, |_| String::new()),
+            Cow::Borrowed(_)
+        ));
+    }
+
+    #[test]
+    fn words_about_a_send_hold_neither_recipient_nor_code_nor_link() {
+        let payload = r#"{"code":"271828","link":"https://x.example/?token=271828&a=b","n":1}"#;
+        let words = Redaction::of(
+            Placeholders::none(),
+            &message("Leonhard@Euler.example", payload),
+        );
+        assert_eq!(
+            words.text("550 <leonhard@euler.example> Leonhard%40Euler.example 271828 b64 MjcxODI4"),
+            "550 <L…@Euler.example> L…@Euler.example [code] b64 [code]"
+        );
+        assert_eq!(
+            words.text("at https://x.example/?token=271828&amp;a=b"),
+            "at [link]"
+        );
+        assert_eq!(
+            words.name("id-271828-Leonhard@Euler.example"),
+            "id-[code]-L…@Euler.example"
+        );
+        let number = Redaction::of(
+            Placeholders::none(),
+            &message("a@b.example", r#"{"code":271828}"#),
+        );
+        assert_eq!(number.text("code 271828"), "code [code]");
+        let words = Redaction::of(Placeholders::none(), &message("+49 151 12345678", "{}"));
+        assert_eq!(
+            words.text("4915112345678 is no number"),
+            "…5678 is no number"
+        );
+    }
+}

@@ -1,0 +1,32 @@
+//! Deletes finished messages when their time is over.
+
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::App;
+
+/// How often the store is looked through.
+const EVERY: Duration = Duration::from_secs(600);
+
+/// Looks through the store at the start and then every ten minutes, until `shutdown`. Nothing is deleted where
+/// `keep` is zero.
+pub(super) async fn run(app: App, keep: Duration, shutdown: CancellationToken) {
+    if keep.is_zero() {
+        return;
+    }
+    let mut turn = tokio::time::interval(EVERY);
+    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = turn.tick() => {}
+            () = shutdown.cancelled() => return,
+        }
+        match app.store.purge(app.clock.now(), keep).await {
+            Ok(0) => {}
+            Ok(messages) => tracing::info!(messages, "deleted finished messages"),
+            Err(error) => tracing::warn!(%error, "finished messages could not be deleted"),
+        }
+    }
+}

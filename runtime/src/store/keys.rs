@@ -1,0 +1,298 @@
+//! The keys that seal records: one data key for each tenant, wrapped by the host's sealing keys.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection, Row, SqliteConnection};
+
+use super::{Store, StoreError, before};
+use crate::id::TenantId;
+use crate::secret::{DataKey, KeyId, KeyRing, SealError, WrappedKey};
+use crate::time::Timestamp;
+
+/// Owner of the host's own data key.
+const HOST: &str = "host";
+/// Data keys that one transaction wraps anew.
+const REWRAP_AT_ONCE: i64 = 100;
+
+/// A sealing key as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SealingKeyState {
+    /// Its id.
+    pub id: KeyId,
+    /// Whether it wraps what is wrapped anew.
+    pub current: bool,
+    /// How many data keys it wraps. An earlier key that wraps none may be removed.
+    pub data_keys: u64,
+}
+
+/// The keys of an open store.
+pub(super) struct Keys {
+    ring: RwLock<Arc<KeyRing>>,
+    tenants: RwLock<HashMap<TenantId, Arc<DataKey>>>,
+    pub(super) host: Arc<DataKey>,
+    /// What idempotency keys were made with before there were data keys, and until when one of them matters.
+    pub(super) before: Option<(Arc<DataKey>, Timestamp)>,
+    /// Held while the ring changes.
+    change: tokio::sync::Mutex<()>,
+}
+
+impl Keys {
+    fn ring(&self) -> Arc<KeyRing> {
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&ring)
+    }
+
+    fn known(&self, tenant: &TenantId) -> Option<Arc<DataKey>> {
+        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        tenants.get(tenant).cloned()
+    }
+
+    fn keep(&self, tenant: &TenantId, key: DataKey) -> Arc<DataKey> {
+        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        // Who came first is kept: both are the same key.
+        let key = tenants.entry(tenant.clone()).or_insert(Arc::new(key));
+        Arc::clone(key)
+    }
+
+    /// Forgets the key of a tenant that is gone.
+    pub(super) fn forget(&self, tenant: &TenantId) {
+        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        tenants.remove(tenant);
+    }
+}
+
+pub(super) fn owner(tenant: &str) -> String {
+    format!("tenant/{tenant}")
+}
+
+impl Store {
+    /// The key for what the host itself keeps outside the database.
+    #[must_use]
+    pub fn host_key(&self) -> Arc<DataKey> {
+        Arc::clone(&self.inner.keys.host)
+    }
+
+    /// The sealing keys, the current one last.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn sealing_keys(&self) -> Result<Vec<SealingKeyState>, StoreError> {
+        let ring = self.inner.keys.ring();
+        let query = "SELECT wrapped_by, count(*) AS number FROM data_key GROUP BY wrapped_by";
+        let rows = sqlx::query(query).fetch_all(self.readers()).await?;
+        let mut numbers = HashMap::new();
+        for row in &rows {
+            let number: i64 = row.try_get("number")?;
+            let number = u64::try_from(number).unwrap_or_default();
+            numbers.insert(KeyId::from_stored(row.try_get("wrapped_by")?), number);
+        }
+        let state = |id: &KeyId| SealingKeyState {
+            current: id == ring.current(),
+            data_keys: numbers.get(id).copied().unwrap_or_default(),
+            id: id.clone(),
+        };
+        Ok(ring.ids().map(state).collect())
+    }
+
+    /// Makes a new sealing key the current one and wraps every data key with it, a few at a time: sends
+    /// go on meanwhile. The earlier keys stay until they are removed. After an interruption the next
+    /// start, or the next rotation, wraps the rest.
+    ///
+    /// # Errors
+    /// [`StoreError::KeyFile`] where the new key cannot be kept: then nothing has changed.
+    pub async fn rotate_sealing_key(&self) -> Result<Vec<SealingKeyState>, StoreError> {
+        let keys = &self.inner.keys;
+        let changing = keys.change.lock().await;
+        // On disk before anything is wrapped with it.
+        self.change_ring(KeyRing::rotated).await?;
+        loop {
+            let ring = keys.ring();
+            let some = self
+                .writer()
+                .write(move |db| Box::pin(async move { rewrap_some(db, &ring).await }))
+                .await?;
+            if some == 0 {
+                break;
+            }
+        }
+        drop(changing);
+        self.sealing_keys().await
+    }
+
+    /// Removes an earlier sealing key that wraps nothing any more. Answers whether it was there.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] for the current key and one that still wraps a data key,
+    /// [`StoreError::KeyFile`] where the file cannot be written.
+    pub async fn remove_sealing_key(&self, id: &KeyId) -> Result<bool, StoreError> {
+        let _changing = self.inner.keys.change.lock().await;
+        let Some(key) = self
+            .sealing_keys()
+            .await?
+            .into_iter()
+            .find(|key| key.id == *id)
+        else {
+            return Ok(false);
+        };
+        let by = match key {
+            SealingKeyState { current: true, .. } => Some("whatever is sealed next".to_owned()),
+            SealingKeyState { data_keys: 0, .. } => None,
+            SealingKeyState { data_keys, .. } => Some(format!("{data_keys} data keys")),
+        };
+        if let Some(by) = by {
+            let what = format!("sealing key {id}");
+            return Err(StoreError::InUse { what, by });
+        }
+        let id = id.clone();
+        self.change_ring(move |ring| ring.without(&id)).await?;
+        Ok(true)
+    }
+
+    /// Replaces the ring by what `change` has written to disk.
+    async fn change_ring<F>(&self, change: F) -> Result<(), StoreError>
+    where
+        F: FnOnce(&KeyRing) -> Result<KeyRing, SealError> + Send + 'static,
+    {
+        let keys = &self.inner.keys;
+        let ring = keys.ring();
+        let changed = tokio::task::spawn_blocking(move || change(&ring)).await;
+        let changed = changed
+            .map_err(StoreError::unavailable)?
+            .map_err(|error| StoreError::KeyFile(error.to_string()))?;
+        *keys.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(changed);
+        Ok(())
+    }
+
+    /// The tenant's data key; a new one where it has none yet.
+    pub(super) async fn data_key(&self, tenant: &TenantId) -> Result<Arc<DataKey>, StoreError> {
+        if let Some(key) = self.stored_data_key(tenant).await? {
+            return Ok(key);
+        }
+        let (inner, owner) = (self.inner.clone(), owner(tenant.as_str()));
+        // Wrapped where rotations take their turn, too: none of them can miss it.
+        let key = self
+            .writer()
+            .write(move |db| {
+                Box::pin(async move { find_or_make(db, &inner.keys.ring(), &owner).await })
+            })
+            .await?;
+        Ok(self.inner.keys.keep(tenant, key))
+    }
+
+    /// The data key of a tenant whose records are sealed.
+    pub(super) async fn key_of(&self, tenant: &TenantId) -> Result<Arc<DataKey>, StoreError> {
+        let key = self.stored_data_key(tenant).await?;
+        key.ok_or_else(|| StoreError::corrupt("a tenant's data key is gone"))
+    }
+
+    /// The tenant's data key, if it has one.
+    async fn stored_data_key(&self, tenant: &TenantId) -> Result<Option<Arc<DataKey>>, StoreError> {
+        let keys = &self.inner.keys;
+        if let Some(key) = keys.known(tenant) {
+            return Ok(Some(key));
+        }
+        let owner = owner(tenant.as_str());
+        let row = sqlx::query("SELECT wrapped_by, wrapped FROM data_key WHERE owner = ?")
+            .bind(owner.clone())
+            .fetch_optional(self.readers())
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let key = keys.ring().data_key(&owner, &wrapped(&row)?)?;
+        Ok(Some(keys.keep(tenant, key)))
+    }
+}
+
+/// Opens the keys of a file, as one change: upgrades the layout that had no data keys, checks that the ring
+/// opens all of them, and wraps what an interrupted rotation left.
+pub(super) async fn open(db: &mut SqliteConnection, ring: KeyRing) -> Result<Keys, StoreError> {
+    let mut transaction = db.begin().await?;
+    before::upgrade(&mut transaction, &ring).await?;
+    let missing: Vec<String> = sqlx::query_scalar("SELECT DISTINCT wrapped_by FROM data_key")
+        .fetch_all(&mut *transaction)
+        .await?;
+    let held = |id: &String| ring.ids().any(|key| key.as_str() == id);
+    if let Some(id) = missing.iter().find(|id| !held(id)) {
+        return Err(StoreError::MissingKey(id.clone()));
+    }
+    let host = find_or_make(&mut transaction, &ring, HOST).await?;
+    while rewrap_some(&mut transaction, &ring).await? > 0 {}
+    let before = before::key(&mut transaction, &ring).await?;
+    transaction.commit().await?;
+    Ok(Keys {
+        ring: RwLock::new(Arc::new(ring)),
+        tenants: RwLock::default(),
+        host: Arc::new(host),
+        before,
+        change: tokio::sync::Mutex::default(),
+    })
+}
+
+/// The data key of an owner; made where there is none.
+pub(super) async fn find_or_make(
+    db: &mut SqliteConnection,
+    ring: &KeyRing,
+    owner: &str,
+) -> Result<DataKey, StoreError> {
+    let row = sqlx::query("SELECT wrapped_by, wrapped FROM data_key WHERE owner = ?")
+        .bind(owner.to_owned())
+        .fetch_optional(&mut *db)
+        .await?;
+    if let Some(row) = row {
+        return Ok(ring.data_key(owner, &wrapped(&row)?)?);
+    }
+    let (key, wrapped) = ring.new_data_key(owner)?;
+    insert(db, owner, wrapped, None).await?;
+    Ok(key)
+}
+
+pub(super) async fn insert(
+    db: &mut SqliteConnection,
+    owner: &str,
+    wrapped: WrappedKey,
+    until: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO data_key (owner, wrapped_by, wrapped, until) VALUES (?, ?, ?, ?)")
+        .bind(owner.to_owned())
+        .bind(wrapped.by.as_str().to_owned())
+        .bind(wrapped.bytes)
+        .bind(until.map(Timestamp::as_millis))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+pub(super) fn wrapped(row: &SqliteRow) -> Result<WrappedKey, StoreError> {
+    Ok(WrappedKey {
+        by: KeyId::from_stored(row.try_get("wrapped_by")?),
+        bytes: row.try_get("wrapped")?,
+    })
+}
+
+/// Wraps some of the data keys that an earlier key wraps. Answers how many.
+async fn rewrap_some(db: &mut SqliteConnection, ring: &KeyRing) -> Result<usize, StoreError> {
+    let rows = sqlx::query(
+        "SELECT owner, wrapped_by, wrapped FROM data_key WHERE wrapped_by <> ? LIMIT ?",
+    )
+    .bind(ring.current().as_str().to_owned())
+    .bind(REWRAP_AT_ONCE)
+    .fetch_all(&mut *db)
+    .await?;
+    let mut anew = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let owner: String = row.try_get("owner")?;
+        let key = ring.rewrap(&owner, &wrapped(row)?)?;
+        anew.push((owner, key));
+    }
+    for (owner, key) in anew {
+        sqlx::query("UPDATE data_key SET wrapped_by = ?, wrapped = ? WHERE owner = ?")
+            .bind(key.by.as_str().to_owned())
+            .bind(key.bytes)
+            .bind(owner)
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(rows.len())
+}
