@@ -26,6 +26,8 @@ mod egress_kit;
 mod egress_limits;
 mod egress_smtp;
 mod email_service;
+mod fault_kit;
+mod faults;
 mod harness;
 mod hostile;
 mod mail_corpus;
