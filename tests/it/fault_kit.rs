@@ -150,10 +150,10 @@ async fn provider(taken: Notes<Arrival>, gate: Arc<Gate>) -> Provider {
         let fate = key.rsplit('-').next().unwrap().to_owned();
         let status = {
             let mut noted = taken.lock().unwrap();
-            let before = noted.iter().any(|earlier| earlier.key == key);
+            let came_before = || noted.iter().any(|earlier| earlier.key == key);
             let status = match fate.as_str() {
                 "ok" | "held" => StatusCode::OK,
-                "once" if before => StatusCode::OK,
+                "once" if came_before() => StatusCode::OK,
                 "once" | "busy" => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::BAD_REQUEST,
             };
