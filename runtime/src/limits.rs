@@ -28,6 +28,8 @@ pub struct Limits {
     pub signatures: u32,
     /// HTTP requests a send.
     pub requests: u32,
+    /// HTTP requests under way at once in a send.
+    pub concurrent_requests: usize,
     /// Distinct hosts a send.
     pub hosts: usize,
     /// Headers of a request or response.
@@ -75,6 +77,7 @@ impl Default for Limits {
             random_bytes: 64 << 10,
             signatures: 16,
             requests: 16,
+            concurrent_requests: 4,
             hosts: 4,
             headers: 100,
             header_bytes: 8 << 10,
@@ -108,6 +111,7 @@ impl Limits {
         random_bytes: 64 << 10,
         signatures: 64,
         requests: 64,
+        concurrent_requests: 16,
         hosts: 16,
         headers: 100,
         header_bytes: 8 << 10,
@@ -156,7 +160,9 @@ pub enum Limit {
     Stack,
     HostcallBytes,
     Resources,
+    Random,
     Requests,
+    ConcurrentRequests,
     Hosts,
     HeaderCount,
     HeaderSize,
@@ -170,7 +176,7 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Cpu,
         Self::Wall,
         Self::Memory,
@@ -178,7 +184,9 @@ impl Limit {
         Self::Stack,
         Self::HostcallBytes,
         Self::Resources,
+        Self::Random,
         Self::Requests,
+        Self::ConcurrentRequests,
         Self::Hosts,
         Self::HeaderCount,
         Self::HeaderSize,
@@ -207,7 +215,9 @@ impl Limit {
             Self::Stack => "limit.stack",
             Self::HostcallBytes => "limit.hostcall-bytes",
             Self::Resources => "limit.resources",
+            Self::Random => "limit.random",
             Self::Requests => "limit.requests",
+            Self::ConcurrentRequests => "limit.concurrent-requests",
             Self::Hosts => "limit.hosts",
             Self::HeaderCount => "limit.header-count",
             Self::HeaderSize => "limit.header-size",

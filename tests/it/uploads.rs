@@ -14,12 +14,21 @@ use crate::sandbox::{key, runtime};
 
 /// The component of a core module in text that keeps to the contract.
 pub(crate) fn component(core: &str) -> Vec<u8> {
+    component_of(
+        core,
+        "package acme:probe; world probe { include sendbox:connector/connector@0.1.0; }",
+    )
+}
+
+/// The same for a world named `probe` of a package of its own.
+pub(crate) fn component_of(core: &str, package: &str) -> Vec<u8> {
     let mut module = wat::parse_str(core).unwrap();
     let mut resolve = Resolve::default();
-    let (package, _) = resolve
+    resolve
         .push_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit"))
         .unwrap();
-    let world = resolve.select_world(&[package], Some("connector")).unwrap();
+    let package = resolve.push_str("probe.wit", package).unwrap();
+    let world = resolve.select_world(&[package], Some("probe")).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     ComponentEncoder::default()
         .module(&module)
@@ -28,11 +37,11 @@ pub(crate) fn component(core: &str) -> Vec<u8> {
         .unwrap()
 }
 
-async fn refusal(runtime: &ConnectorRuntime, bytes: impl Into<Bytes>) -> UploadError {
+pub(crate) async fn refusal(runtime: &ConnectorRuntime, bytes: impl Into<Bytes>) -> UploadError {
     runtime.inspect(bytes.into()).await.unwrap_err()
 }
 
-async fn refusal_of_text(runtime: &ConnectorRuntime, text: &str) -> UploadError {
+pub(crate) async fn refusal_of_text(runtime: &ConnectorRuntime, text: &str) -> UploadError {
     refusal(runtime, wat::parse_str(text).unwrap()).await
 }
 

@@ -1,6 +1,8 @@
 //! Request bodies: JSON within a limit, with errors that name the place and never the value.
 
+use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, Request};
+use axum::http::header::CONTENT_ENCODING;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
@@ -23,11 +25,17 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     }
 }
 
-/// The whole body, at most `limit` bytes.
+/// The whole body, at most `limit` bytes. One that says that it is longer is refused before it is read.
 ///
 /// # Errors
-/// [`ApiError::TooLarge`], or [`ApiError::BadRequest`] when the caller went away.
+/// [`ApiError::TooLarge`], [`ApiError::ContentEncoding`], or [`ApiError::BadRequest`] when the caller went away.
 pub async fn read(request: Request, limit: usize) -> Result<Bytes, ApiError> {
+    if request.headers().contains_key(CONTENT_ENCODING) {
+        return Err(ApiError::ContentEncoding);
+    }
+    if request.body().size_hint().lower() > limit as u64 {
+        return Err(ApiError::TooLarge(limit));
+    }
     match Limited::new(request.into_body(), limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {

@@ -44,6 +44,9 @@ pub enum ApiError {
     /// An upload must be a component.
     #[error("send the component as 'Content-Type: {0}'")]
     MediaType(&'static str),
+    /// A body that may be larger than it looks.
+    #[error("send the body as it is: 'Content-Encoding' is not accepted")]
+    ContentEncoding,
     /// The component was refused.
     #[error("{detail}")]
     Upload {
@@ -85,7 +88,7 @@ impl ApiError {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Invalid(_) | Self::Upload { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::MediaType(_) | Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::IdempotencyConflict | Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -103,6 +106,7 @@ impl ApiError {
             Self::Invalid(_) => "invalid",
             Self::TooLarge(_) => "too_large",
             Self::MediaType(_) => "media_type",
+            Self::ContentEncoding => "content_encoding",
             Self::Upload { code, .. } => code,
             Self::IdempotencyConflict => "idempotency_conflict",
             Self::Conflict(_) => "conflict",

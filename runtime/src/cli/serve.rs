@@ -14,6 +14,21 @@ use crate::time::Clock;
 /// The running program, even where its file was replaced since.
 pub(super) const THIS_PROGRAM: &str = "/proc/self/exe";
 
+/// Variables that redirect, trust or reveal elsewhere.
+const IGNORED: [&str; 11] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "SSLKEYLOGFILE",
+];
+
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
     #[command(flatten)]
@@ -26,6 +41,7 @@ pub(super) struct ServeArgs {
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let mut loaded = args.config.load()?;
     start_log(args.log_json);
+    warn_of_ignored_variables();
     let compiler = &mut loaded.config.engine.compiler;
     compiler.get_or_insert_with(|| THIS_PROGRAM.into());
     let server = Server::start(&loaded.config, Clock::System).await?;
@@ -39,6 +55,18 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     server.stop().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// What other programs would follow past the egress policy: said once, so that nobody counts on it.
+fn warn_of_ignored_variables() {
+    let set = |name: &&str| std::env::var_os(name).is_some();
+    let ignored: Vec<_> = IGNORED.into_iter().filter(set).collect();
+    if !ignored.is_empty() {
+        tracing::warn!(
+            variables = ignored.join(" "),
+            "ignored: the configuration alone says how sends leave and whom they trust"
+        );
+    }
 }
 
 /// Log lines on standard error; `SENDBOX_LOG` chooses them, such as `info,sendbox=debug`.

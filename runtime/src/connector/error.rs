@@ -255,6 +255,13 @@ impl ConnectorError {
             );
             return limit(Limit::Resources, detail);
         }
+        if words.starts_with("requested len ") {
+            let detail = format!(
+                "the connector asked for more than {} random bytes in one call",
+                limits.random_bytes
+            );
+            return limit(Limit::Random, detail);
+        }
         if words.contains("fuel allocated for hostcalls") {
             let detail = format!(
                 "the connector passed more than {} bytes to the host in one call",

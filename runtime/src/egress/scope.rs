@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::capture::Capture;
@@ -88,6 +88,8 @@ pub struct EgressScope {
     pub(super) gate: Gate,
     pub(super) journal: Journal,
     used: Mutex<Used>,
+    /// Requests that may still be under way at once.
+    turns: Semaphore,
 }
 
 impl fmt::Debug for EgressScope {
@@ -139,6 +141,7 @@ impl EgressScope {
             source,
             policy,
             placeholders,
+            turns: Semaphore::new(limits.concurrent_requests),
             limits,
             deadline,
             journal: Journal::default(),
@@ -187,6 +190,7 @@ impl EgressScope {
             egress.retire(&self.owner, self.edition);
         }
         self.count_request()?;
+        let _turn = self.turn()?;
         let mut filler = Filler::new(&self.placeholders);
         let target = filler.target(&request.url, &self.limits)?;
         entry.set_authority(target.authority());
@@ -242,6 +246,15 @@ impl EgressScope {
         }
         used.requests += 1;
         Ok(())
+    }
+
+    /// A place among the requests that are under way at once.
+    fn turn(&self) -> Result<SemaphorePermit<'_>, EgressError> {
+        let most = self.limits.concurrent_requests;
+        self.turns.try_acquire().map_err(|_| EgressError::Limit {
+            limit: Limit::ConcurrentRequests,
+            detail: format!("a send may have {most} requests under way at once"),
+        })
     }
 
     pub(super) fn check(&self, target: &Target) -> Result<(), EgressError> {

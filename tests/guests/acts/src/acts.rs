@@ -18,8 +18,8 @@ pub(crate) fn describe() -> ConnectorInfo {
         version: "1.0.0".into(),
         titles: vec![("en".into(), "Acts".into())],
         descriptions: vec![],
-        settings_schema: r#"{"type":"object","properties":{"act":{"type":"string"},"secret":{"type":"string","writeOnly":true},"ungranted":{"type":"string","writeOnly":true}}}"#.into(),
-        hosts: vec!["echo.example.com".into()],
+        settings_schema: r#"{"type":"object","properties":{"act":{"type":"string"},"secret":{"type":"string","writeOnly":true},"ungranted":{"type":"string","writeOnly":true},"url":{"type":"string"}}}"#.into(),
+        hosts: vec!["echo.example.com".into(), "{settings:/url}".into()],
         secret_grants: vec![SecretGrant {
             setting: "/secret".into(),
             query: false,
@@ -58,6 +58,14 @@ pub(crate) fn perform(settings: &str) -> Result<Receipt, Failure> {
         () if is("huge-result") => Ok(told("x".repeat(16 << 20))),
         () if is("log-flood") => log_flood(),
         () if is("request-flood") => request_flood(),
+        () if is("resource-flood") => crate::floods::resources(),
+        () if is("random-flood") => Ok(told(crate::floods::random())),
+        () if is("held-request") => Ok(told(crate::floods::held(settings))),
+        () if is("trap-with-secret") => crate::floods::trap_with_secret(settings, DECLARED),
+        () if is("retry-in-years") => Err(Failure {
+            retry_after: Some(u64::MAX),
+            ..failed("busy".into())
+        }),
         () if is("dial-private") => fetch("https://10.0.0.1/"),
         () if is("dial-undeclared") => fetch("https://other.example.net/"),
         () if is("sleep") => {

@@ -1,7 +1,9 @@
 //! A request the way other languages' clients make it: by wasi:http.
 
 use wasip2::http::outgoing_handler::handle;
-use wasip2::http::types::{Fields, Method, OutgoingBody, OutgoingRequest, Scheme};
+use wasip2::http::types::{
+    Fields, FutureIncomingResponse, Method, OutgoingBody, OutgoingRequest, Scheme,
+};
 
 /// Posts `hello` and returns status and body.
 pub(crate) fn post(url: &str) -> Result<String, String> {
@@ -18,6 +20,12 @@ pub(crate) fn forget(url: &str) {
     let _ = handle(outgoing(url, Fields::new()), None);
 }
 
+/// Sends a request, whose answer stands behind what is returned.
+pub(crate) fn begin(url: &str) -> Option<FutureIncomingResponse> {
+    let request = outgoing(url, Fields::new());
+    handle(request, None).ok()
+}
+
 /// Writes a body that nobody reads, because its request is never sent.
 pub(crate) fn write_unsent(url: &str) {
     let request = outgoing(url, Fields::new());
@@ -29,11 +37,14 @@ pub(crate) fn write_unsent(url: &str) {
 }
 
 fn outgoing(url: &str, headers: Fields) -> OutgoingRequest {
-    let authority = url.trim_start_matches("https://").trim_end_matches('/');
+    let (scheme, rest) = match url.strip_prefix("http://") {
+        Some(rest) => (Scheme::Http, rest),
+        None => (Scheme::Https, url.trim_start_matches("https://")),
+    };
     let request = OutgoingRequest::new(headers);
     let _ = request.set_method(&Method::Post);
-    let _ = request.set_scheme(Some(&Scheme::Https));
-    let _ = request.set_authority(Some(authority));
+    let _ = request.set_scheme(Some(&scheme));
+    let _ = request.set_authority(Some(rest.trim_end_matches('/')));
     let _ = request.set_path_with_query(Some("/"));
     request
 }

@@ -6,6 +6,8 @@ mod acts;
 #[cfg(target_family = "wasm")]
 mod fetch;
 #[cfg(target_family = "wasm")]
+mod floods;
+#[cfg(target_family = "wasm")]
 mod sign;
 
 #[cfg(target_family = "wasm")]

@@ -60,7 +60,7 @@ pub(crate) fn keys_without_end(settings: &str) -> Result<String, String> {
 }
 
 /// A text of the settings, which hold no escapes.
-fn setting<'s>(settings: &'s str, name: &str) -> &'s str {
+pub(crate) fn setting<'s>(settings: &'s str, name: &str) -> &'s str {
     let start = format!("\"{name}\":\"");
     let rest = settings.split_once(&start).map_or("", |(_, rest)| rest);
     rest.split('"').next().unwrap_or_default()

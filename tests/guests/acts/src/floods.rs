@@ -1,0 +1,44 @@
+//! Acts that ask for more than there is, and one that holds on to what it has.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use sendbox_guest::wasm::sendbox::connector::http::{Credential, Request, send};
+use wasip2::http::types::Fields;
+
+/// Keeps a host resource for every turn.
+pub(crate) fn resources() -> ! {
+    let mut kept = Vec::new();
+    loop {
+        kept.push(black_box(Fields::new()));
+    }
+}
+
+/// Asks for a terabyte of random bytes in one call.
+pub(crate) fn random() -> String {
+    let bytes = wasip2::random::random::get_random_bytes(1 << 40);
+    bytes.len().to_string()
+}
+
+/// Sends a request whose answer it never looks for, and sleeps.
+pub(crate) fn held(settings: &str) -> String {
+    let start = settings.find("http://").unwrap_or_default();
+    let url = settings[start..].split('"').next().unwrap_or_default();
+    let _held = crate::fetch::begin(url);
+    std::thread::sleep(Duration::from_secs(3_600));
+    "woke".to_owned()
+}
+
+/// Sends the secret to where it belongs, and traps with everything it holds.
+pub(crate) fn trap_with_secret(settings: &str, url: &str) -> ! {
+    let secret = crate::sign::setting(settings, "secret");
+    let answer = send(&Request {
+        method: "POST".into(),
+        url: url.into(),
+        headers: vec![],
+        body: vec![],
+        credential: Credential::Bearer(secret.into()),
+        timeout: None,
+    });
+    panic!("{settings} {secret} {answer:?}");
+}
