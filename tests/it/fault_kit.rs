@@ -257,6 +257,9 @@ impl Run {
 
     /// What goes wrong from now on; see `sendbox::fault`.
     pub fn plan(&self, faults: &str) {
+        if cfg!(not(debug_assertions)) {
+            panic!("a release has no planned faults");
+        }
         // In one step: the program may be reading it.
         let whole = self.plan.with_extension("new");
         std::fs::write(&whole, faults).unwrap();

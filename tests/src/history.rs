@@ -191,6 +191,9 @@ impl History {
     }
 }
 
+/// Whether it is broken, and what that is.
+type Rule = (bool, fn(String) -> Violation);
+
 fn judge(
     told: &Told,
     message: &Message,
@@ -223,7 +226,7 @@ fn judge(
     let forged = receipts.into_iter().any(|id| !given(id));
     let state = message.state.as_str();
     let late = |attempt: &Attempt| attempt.left && attempt.started_at >= message.expires_at;
-    let rules: [(bool, fn(String) -> Violation); 11] = [
+    let rules: [Rule; 11] = [
         (!is_final(state), Violation::Unfinished),
         (state == "sent" && taken == 0, Violation::Claimed),
         (NOT_SENT.contains(&state) && taken > 0, Violation::Denied),
