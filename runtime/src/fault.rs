@@ -26,7 +26,8 @@ mod planned {
     use std::path::PathBuf;
     use std::sync::{Mutex, OnceLock, PoisonError};
 
-    use rustix::process::{Signal, getpid, kill_process};
+    // To this very thread: a signal to the process may stop it only after the step.
+    use nix::sys::signal::{Signal, raise};
     use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter_all_threads};
 
     /// Environment variable with the path of the plan.
@@ -73,8 +74,8 @@ mod planned {
 
     fn act(action: &str) {
         let done = match action {
-            "kill" => kill_process(getpid(), Signal::KILL).map_err(|error| error.to_string()),
-            "stop" => kill_process(getpid(), Signal::STOP).map_err(|error| error.to_string()),
+            "kill" => raise(Signal::SIGKILL).map_err(|error| error.to_string()),
+            "stop" => raise(Signal::SIGSTOP).map_err(|error| error.to_string()),
             "no-sync" => refuse(&[libc::SYS_fsync, libc::SYS_fdatasync]),
             "no-write" => refuse(&[libc::SYS_pwrite64, libc::SYS_pwritev]),
             other => Err(format!("no fault is called {other:?}")),

@@ -234,19 +234,36 @@ async fn a_clock_that_is_set_back_holds_nothing_up_and_lengthens_no_life() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_stands_still_past_a_messages_time_does_not_send_it_afterwards() {
-    let mut run = Run::new().await;
-    // Everything else about the attempt is done: it is recorded, and its connection is open.
-    run.plan("arm.committed stop");
-    assert!(run.start());
-    run.load(1, |_| Post {
+    const LIFE: Duration = Duration::from_secs(1);
+    let short: fn(usize) -> Post = |_| Post {
         seconds: 1,
         ..PLAIN
-    });
-    run.stopped().await;
-    let life = Duration::from_secs(1);
-    let arrives = tokio::time::timeout(life, run.arrived(1)).await;
-    assert!(arrives.is_err());
-    run.signal("CONT");
+    };
+    // One whose server would have been told the recipient before it refused.
+    let mail: fn(usize) -> Post = |_| Post {
+        tenant: "guild",
+        fate: Fate::Busy,
+        seconds: 1,
+        ..PLAIN
+    };
+    let mut run = Run::new().await;
+    assert!(run.start());
+    // At the last of these everything is done: the attempt is recorded, and its connection is open.
+    for (step, shape) in [
+        ("accept.committed", mail),
+        ("accept.committed", short),
+        ("call.prepared", short),
+        ("arm.committed", short),
+    ] {
+        // Each a line of its own, whose passes are counted from now on.
+        run.plan(&format!("{step} stop 1 {}", run.ids().len()));
+        run.load(1, shape);
+        run.stopped().await;
+        let arrives = tokio::time::timeout(LIFE, run.arrived(1)).await;
+        assert!(arrives.is_err(), "{step}");
+        run.signal("CONT");
+        run.posted().await;
+    }
     let history = run.judge("SIGSTOP past the expiry").await;
     assert!(history.arrived.is_empty());
     for message in history.kept.values() {

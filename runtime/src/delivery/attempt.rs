@@ -64,6 +64,9 @@ impl Core {
             Err(error) => return self.conclude_unplanned(claim, &error).await,
         };
         let mut start = self.start(&claim, &plan);
+        if start.started_at >= claim.message.expires_at {
+            return self.conclude_late(claim, start).await;
+        }
         let arm = self.arm(&claim, &start);
         let ready = plan.sender.ready();
         let message = self
@@ -238,6 +241,13 @@ impl Core {
         let lost =
             "the server ended while the attempt was under way: the provider may have accepted";
         let outcome = Outcome::Failure(Failure::host(FailureKind::Unknown, "interrupted", lost));
+        self.conclude(claim, start, outcome).await
+    }
+
+    /// Its time was over before the attempt could begin: not even a connection is made.
+    async fn conclude_late(&self, claim: Claim, start: AttemptStart) -> Result<Ended, StoreError> {
+        let late = "the message expired before the attempt began";
+        let outcome = Outcome::Failure(Failure::host(FailureKind::Unavailable, "expired", late));
         self.conclude(claim, start, outcome).await
     }
 
