@@ -162,7 +162,7 @@ pub enum EgressError {
     #[error("no trusted TLS session: {0}")]
     Tls(String),
     /// The attempt could not be recorded as armed, so nothing was sent.
-    #[error("the attempt could not be recorded before its request")]
+    #[error("the attempt was not recorded before its request, or its time was over")]
     NotArmed,
     /// No whole response in time.
     #[error("no whole response in time")]
@@ -203,9 +203,18 @@ impl EgressError {
     }
 }
 
-/// Called and awaited once, just before the first byte that could complete a request leaves, with the source
-/// that it leaves by.
-pub type Arm = Arc<
+/// What an attempt has to pass before it may send.
+#[derive(Clone)]
+pub struct Arm {
+    /// Called and awaited once, just before the first byte that could complete a request leaves, with the
+    /// source that it leaves by.
+    pub record: Record,
+    /// No request of the attempt begins after this, however long the process stood still meanwhile.
+    pub until: tokio::time::Instant,
+}
+
+/// Makes durable that an attempt may send; whether it may.
+pub type Record = Arc<
     dyn Fn(Option<SourceName>) -> std::pin::Pin<Box<dyn Future<Output = bool> + Send>>
         + Send
         + Sync,

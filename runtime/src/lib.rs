@@ -4,7 +4,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | words | [`time`] [`id`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`redaction`] [`about`] [`tenant`] [`template`] [`source`] [`limits`] [`counts`] [`email_service`] |
+//! | words | [`time`] [`id`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`redaction`] [`about`] [`tenant`] [`template`] [`source`] [`limits`] [`counts`] [`email_service`] [`fault`] |
 //! | outside | [`store`] [`egress`] |
 //! | guests | [`connector`] |
 //! | delivery | [`replay`] [`delivery`] |
@@ -14,6 +14,7 @@ pub mod about;
 pub mod attempt;
 pub mod counts;
 pub mod email_service;
+pub mod fault;
 pub mod id;
 pub mod limits;
 pub mod message;

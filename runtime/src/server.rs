@@ -120,6 +120,10 @@ async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
     let store = Store::open(&path, sealing_keys(config)?)
         .await
         .map_err(failed(format!("the database {}", path.display())))?;
+    let last_change = store.last_change().await;
+    if let Some(last_change) = last_change.map_err(failed("the outbox"))? {
+        clock.not_before(last_change);
+    }
     let mut engine = config.engine.clone();
     engine
         .artifacts

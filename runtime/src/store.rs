@@ -98,16 +98,18 @@ impl Store {
         self.writer().generation()
     }
 
-    /// Commits an empty change: messages can be accepted.
+    /// Commits a change of its own: messages can be accepted. One that changes no value would not reach
+    /// the disk.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn check(&self) -> Result<(), StoreError> {
-        const SAME: &str = "UPDATE meta SET value = value WHERE name = 'revision'";
+        const COUNT: &str = "INSERT INTO meta (name, value) VALUES ('checks', 1) \
+             ON CONFLICT (name) DO UPDATE SET value = value + 1";
         self.writer()
             .write_or_shed(|db| {
                 Box::pin(async move {
-                    sqlx::query(SAME).execute(db).await?;
+                    sqlx::query(COUNT).execute(db).await?;
                     Ok(())
                 })
             })

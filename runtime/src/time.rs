@@ -1,11 +1,13 @@
 //! Points in time, and where they come from.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::fault;
 
 /// A point in time: milliseconds since the Unix epoch. In JSON an RFC 3339 text in UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,7 +78,8 @@ impl From<SystemTime> for Timestamp {
 /// Where the current time comes from: the machine, or a hand that tests move.
 #[derive(Clone, Debug, Default)]
 pub enum Clock {
-    /// The machine's clock.
+    /// The machine's clock, but that it never runs backwards: where that is set back, time goes on from
+    /// where it was, until the process ends. Else what waits would wait, and live, longer by that step.
     #[default]
     System,
     /// Milliseconds since the Unix epoch, moved by its holder.
@@ -88,8 +91,33 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match self {
-            Self::System => SystemTime::now().into(),
+            Self::System => machine(Timestamp::default()),
             Self::Manual(millis) => Timestamp(millis.load(Ordering::SeqCst)),
         }
     }
+
+    /// From now on it is `time` or later: what is stored may come from before the clock was set back.
+    pub fn not_before(&self, time: Timestamp) {
+        match self {
+            Self::System => drop(machine(time)),
+            Self::Manual(millis) => drop(millis.fetch_max(time.0, Ordering::SeqCst)),
+        }
+    }
+}
+
+/// The machine's clock or `earliest`, and at least as much later than at any call before as time went by.
+fn machine(earliest: Timestamp) -> Timestamp {
+    /// By how many microseconds the machine's clock was at most ahead of the process's age.
+    static LEAD: AtomicI64 = AtomicI64::new(i64::MIN);
+    static BEGUN: OnceLock<Instant> = OnceLock::new();
+    let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+    let age = micros(BEGUN.get_or_init(Instant::now).elapsed());
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH);
+    let wall =
+        micros(wall.unwrap_or_default()).saturating_add(fault::clock().saturating_mul(1_000));
+    let lead = wall
+        .max(earliest.0.saturating_mul(1_000))
+        .saturating_sub(age);
+    let lead = LEAD.fetch_max(lead, Ordering::SeqCst).max(lead);
+    Timestamp(age.saturating_add(lead) / 1_000)
 }

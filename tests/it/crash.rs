@@ -1,319 +1,197 @@
-//! SIGKILL, again and again, under load: what was accepted is neither lost nor silently repeated.
+//! The program is killed, at each durable step and at random, and ended in good order: what was accepted is
+//! neither lost nor silently repeated.
 
-use std::collections::{HashMap, HashSet};
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
+use std::os::unix::process::ExitStatusExt;
 
-use axum::http::{HeaderMap, StatusCode};
-use serde_json::{Value, json};
-use tokio::sync::{Mutex, watch};
+use sendbox_tests::history::{End, History};
 
-use crate::harness::{Answer, Arrival, House, Provider, call};
+use crate::fault_kit::{Fate, PLAIN, Post, Run, mixed};
 
-const MESSAGES: usize = 10_000;
-const KILLS: usize = 20;
-const CLIENTS: usize = 32;
-/// What left in time is read by a provider on a busy machine at most so much later.
-const ON_THE_WAY: Duration = Duration::from_secs(5);
-/// How long to wait for a sign before looking again.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// Before and after the commit of each step in a message's life, and around its call of the provider.
+const STEPS: [&str; 18] = [
+    "accept.written",
+    "accept.committed",
+    "claim.written",
+    "claim.committed",
+    "call.prepared",
+    "count.written",
+    "count.committed",
+    "arm.written",
+    "arm.committed",
+    "call.answered",
+    "record.written",
+    "record.committed",
+    "discount.written",
+    "discount.committed",
+    "expire.written",
+    "expire.committed",
+    "cancel.written",
+    "cancel.committed",
+];
+/// Messages between two faults: some of each kind.
+const BATCH: usize = 20;
 
-/// The server as a process of its own, on data that outlives it.
-struct Process {
-    child: Child,
-    /// Counts the starts: whoever meets a dead server waits for the next.
-    starts: watch::Sender<usize>,
+/// A number from the environment.
+fn setting(name: &str, default: usize) -> usize {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
-impl Process {
-    fn start(data: &Path, address: SocketAddr, starts: watch::Sender<usize>) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sendbox"))
-            .args(["serve", "--listen", &address.to_string(), "--data"])
-            .arg(data)
-            .env("SENDBOX__EGRESS__ALLOW_ADDRESSES", "[\"127.0.0.0/8\"]")
-            .env("SENDBOX__EGRESS__PLAINTEXT_HOSTS", "[\"127.0.0.0/8\"]")
-            .env("SENDBOX__EGRESS__PORTS", "[\"1-65535\"]")
-            .env("SENDBOX__ENGINE__POOL_SLOTS", "64")
-            .env("SENDBOX_LOG", "sendbox::cli=info,error")
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        let mut lines = log
-            .lines()
-            .map_while(Result::ok)
-            .inspect(|line| eprintln!("{line}"));
-        assert!(
-            lines.any(|line| line.contains("listening")),
-            "the server did not start"
-        );
-        std::thread::spawn(move || lines.count());
-        starts.send_modify(|count| *count += 1);
-        Self { child, starts }
-    }
+/// A generator of numbers that its seed decides.
+struct Chance(u64);
 
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    /// SIGTERM: as an operator ends a server.
-    fn terminate(&self) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-        assert!(sent.success());
+impl Chance {
+    /// One of `count` numbers: `SplitMix64`.
+    fn below(&mut self, count: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % count as u64).unwrap()
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Data of a server with one tenant, made in this process for one that will be ended; the tenant's key,
-/// and an address that is free to listen on.
-async fn set_up(provider: &Provider) -> (String, tempfile::TempDir, SocketAddr) {
-    let house = House::start().await;
-    let key = house
-        .tenant("acme", &format!("http://{}/", provider.address), None)
-        .await;
-    let folder = house.stop().await;
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    (key, folder, listener.local_addr().unwrap())
-}
-
-/// Every tenth message lives for a second only: the provider must never see it later.
-fn is_short(number: usize) -> bool {
-    number.is_multiple_of(10)
-}
-
-/// Posts until the server has said yes: through refusals and through its deaths.
-async fn accepted(
-    address: SocketAddr,
-    key: &str,
-    number: usize,
-    mut starts: watch::Receiver<usize>,
-) -> Answer {
-    let authorization = format!("Bearer {key}");
-    let idempotency = format!("message-{number}");
-    let headers = [
-        ("authorization", authorization.as_str()),
-        ("idempotency-key", idempotency.as_str()),
-    ];
-    let seconds = if is_short(number) { 1 } else { 600 };
-    let body = json!({
-        "channel": "email", "to": "a@example.com", "type": "SignIn",
-        "payload": { "code": number.to_string() }, "expires_in_seconds": seconds,
-    })
-    .to_string();
-    loop {
-        starts.mark_unchanged();
-        match call(address, "POST", "/v1/messages", &headers, body.clone()).await {
-            Ok(answer) if answer.status == 202 => return answer,
-            Ok(answer) => assert_eq!(answer.status, 503, "{answer:?}"),
-            // Killed before it answered; the new one may be up already.
-            Err(_) => drop(tokio::time::timeout(PATIENCE, starts.changed()).await),
-        }
-    }
-}
-
-/// Every message of the tenant with its attempts, once all are in a final state.
-async fn finished(
-    address: SocketAddr,
-    key: &str,
-    ids: &HashMap<usize, String>,
-    provider: &Provider,
-) -> HashMap<usize, Value> {
-    let authorization = format!("Bearer {key}");
-    let headers = [("authorization", authorization.as_str())];
-    for state in ["accepted", "sending", "waiting"] {
-        loop {
-            let path = format!("/v1/messages?limit=1&state={state}");
-            let page = call(address, "GET", &path, &headers, "")
-                .await
-                .unwrap()
-                .expect(200)
-                .json();
-            if page["data"].as_array().unwrap().is_empty() {
-                break;
-            }
-            let more = provider.wait_for(provider.count() + 1);
-            let _ = tokio::time::timeout(PATIENCE, more).await;
-        }
-    }
-    let mut messages = HashMap::new();
-    for (number, id) in ids {
-        let message = call(address, "GET", &format!("/v1/messages/{id}"), &headers, "")
-            .await
-            .unwrap()
-            .expect(200);
-        messages.insert(*number, message.json());
-    }
-    messages
-}
-
-fn arrivals_by_number(arrivals: &[Arrival]) -> HashMap<usize, Vec<SystemTime>> {
-    let mut by_number: HashMap<usize, Vec<SystemTime>> = HashMap::new();
-    for arrival in arrivals {
-        let number = arrival.json()["payload"]["code"]
-            .as_str()
-            .unwrap()
-            .parse()
-            .unwrap();
-        by_number.entry(number).or_default().push(arrival.at);
-    }
-    by_number
+/// The operator's service counts before it sends: each mail that it sent is counted.
+async fn assert_counted(run: &Run, history: &History) {
+    let used = run.call("guild", "GET", "/v1/email-use").await.unwrap();
+    let used = used.json()["count"].as_u64().unwrap();
+    let mails = history
+        .arrived
+        .iter()
+        .filter_map(|arrival| arrival.taken.as_ref());
+    let mails = mails.filter(|id| id.starts_with('q')).count() as u64;
+    assert!(mails > 0 && used >= mails, "{used} counted, {mails} sent");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_kills_lose_nothing_send_nothing_late_and_mark_every_repeat() {
-    let provider = Provider::start(|_| (StatusCode::OK, HeaderMap::new(), "{}".into())).await;
-    let (key, folder, address) = set_up(&provider).await;
-    let data = folder.path().join("data");
-    let (starts, started) = watch::channel(0);
-    let mut process = Process::start(&data, address, starts);
-    let (next, ids) = (
-        Arc::new(AtomicUsize::new(0)),
-        Arc::new(Mutex::new(HashMap::new())),
-    );
-    let (done, mut progress) = watch::channel(0_usize);
-    let done = Arc::new(done);
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|_| {
-            let (next, ids, done, key) = (next.clone(), ids.clone(), done.clone(), key.clone());
-            let started = started.clone();
-            tokio::spawn(async move {
-                loop {
-                    let number = next.fetch_add(1, Ordering::SeqCst);
-                    if number >= MESSAGES {
-                        return;
-                    }
-                    let id = accepted(address, &key, number, started.clone())
-                        .await
-                        .text_at("/id");
-                    ids.lock().await.insert(number, id);
-                    done.send_modify(|count| *count += 1);
-                }
-            })
-        })
-        .collect();
-    for kill in 1..=KILLS {
-        let at = MESSAGES / (KILLS + 1) * kill;
-        progress.wait_for(|count| *count >= at).await.unwrap();
-        process.kill();
-        process = Process::start(&data, address, process.starts.clone());
+async fn a_kill_at_any_durable_step_loses_nothing_and_repeats_nothing_silently() {
+    let mut run = Run::new().await;
+    for step in STEPS {
+        run.plan(&format!("{step} kill"));
+        // What is left of the round before may bring it to the step before it listens.
+        if run.start() {
+            run.look().await;
+        }
+        run.load(BATCH, mixed);
+        let end = run.ended().await;
+        assert_eq!(end.signal(), Some(9), "{step}: {end}");
     }
-    for client in clients {
-        client.await.unwrap();
-    }
-    let ids = ids.lock().await.clone();
-    let messages = finished(address, &key, &ids, &provider).await;
-    let arrivals = arrivals_by_number(&provider.arrivals());
-    judge(&ids, &messages, &arrivals);
-    process.kill();
+    run.plan("");
+    assert!(run.start());
+    let history = run.judge("a kill at each step").await;
+    assert_counted(&run, &history).await;
 }
 
-fn judge(
-    ids: &HashMap<usize, String>,
-    messages: &HashMap<usize, Value>,
-    arrivals: &HashMap<usize, Vec<SystemTime>>,
-) {
-    assert_eq!(ids.len(), MESSAGES, "every post was accepted in the end");
-    assert_eq!(
-        ids.values().collect::<HashSet<_>>().len(),
-        MESSAGES,
-        "one message for each idempotency key"
-    );
-    let mut repeats = 0;
-    for (number, message) in messages {
-        let seen = arrivals.get(number).map_or(0, Vec::len);
-        let state = message["state"].as_str().unwrap();
-        let short = is_short(*number);
-        match state {
-            "sent" => assert!(seen >= 1, "{number} is sent, but never arrived: {message}"),
-            "expired" => assert!(
-                short && seen == 0,
-                "{number} expired, but arrived {seen} times: {message}"
-            ),
-            // The repeat of a message that may have been sent ran out of time: declared, not silent.
-            "unknown" => assert!(short, "{number}: {message}"),
-            _ => panic!("{number} is {state}: {message}"),
+/// `SENDBOX_FAULT_SEED` chooses another course, `SENDBOX_FAULT_ROUNDS` a longer one.
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_at_random_lose_nothing_and_repeat_nothing_silently() {
+    let seed = setting("SENDBOX_FAULT_SEED", 20_261_121);
+    let rounds = setting("SENDBOX_FAULT_ROUNDS", 10);
+    println!("SENDBOX_FAULT_SEED={seed} SENDBOX_FAULT_ROUNDS={rounds}");
+    let mut chance = Chance(seed as u64);
+    let mut run = Run::new().await;
+    for _ in 0..rounds {
+        let (step, nth) = (STEPS[chance.below(STEPS.len())], 1 + chance.below(8));
+        let fault = chance.below(4);
+        let kill = format!("{step} kill {nth}");
+        run.plan(if fault < 2 { &kill } else { "" });
+        // What is left of the round before may bring it to the step before it listens.
+        let listens = run.start();
+        if fault == 2 {
+            run.plan(&format!("{step} stop {nth}"));
         }
-        let marked = message["attempts"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|a| a["possible_duplicate"] == true)
-            .count();
-        assert!(
-            seen <= 1 + marked,
-            "{number} arrived {seen} times with {marked} repeats marked: {message}"
-        );
-        repeats += seen.saturating_sub(1);
-        let time = |value: &Value| humantime::parse_rfc3339(value.as_str().unwrap()).unwrap();
-        let expires = time(&message["expires_at"]);
-        for attempt in message["attempts"].as_array().unwrap() {
-            let left = |exchange: &Value| {
-                exchange["progress"] == "answered" || exchange["progress"] == "complete"
-            };
-            if attempt["exchanges"].as_array().unwrap().iter().any(left) {
-                assert!(
-                    time(&attempt["started_at"]) < expires,
-                    "{number} was begun late: {message}"
-                );
-            }
+        let all = run.load(BATCH, mixed);
+        run.accepted_or_still(all - chance.below(BATCH)).await;
+        if fault == 3 && listens {
+            run.look().await;
         }
-        for at in arrivals.get(number).into_iter().flatten() {
-            assert!(
-                *at <= expires + ON_THE_WAY,
-                "{number} arrived after its expiry: {message}"
-            );
-        }
+        run.signal("CONT");
+        run.accepted_or_still(all).await;
+        let end = if fault == 3 && chance.below(2) == 0 {
+            run.signal("TERM");
+            run.ended().await
+        } else {
+            run.kill().await
+        };
+        assert!(end.success() || end.signal() == Some(9), "{end}");
     }
-    println!("{MESSAGES} messages, {KILLS} kills, {repeats} marked repeats");
+    run.plan("");
+    assert!(run.start());
+    let history = run.judge("faults at random").await;
+    assert_counted(&run, &history).await;
+}
+
+/// `SENDBOX_MESSAGES` and `SENDBOX_KILLS` choose other figures.
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_under_load_lose_nothing_send_nothing_late_and_mark_every_repeat() {
+    let messages = setting("SENDBOX_MESSAGES", 10_000);
+    let kills = setting("SENDBOX_KILLS", 20);
+    // Every tenth lives for a second only.
+    let shape = |number: usize| match number % 10 {
+        0 => Post {
+            seconds: 1,
+            ..PLAIN
+        },
+        _ => PLAIN,
+    };
+    let mut run = Run::new().await;
+    assert!(run.start());
+    run.load(messages, shape);
+    for kill in 1..=kills {
+        run.accepted(messages / (kills + 1) * kill).await;
+        run.kill().await;
+        assert!(run.start());
+    }
+    let history = run.judge("kills under load").await;
+    assert_eq!(history.told.len(), messages);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_terminated_server_finishes_what_is_under_way_and_takes_nothing_new() {
-    let (begun, mut under_way) = tokio::sync::mpsc::unbounded_channel();
-    let (open, closed) = std::sync::mpsc::channel::<()>();
-    let closed = std::sync::Mutex::new(closed);
-    let provider = Provider::start(move |_| {
-        begun.send(()).unwrap();
-        closed.lock().unwrap().recv().unwrap();
-        (StatusCode::OK, HeaderMap::new(), "{}".into())
-    })
-    .await;
-    let (key, folder, address) = set_up(&provider).await;
-    let data = folder.path().join("data");
-    let (starts, started) = watch::channel(0);
-    let mut process = Process::start(&data, address, starts);
-    // 1 and 2: neither is one of those that live for a second only.
-    let mut ids = HashMap::new();
-    for number in [1, 2] {
-        let answer = accepted(address, &key, number, started.clone()).await;
-        ids.insert(number, answer.text_at("/id"));
+async fn a_server_that_is_ended_under_load_leaves_nothing_in_doubt() {
+    let mut run = Run::new().await;
+    let mut all = 0;
+    for _ in 0..3 {
+        assert!(run.start());
+        all = run.load(100, |_| PLAIN);
+        run.accepted(all - 50).await;
+        run.signal("TERM");
+        let end = run.ended().await;
+        assert!(end.success(), "{end}");
     }
-    under_way.recv().await.unwrap();
-    process.terminate();
-    while call(address, "GET", "/healthz", &[], "").await.is_ok() {}
-    open.send(()).unwrap();
-    open.send(()).unwrap();
-    assert!(process.child.wait().unwrap().success());
-    process = Process::start(&data, address, process.starts.clone());
-    for message in finished(address, &key, &ids, &provider).await.values() {
-        assert_eq!(message["state"], "sent", "{message}");
-        assert_eq!(message["attempt_count"], 1, "{message}");
-        assert_eq!(message["possible_duplicate"], false, "{message}");
+    assert!(run.start());
+    let history = run.judge("SIGTERM under load").await;
+    assert_eq!(history.kept.len(), all);
+    for message in history.kept.values() {
+        assert_eq!(message.state, "sent", "{message:?}");
+        assert!(
+            !message
+                .attempts
+                .iter()
+                .any(|attempt| attempt.marked || attempt.end == End::Unknown)
+        );
     }
-    assert_eq!(provider.count(), 2);
-    process.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_ended_finishes_what_is_under_way_and_takes_nothing_new() {
+    let mut run = Run::new().await;
+    assert!(run.start());
+    run.load(2, |_| Post {
+        fate: Fate::Held,
+        ..PLAIN
+    });
+    run.arrived(2).await;
+    run.signal("TERM");
+    while run.call("acme", "GET", "/healthz").await.is_ok() {}
+    run.let_go();
+    let end = run.ended().await;
+    assert!(end.success(), "{end}");
+    assert!(run.start());
+    let history = run.judge("SIGTERM with sends under way").await;
+    assert_eq!(history.arrived.len(), 2);
+    for message in history.kept.values() {
+        assert_eq!(
+            (message.state.as_str(), message.attempts.len()),
+            ("sent", 1)
+        );
+    }
 }

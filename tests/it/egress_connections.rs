@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sendbox::egress::{Arm, EgressError};
+use sendbox::egress::{Arm, EgressError, Record};
 use sendbox::outcome::Progress;
 use sendbox::source::Family;
 use sendbox_tests::peer::{Peer, Reply};
+use tokio::time::Instant;
 
-use crate::egress_kit::{HOST, Send, at, config_for, get, live, post};
+use crate::egress_kit::{HOST, Send, armed_by, at, config_for, get, live, post};
 
 #[tokio::test]
 async fn requests_leave_from_their_source_and_a_kept_connection_serves_its_own_key_alone() {
@@ -119,7 +120,7 @@ async fn an_attempt_is_armed_once_after_the_connection_and_before_the_first_byte
     let calls = Arc::new(AtomicUsize::new(0));
     let arm = |answer: bool| -> Arm {
         let (calls, peer) = (Arc::clone(&calls), peer.clone());
-        Arc::new(move |_| {
+        let record: Record = Arc::new(move |_| {
             let (calls, peer) = (Arc::clone(&calls), peer.clone());
             Box::pin(async move {
                 // The peer's own count may still be to come; what it never has is a request.
@@ -127,7 +128,8 @@ async fn an_attempt_is_armed_once_after_the_connection_and_before_the_first_byte
                 calls.fetch_add(1, Ordering::SeqCst);
                 answer
             })
-        })
+        });
+        armed_by(record)
     };
     let refused = Send {
         arm: Some(arm(false)),
@@ -168,6 +170,25 @@ async fn an_attempt_is_armed_once_after_the_connection_and_before_the_first_byte
         2,
         "a denied request arms nothing"
     );
+}
+
+#[tokio::test]
+async fn a_request_of_an_armed_attempt_does_not_begin_after_the_attempts_time() {
+    let peer = Peer::start(|_| Reply::ok("ok")).await;
+    let record: Record = Arc::new(|_| Box::pin(async { true }));
+    let send = Send {
+        arm: Some(Arm {
+            record,
+            until: Instant::now(),
+        }),
+        ..Send::default()
+    };
+    let (response, exchange) = send
+        .once(&live(&config_for(&peer)), get(at(&peer, "/")))
+        .await;
+    assert_eq!(response, Err(EgressError::NotArmed));
+    assert_eq!(exchange.progress, Progress::NotConnected);
+    assert!(peer.arrivals().is_empty());
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sendbox::about::SecretGrant;
 use sendbox::egress::{
     Arm, Capture, Ceiling, Egress, EgressConfig, EgressError, EgressPolicy, EgressScope,
-    HttpRequest, HttpResponse, Transport,
+    HttpRequest, HttpResponse, Record, Transport,
 };
 use sendbox::limits::Limits;
 use sendbox::outcome::Exchange;
@@ -133,6 +133,12 @@ pub fn source(address: IpAddr, ehlo_name: Option<&str>) -> EgressSource {
     let name = "ip-".to_owned() + &address.to_string().replace(['.', ':'], "-");
     let source = json!({ "name": name, "address": address, "ehlo_name": ehlo_name });
     serde_json::from_value(source).unwrap()
+}
+
+/// Ten minutes for an attempt that this makes durable.
+pub fn armed_by(record: Record) -> Arm {
+    let until = Instant::now() + Duration::from_secs(600);
+    Arm { record, until }
 }
 
 pub fn live(config: &EgressConfig) -> Arc<Egress> {

@@ -15,7 +15,7 @@ use sendbox::outcome::{Exchange, Progress};
 use sendbox_tests::certificates::{Authority, self_signed};
 use sendbox_tests::mail_peer::{Line, MailPeer, Say, reply, usual};
 
-use crate::egress_kit::{HOST, Send, live, secret, source, test_names};
+use crate::egress_kit::{HOST, Send, armed_by, live, secret, source, test_names};
 
 const TEXT: &str = "From: a@x.test\r\nSubject: hi\r\n\r\nhello\n.\nbye";
 const ON_WIRE: &str = "From: a@x.test\r\nSubject: hi\r\n\r\nhello\r\n..\r\nbye\r\n.\r\n";
@@ -234,10 +234,10 @@ async fn a_mail_leaves_by_the_source_of_the_pool_that_it_names_and_under_its_nam
         source: Some(address(5)),
         ehlo_name: Some("five.x.test"),
         pool: vec![source(address(6), Some("six.x.test"))],
-        arm: Some(Arc::new(move |source| {
+        arm: Some(armed_by(Arc::new(move |source| {
             names.lock().unwrap().push(source.unwrap().to_string());
             Box::pin(async { true })
-        })),
+        }))),
         ..Send::default()
     };
     for (named, last, name) in [
@@ -532,11 +532,11 @@ async fn an_attempt_is_armed_once_after_the_server_asks_for_the_message() {
         let calls = Arc::new(AtomicUsize::new(0));
         let (counter, seen) = (Arc::clone(&calls), peer.clone());
         let send = Send {
-            arm: Some(Arc::new(move |_| {
+            arm: Some(armed_by(Arc::new(move |_| {
                 counter.fetch_add(1, Ordering::Relaxed);
                 assert_eq!(seen.texts().last().unwrap(), "DATA");
                 Box::pin(async move { armed })
-            })),
+            }))),
             ..Send::default()
         };
         let scope = send.live(&egress);

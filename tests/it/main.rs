@@ -30,6 +30,8 @@ mod egress_proxies;
 mod egress_smtp;
 mod egress_sources;
 mod email_service;
+mod fault_kit;
+mod faults;
 mod guest_corpus;
 mod harness;
 mod hostile;

@@ -15,6 +15,7 @@ pub mod deviant;
 pub mod dns;
 pub mod exim;
 pub mod guests;
+pub mod history;
 pub mod mail_folder;
 pub mod mail_peer;
 pub mod network;

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::Core;
 use super::departure::{Departure, failed_by_source};
+use super::dispatcher::STORE_PAUSE;
 use super::lending::Sender;
 use super::roster::{ReadyIntegration, RosterError};
 use super::route::{Choice, choose};
@@ -13,7 +14,8 @@ use super::schedule::{Situation, schedule};
 use super::verdict::verdict;
 use crate::attempt::{Attempt, AttemptStart, Outcome, Transition, Via};
 use crate::connector::{Call, CallReport, GuestClock};
-use crate::egress::{Arm, EgressScope, Transport};
+use crate::egress::{Arm, EgressScope, Record, Transport};
+use crate::fault;
 use crate::id::SourceName;
 use crate::limits::Limits;
 use crate::message::OutgoingMessage;
@@ -84,14 +86,19 @@ impl Core {
             Err(unplanned) => return self.conclude_unplanned(claim, unplanned).await,
         };
         let mut start = self.start(&claim, &plan);
+        if start.started_at >= claim.message.expires_at {
+            return self.conclude_late(claim, start).await;
+        }
         let arm = self.arm(&claim, &start);
         let ready = plan.sender.ready();
         let message = self
             .outgoing(ready, &claim.message, start.started_at)
             .await?;
+        fault::pass("call.prepared");
         let report = self
             .run(&plan.sender, plan.departure, message, Some(arm))
             .await?;
+        fault::pass("call.answered");
         // A mail may have named another source of the pool.
         start.source = report.source.or(start.source);
         let outcome = verdict(report.result, report.trapped, &report.wire);
@@ -185,17 +192,20 @@ impl Core {
         }
     }
 
-    /// What makes the attempt durable before its first byte leaves.
+    /// What makes the attempt durable before its first byte leaves, and how long it may.
     fn arm(&self, claim: &Claim, start: &AttemptStart) -> Arm {
         let (store, clock) = (self.store.clone(), self.clock.clone());
+        let end = claim.message.expires_at.min(claim.lease_until);
+        let until = Instant::now() + clock.now().until(end);
         let armed = (claim.clone(), start.clone());
-        Arc::new(move |source| {
+        let record: Record = Arc::new(move |source| {
             let (store, now, (claim, mut start)) = (store.clone(), clock.now(), armed.clone());
             start.source = source;
             Box::pin(async move {
                 now < claim.message.expires_at && store.arm(&claim, &start, now).await.is_ok()
             })
-        })
+        });
+        Arm { record, until }
     }
 
     /// What a send of this integration may use.
@@ -274,6 +284,13 @@ impl Core {
         self.conclude(claim, start, outcome, None).await
     }
 
+    /// Its time was over before the attempt could begin: not even a connection is made.
+    async fn conclude_late(&self, claim: Claim, start: AttemptStart) -> Result<Ended, StoreError> {
+        let late = "the message expired before the attempt began";
+        let outcome = Outcome::Failure(Failure::host(FailureKind::Unavailable, "expired", late));
+        self.conclude(claim, start, outcome, None).await
+    }
+
     /// No integration could be tried: the next look at the route may find one.
     async fn conclude_unplanned(
         &self,
@@ -325,13 +342,22 @@ impl Core {
         self.record(claim, attempt, next).await
     }
 
+    /// Tries again while the store is away and the claim is ours: what the provider said is not to be
+    /// lost to a disk that is full for a while.
     async fn record(
         &self,
         claim: Claim,
         attempt: Attempt,
         next: Transition,
     ) -> Result<Ended, StoreError> {
-        self.store.record(&claim, &attempt, &next).await?;
+        while let Err(error) = self.store.record(&claim, &attempt, &next).await {
+            let away = matches!(error, StoreError::Unavailable(_));
+            if !away || self.clock.now() >= claim.lease_until || self.stopping.is_cancelled() {
+                return Err(error);
+            }
+            tracing::warn!(message.id = %claim.message.id, %error, "an attempt is not recorded yet");
+            let _ = tokio::time::timeout(STORE_PAUSE, self.stopping.cancelled()).await;
+        }
         let channel = claim.message.channel;
         self.counts.attempt(channel, &attempt.outcome);
         self.counts.state(channel, next.state());

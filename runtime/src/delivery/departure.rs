@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Core;
 use super::roster::{Roster, RosterError};
 use crate::connector::CallReport;
-use crate::egress::{Arm, EgressError};
+use crate::egress::{Arm, EgressError, Record};
 use crate::id::{PoolName, SourceName};
 use crate::outcome::{Failure, FailureKind, WireRecord};
 use crate::source::{EgressSource, pick};
@@ -17,6 +19,9 @@ use crate::time::{Clock, Timestamp};
 
 /// The code of a failure because of allowances that are used up.
 pub(super) const WARM_UP: &str = "egress.warm-up";
+
+/// Longer than any send.
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Where a send leaves by.
 #[derive(Clone, Debug)]
@@ -165,7 +170,9 @@ impl Warming {
         }
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let (sources, spent) = (Arc::clone(&self.sources), Arc::clone(&self.spent));
-        Some(Arc::new(move |name| {
+        // Without an attempt's own end the send's deadline is earlier in any case.
+        let until = arm.as_ref().map_or(Instant::now() + A_DAY, |arm| arm.until);
+        let record: Record = Arc::new(move |name| {
             let (store, now, arm) = (store.clone(), clock.now(), arm.clone());
             let (sources, spent) = (Arc::clone(&sources), Arc::clone(&spent));
             Box::pin(async move {
@@ -185,11 +192,12 @@ impl Warming {
                     }
                 }
                 match arm {
-                    Some(arm) => arm(name).await,
+                    Some(arm) => (arm.record)(name).await,
                     None => true,
                 }
             })
-        }))
+        });
+        Some(Arm { record, until })
     }
 
     /// What came of a send: one that the count held back is throttled. Others took the last of it since the

@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 /// Messages claimed in one step.
 const CLAIM_MAX: usize = 64;
 /// Pause after the store failed.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// Pause before the outbox is looked at again for tenants without a free place.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// The longest sleep: a clock that jumps is noticed by then.

@@ -39,7 +39,7 @@ pub(super) struct Received {
     pub(super) body: Bytes,
 }
 
-/// Passed once before a send's first byte leaves.
+/// Passed before the first byte of each request leaves.
 pub(super) struct Gate {
     arm: Option<Arm>,
     passed: OnceCell<bool>,
@@ -59,10 +59,9 @@ impl Gate {
     }
 
     pub(super) async fn pass(&self) -> Result<(), EgressError> {
-        let passed = match &self.arm {
-            Some(arm) => *self.passed.get_or_init(|| arm(self.source())).await,
-            None => true,
-        };
+        let Some(arm) = &self.arm else { return Ok(()) };
+        let recorded = self.passed.get_or_init(|| (arm.record)(self.source()));
+        let passed = *recorded.await && Instant::now() < arm.until;
         passed.then_some(()).ok_or(EgressError::NotArmed)
     }
 }

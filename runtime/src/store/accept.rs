@@ -7,6 +7,7 @@ use sqlx::{Row, SqliteConnection};
 use super::claim::{Claim, Lease};
 use super::{Store, StoreError, row};
 use crate::attempt::MessageState;
+use crate::fault;
 use crate::id::MessageId;
 use crate::message::Message;
 use crate::secret::DataKey;
@@ -100,6 +101,7 @@ impl Store {
             .writer()
             .write_or_shed(move |db| Box::pin(insert(db, row)))
             .await?;
+        fault::pass("accept.committed");
         Ok(match inserted {
             Inserted::New => Accepted::New(lease.map(|lease| Claim {
                 message: message.clone(),
@@ -142,6 +144,7 @@ async fn insert(db: &mut SqliteConnection, row: NewRow) -> Result<Inserted, Stor
         return Ok(earlier.against(key));
     }
     if try_insert(db, &row).await? {
+        fault::pass("accept.written");
         return Ok(Inserted::New);
     }
     let Some(key) = &row.key else {

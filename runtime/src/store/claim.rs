@@ -7,6 +7,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::{Store, StoreError, row};
 use crate::attempt::AttemptStart;
+use crate::fault;
 use crate::id::TenantId;
 use crate::message::Message;
 use crate::secret::DataKey;
@@ -71,6 +72,9 @@ impl Store {
                 Box::pin(async move {
                     let after = turn.lock().map(|last| last.clone()).unwrap_or_default();
                     let (rows, last) = take(db, due, lease, max, after).await?;
+                    if !rows.is_empty() {
+                        fault::pass("claim.written");
+                    }
                     if let (Ok(mut turn), Some(last)) = (turn.lock(), last) {
                         *turn = last;
                     }
@@ -78,6 +82,9 @@ impl Store {
                 })
             })
             .await?;
+        if !rows.is_empty() {
+            fault::pass("claim.committed");
+        }
         let mut claims = Vec::with_capacity(rows.len());
         for row in &rows {
             match self.claim_of(row).await {
@@ -96,6 +103,19 @@ impl Store {
     async fn claim_of(&self, row: &SqliteRow) -> Result<Claim, StoreError> {
         let key = self.key_of(&row::parsed(row, "tenant")?).await?;
         claim_of(&key, row)
+    }
+
+    /// When a message in the outbox changed last: no clock that is right is behind that.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn last_change(&self) -> Result<Option<Timestamp>, StoreError> {
+        let last: Option<i64> = sqlx::query_scalar(
+            "SELECT max(updated_at) FROM message INDEXED BY message_due WHERE due_at IS NOT NULL",
+        )
+        .fetch_one(self.readers())
+        .await?;
+        Ok(last.map(Timestamp::from_millis))
     }
 
     /// The earliest time at which a message is due, a lease lapses or a message expires: `now` where

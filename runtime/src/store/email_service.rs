@@ -4,6 +4,7 @@ use sqlx::Row;
 
 use super::{Store, StoreError, row};
 use crate::email_service::{EmailService, Month};
+use crate::fault;
 use crate::id::TenantId;
 
 impl Store {
@@ -107,10 +108,12 @@ impl Store {
                         .bind(cap)
                         .execute(db)
                         .await?;
+                    fault::pass("count.written");
                     Ok(done.rows_affected() == 1)
                 })
             })
             .await
+            .inspect(|_| fault::pass("count.committed"))
     }
 
     /// Takes back one that was counted and surely not sent.
@@ -130,9 +133,11 @@ impl Store {
                     .bind(month)
                     .execute(db)
                     .await?;
+                    fault::pass("discount.written");
                     Ok(())
                 })
             })
             .await
+            .inspect(|()| fault::pass("discount.committed"))
     }
 }

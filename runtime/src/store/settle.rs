@@ -6,6 +6,7 @@ use sqlx::{Row, SqliteConnection};
 use super::claim::Claim;
 use super::{Store, StoreError, row};
 use crate::attempt::{Attempt, AttemptStart, MessageState, Outcome, Transition};
+use crate::fault;
 use crate::id::{MessageId, TenantId};
 use crate::message::Channel;
 use crate::outcome::{Failure, FailureKind, WireRecord};
@@ -78,10 +79,13 @@ impl Store {
                     .bind(holder.fence)
                     .execute(db)
                     .await?;
+                    fault::pass("arm.written");
                     fenced(done.rows_affected())
                 })
             })
-            .await
+            .await?;
+        fault::pass("arm.committed");
+        Ok(())
     }
 
     /// Records a finished attempt and what happens next. In a final state the payload goes.
@@ -103,7 +107,9 @@ impl Store {
         };
         self.writer()
             .write(move |db| Box::pin(settle(db, record)))
-            .await
+            .await?;
+        fault::pass("record.committed");
+        Ok(())
     }
 
     /// Gives back a claim that nothing was sent for: the message is due again at once.
@@ -154,6 +160,7 @@ impl Store {
                 .writer()
                 .write(move |db| Box::pin(expire_some(db, now)))
                 .await?;
+            fault::pass("expire.committed");
             ended.extend(some);
         }
     }
@@ -172,6 +179,7 @@ impl Store {
         self.writer()
             .write(move |db| Box::pin(cancel(db, tenant, id, now)))
             .await
+            .inspect(|_| fault::pass("cancel.committed"))
     }
 
     /// Ends a claimed message whose row cannot be read.
@@ -229,6 +237,7 @@ async fn cancel(
     .execute(&mut *db)
     .await?;
     if done.rows_affected() == 1 {
+        fault::pass("cancel.written");
         return Ok(Cancelled::Done);
     }
     let row = sqlx::query("SELECT state FROM message WHERE tenant = ? AND id = ?")
@@ -291,6 +300,7 @@ async fn settle(db: &mut SqliteConnection, record: Record) -> Result<(), StoreEr
     .bind(record.attempt)
     .execute(db)
     .await?;
+    fault::pass("record.written");
     // The attempt and the message, or nothing.
     fenced(done.rows_affected() / 2)
 }
@@ -333,6 +343,7 @@ async fn expire_some(
             .execute(&mut *db)
             .await?;
     }
+    fault::pass("expire.written");
     rows.iter()
         .map(|row| Ok((row::channel(row)?, row::state(row)?)))
         .collect()

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
 use super::open::FileLock;
+use crate::fault;
 
 /// Changes that may wait.
 const QUEUE: usize = 4096;
@@ -235,6 +236,7 @@ async fn commit(
         }
     }
     if result.is_ok() {
+        fault::pass("commit");
         result = execute(db, "COMMIT").await;
     }
     if result.is_err() {

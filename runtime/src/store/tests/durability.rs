@@ -370,3 +370,14 @@ async fn a_file_opens_with_its_own_key_only() {
     assert!(matches!(error, StoreError::MissingKey(_)), "{error:?}");
     open(&home.path()).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_check_writes_to_the_disk_each_time() {
+    let home = Home::new().await;
+    let log = home.folder.path().join("sendbox.db-wal");
+    for _ in 0..2 {
+        let before = std::fs::metadata(&log).unwrap().len();
+        home.store.check().await.unwrap();
+        assert!(std::fs::metadata(&log).unwrap().len() > before);
+    }
+}
