@@ -7,6 +7,7 @@
 //! | `outbox` | [`outbox`] | durable accepts, and whole deliveries |
 //! | `mail` | [`mail`] | mail over kept SMTP sessions, beside lettre; a signed send |
 //! | `sizes` | | the components of the bundle |
+//! | `neighbours` | [`neighbours`] | an ordinary tenant beside hostile guests, and what those leave in memory |
 //! | `memory` | [`memory`] | what a loaded connector and a send in flight keep resident |
 //!
 //! The provider, and the process whose memory is measured, are this program again with another role,
@@ -26,6 +27,8 @@ mod load;
 mod mail;
 #[path = "send/memory.rs"]
 mod memory;
+#[path = "send/neighbours.rs"]
+mod neighbours;
 #[path = "send/outbox.rs"]
 mod outbox;
 #[path = "send/provider.rs"]
@@ -95,7 +98,7 @@ fn run() -> Result<()> {
     let arguments = Arguments::read()?;
     match arguments.role.as_deref() {
         None => measure(&arguments),
-        Some(provider::ROLE) => provider::serve(),
+        Some(provider::ROLE) => provider::serve(&arguments.rest),
         Some(memory::ROLE) => memory::child(&arguments.rest),
         Some(wire::ROLE) => profile(arguments.only.as_deref()),
         Some(other) => bail!("unknown role {other}"),
@@ -105,7 +108,7 @@ fn run() -> Result<()> {
 /// Sandboxed sends and nothing else, or mails with `--only mail`:
 /// `perf record target/release/deps/send-… --role profile`.
 fn profile(only: Option<&str>) -> Result<()> {
-    let (folder, provider) = (folder()?, provider::Provider::start()?);
+    let (folder, provider) = (folder()?, provider::Provider::start(true)?);
     let setting = setting(&folder, &provider);
     usage::on_one_core(|| match only {
         Some("mail") => mail::profile(&setting),
@@ -127,7 +130,7 @@ fn setting(folder: &tempfile::TempDir, provider: &provider::Provider) -> fixture
 fn measure(arguments: &Arguments) -> Result<()> {
     let wanted = |part| arguments.only.as_deref().is_none_or(|only| only == part);
     let mut report = Report::default();
-    let (folder, provider) = (folder()?, provider::Provider::start()?);
+    let (folder, provider) = (folder()?, provider::Provider::start(true)?);
     let setting = setting(&folder, &provider);
     if wanted("sandbox") {
         usage::on_one_core(|| sandbox::measure(&setting, &mut report))?;
@@ -146,6 +149,12 @@ fn measure(arguments: &Arguments) -> Result<()> {
     }
     if wanted("outbox") {
         outbox::measure(&setting, folder.path(), &mut report)?;
+    }
+    drop(provider);
+    if wanted("neighbours") {
+        // One that sleeps while it has nothing to do: all cores are the server's.
+        let provider = provider::Provider::start(false)?;
+        neighbours::measure(&self::setting(&folder, &provider), &mut report)?;
     }
     report.print();
     if let Some(path) = &arguments.json {

@@ -14,6 +14,7 @@ use crate::secret::SealingKey;
 
 mod advisories;
 mod artifact;
+mod background;
 mod bindings;
 mod call;
 mod catalog;
@@ -32,6 +33,7 @@ mod host_smtp;
 mod host_wasi_http;
 mod inspect;
 mod limits;
+mod shares;
 mod state;
 
 pub use advisories::{Advisories, AdvisoriesError, Advisory, ENGINE_VERSION, Severity};
@@ -46,6 +48,7 @@ pub use error::{ConnectorError, UploadError};
 pub struct ConnectorRuntime {
     engine: Engine,
     linker: Linker<state::State>,
+    background: background::Background,
     compiler: compile::Compiler,
     catalog: catalog::Catalog,
     turns: call::Turns,
@@ -100,6 +103,7 @@ impl ConnectorRuntime {
             catalog: catalog::Catalog::new(config.loaded),
             turns: call::Turns::new(config.pool_slots),
             component_bytes: config.component_bytes.min(engine::COMPONENT_BYTES_MAX),
+            background: background::Background::start()?,
             trust,
             engine,
             linker,
@@ -139,7 +143,7 @@ impl ConnectorRuntime {
 
     /// Runs one send in a sandbox of its own. Waits for a slot of the pool, first come, first served.
     pub async fn call(&self, connector: &Arc<LoadedConnector>, call: Call) -> CallReport {
-        call::send(&self.engine, &self.turns, connector, call).await
+        call::send(self, connector, call).await
     }
 }
 

@@ -22,6 +22,7 @@ use crate::time::{Clock, Timestamp};
 mod attempt;
 mod content;
 mod counts;
+mod departure;
 mod dispatcher;
 mod explain;
 mod lending;
@@ -33,8 +34,9 @@ mod verdict;
 
 pub use attempt::Ended;
 pub use counts::Counts;
-pub use explain::{Explanation, IntegrationView, SourceAddresses, SourceShare};
-pub use roster::{Departure, ReadyIntegration, Roster, RosterError};
+pub use departure::Departure;
+pub use explain::{Explanation, IntegrationView, SourceAddresses, SourceShare, SourceView, Spent};
+pub use roster::{ReadyIntegration, Roster, RosterError};
 pub use schedule::{OnUnknown, RetryPolicy};
 
 use places::{Place, Places};
@@ -128,7 +130,7 @@ impl Delivery {
             limits,
             clock,
         } = foundations;
-        let roster = Roster::new(store.clone(), runtime.clone(), egress.ceiling().clone());
+        let roster = Roster::new(store.clone(), runtime.clone(), egress.clone());
         Self {
             core: Arc::new(Core {
                 store,
@@ -194,7 +196,7 @@ impl Delivery {
         message: &Message,
     ) -> Result<(Outcome, CallReport), RosterError> {
         let sender = self.core.sender(Arc::new(ready)).await?;
-        let departure = self.core.departure(&sender).await?;
+        let departure = self.core.departure(&sender, None).await?;
         let now = self.core.clock.now();
         let message = self.core.outgoing(sender.ready(), message, now).await?;
         let report = self.core.run(&sender, departure, message, None).await?;

@@ -7,7 +7,8 @@
 //! | [`target`] | one parse of a URL into one object |
 //! | [`pattern`] [`policy`] | which names, ports and schemes may be reached |
 //! | [`headers`] [`prepare`] | the guest's request as it will stand on the wire, secrets filled in |
-//! | [`resolve`] [`dial`] [`tls`] | from a name to a session from the source address |
+//! | [`resolve`] [`dial`] [`proxy`] [`tls`] | from a name to a session from the source address, or through its proxy |
+//! | [`sources`] | which sources are out of use for now |
 //! | [`meter`] [`link`] [`pool`] | one HTTP/1.1 connection, how far it came, and its reuse |
 //! | [`smtp`] | mail submission over the same way out, and its idle sessions |
 //! | [`journal`] | what the host saw on the wire |
@@ -22,6 +23,7 @@ use bytes::Bytes;
 
 use crate::id::SourceName;
 use crate::limits::Limit;
+use crate::source::Family;
 
 mod address;
 mod capture;
@@ -37,9 +39,11 @@ mod pattern;
 mod policy;
 mod pool;
 mod prepare;
+mod proxy;
 mod resolve;
 mod scope;
 mod smtp;
+mod sources;
 mod target;
 mod tls;
 
@@ -50,11 +54,13 @@ pub use explain::{Destination, JudgedAddress, ListVerdict, NameVerdict, Refusal}
 pub use live::Egress;
 pub use pattern::{Author, HostPattern, PatternError};
 pub use policy::{Ceiling, EgressPolicy, PolicyError};
+pub use proxy::ProxyError;
 pub use scope::{EgressScope, Transport};
 pub use smtp::{
     CapturedMail, MailScript, SmtpAuth, SmtpEnvelope, SmtpError, SmtpReply, SmtpSecurity,
     SmtpServer, SmtpSubmission,
 };
+pub use sources::{Ailment, SourceHealth, Suspension};
 
 /// One HTTP exchange that a guest asks for. Every text may hold placeholders.
 #[derive(Clone, Default)]
@@ -143,6 +149,15 @@ pub enum EgressError {
     /// No connection from the egress source; nothing was sent.
     #[error("no connection: {0}")]
     Connect(String),
+    /// The destination has no address of the egress source's family; nothing was sent.
+    #[error("the egress source dials {} only, and the destination has no such address", .0.as_str())]
+    Family(Family),
+    /// The egress source's address is not on this machine; nothing was sent.
+    #[error("the egress source's address is not on this machine")]
+    SourceMissing,
+    /// The egress source's proxy made no connection; nothing was sent.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// No trusted TLS session; nothing was sent.
     #[error("no trusted TLS session: {0}")]
     Tls(String),
@@ -161,6 +176,12 @@ pub enum EgressError {
 }
 
 impl EgressError {
+    /// Whether another source might have reached the destination, by the code of an exchange's error.
+    #[must_use]
+    pub fn is_of_source(code: &str) -> bool {
+        ["egress.family", "egress.source-missing", "egress.proxy"].contains(&code)
+    }
+
     /// The stable code in wire records and metrics.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -170,6 +191,9 @@ impl EgressError {
             Self::Limit { limit, .. } => limit.code(),
             Self::Dns => "egress.dns",
             Self::Connect(_) => "egress.connect",
+            Self::Family(_) => "egress.family",
+            Self::SourceMissing => "egress.source-missing",
+            Self::Proxy(_) => "egress.proxy",
             Self::Tls(_) => "egress.tls",
             Self::NotArmed => "egress.not-armed",
             Self::Timeout => "egress.timeout",
@@ -185,8 +209,9 @@ pub struct Arm {
     /// Called and awaited once, just before the first byte that could complete a request leaves, with the
     /// source that it leaves by.
     pub record: Record,
-    /// No request of the attempt begins after this, however long the process stood still meanwhile.
-    pub until: tokio::time::Instant,
+    /// No request of the attempt begins after this, however long the process stood still meanwhile; none for
+    /// one that no message's time bounds.
+    pub until: Option<tokio::time::Instant>,
 }
 
 /// Makes durable that an attempt may send; whether it may.

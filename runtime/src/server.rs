@@ -128,7 +128,8 @@ async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
         .get_or_insert_with(|| config.store.folder.join("artifacts"));
     let runtime = ConnectorRuntime::new(&engine, key).map_err(failed("the connector engine"))?;
     let runtime = Arc::new(runtime);
-    let egress = Arc::new(Egress::new(&config.egress).map_err(failed("egress"))?);
+    let egress =
+        Arc::new(Egress::with_clock(&config.egress, clock.clone()).map_err(failed("egress"))?);
     let foundations = Foundations {
         store: store.clone(),
         runtime: runtime.clone(),

@@ -22,6 +22,7 @@ mod open;
 mod pools;
 mod row;
 mod settle;
+mod source_use;
 mod templates;
 mod tenants;
 mod writer;

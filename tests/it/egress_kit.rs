@@ -49,9 +49,13 @@ pub struct Send {
     pub revision: i64,
     pub source: Option<IpAddr>,
     pub ehlo_name: Option<&'static str>,
+    /// The source itself, where it is more than an address and a name.
+    pub by: Option<EgressSource>,
     /// What it may leave by besides.
     pub pool: Vec<EgressSource>,
     pub hosts: Vec<String>,
+    /// The tenant's own list, for connectors of the bundle.
+    pub tenant_hosts: Option<Vec<String>>,
     pub limits: Limits,
     pub placeholders: Placeholders,
     pub arm: Option<Arm>,
@@ -66,8 +70,10 @@ impl Default for Send {
             revision: 1,
             source: None,
             ehlo_name: None,
+            by: None,
             pool: Vec::new(),
             hosts: vec![HOST.to_owned()],
+            tenant_hosts: None,
             limits: Limits::default(),
             placeholders: Placeholders::none(),
             arm: None,
@@ -92,7 +98,8 @@ impl Send {
     }
 
     pub fn scope_under(&self, transport: Transport, policy: EgressPolicy) -> EgressScope {
-        let source = self.source.map(|address| source(address, self.ehlo_name));
+        let plain = || self.source.map(|address| source(address, self.ehlo_name));
+        let source = self.by.clone().or_else(plain);
         let pool = source.iter().chain(&self.pool).cloned().collect();
         EgressScope::new(
             transport,
@@ -130,7 +137,7 @@ pub fn source(address: IpAddr, ehlo_name: Option<&str>) -> EgressSource {
 
 /// Ten minutes for an attempt that this makes durable.
 pub fn armed_by(record: Record) -> Arm {
-    let until = Instant::now() + Duration::from_secs(600);
+    let until = Some(Instant::now() + Duration::from_secs(600));
     Arm { record, until }
 }
 

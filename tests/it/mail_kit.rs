@@ -39,6 +39,13 @@ impl Bundled {
         Self { runtime, connector }
     }
 
+    /// Whether an integration with these settings can be saved.
+    pub fn accepts(&self, ceiling: &Arc<Ceiling>, settings: &Value) -> bool {
+        let (schema, info) = (&self.connector.schema, &self.connector.info);
+        schema.problems(settings).is_empty()
+            && EgressPolicy::new(ceiling, None, &info.hosts, settings).is_ok()
+    }
+
     /// Sends out, from the source and within the limits of `send`.
     pub async fn send(
         &self,
@@ -62,7 +69,8 @@ impl Bundled {
     ) -> CallReport {
         let (schema, info) = (&self.connector.schema, &self.connector.info);
         assert_eq!(schema.problems(&settings), [], "{settings}");
-        let policy = EgressPolicy::new(ceiling, None, &info.hosts, &settings).unwrap();
+        let tenant = send.tenant_hosts.as_deref();
+        let policy = EgressPolicy::new(ceiling, tenant, &info.hosts, &settings).unwrap();
         let (settings, secrets) = schema.split(settings);
         let prepared = PreparedSettings::new(settings, &secrets, &info.secret_grants);
         let (settings, placeholders) = prepared.fill([7; 16]);

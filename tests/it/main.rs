@@ -14,6 +14,7 @@
 mod advisories;
 mod answer_corpus;
 mod api;
+mod backstop;
 mod canaries;
 mod crash;
 mod deliver;
@@ -24,7 +25,10 @@ mod egress_corpus;
 mod egress_http;
 mod egress_kit;
 mod egress_limits;
+mod egress_namespace;
+mod egress_proxies;
 mod egress_smtp;
+mod egress_sources;
 mod email_service;
 mod fault_kit;
 mod faults;

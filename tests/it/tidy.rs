@@ -59,6 +59,7 @@ fn only_the_egress_floor_opens_sockets_or_resolves_names() {
         "ToSocketAddrs",
         "socket2",
         "hickory",
+        "tokio_socks",
         "hyper::client",
         "hyper_util::client",
         "rustls",

@@ -143,7 +143,10 @@ async fn an_operator_is_told_which_rule_lets_a_tenant_out_or_keeps_it_in() {
     );
     assert_eq!(
         mail["sources"],
-        json!([{ "name": "acme", "address": "127.0.0.2", "weight": 1 }])
+        json!([{
+            "name": "acme", "address": "127.0.0.2", "family": "ipv4", "suspended": null,
+            "weight": 1, "refused": null,
+        }])
     );
     let by_connector = json!({ "list": "connector", "pattern": provider.address.to_string() });
     assert_eq!(
@@ -233,6 +236,9 @@ async fn the_addresses_that_sends_leave_from_are_listed_for_whom_they_concern() 
         .await;
     let globex = house.tenant("globex", "http://127.0.0.1:9/", None).await;
     let path = "/v1/egress/addresses";
+    let sources = json!([
+        { "name": "acme", "address": "127.0.0.2", "family": "ipv4", "suspended": null },
+    ]);
     let all = house
         .operate("GET", path, Value::Null)
         .await
@@ -240,9 +246,9 @@ async fn the_addresses_that_sends_leave_from_are_listed_for_whom_they_concern() 
         .json();
     assert_eq!(
         all,
-        json!({ "addresses": ["127.0.0.2"], "default_address": true })
+        json!({ "addresses": ["127.0.0.2"], "sources": sources, "default_address": true })
     );
-    let own = json!({ "addresses": ["127.0.0.2"], "default_address": false });
+    let own = json!({ "addresses": ["127.0.0.2"], "sources": sources, "default_address": false });
     assert_eq!(
         house
             .call(&acme, "GET", path, &Value::Null)
@@ -260,7 +266,7 @@ async fn the_addresses_that_sends_leave_from_are_listed_for_whom_they_concern() 
             .json(),
         own
     );
-    let none = json!({ "addresses": [], "default_address": true });
+    let none = json!({ "addresses": [], "sources": [], "default_address": true });
     assert_eq!(
         house
             .call(&globex, "GET", path, &Value::Null)

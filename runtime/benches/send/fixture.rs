@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use sendbox::connector::{Call, ConnectorRuntime, EngineConfig, GuestClock, LoadedConnector};
+use sendbox::connector::{
+    Call, CallReport, ConnectorRuntime, EngineConfig, GuestClock, LoadedConnector,
+};
 use sendbox::egress::{Egress, EgressConfig, EgressPolicy, EgressScope, Transport};
 use sendbox::id::{Digest, IntegrationId, TenantId};
 use sendbox::limits::Limits;
@@ -202,6 +204,17 @@ impl Ready {
         component: &Component,
         settings: Value,
     ) -> Result<Self> {
+        Self::of("acme", runtime, egress, component, settings).await
+    }
+
+    /// The same of another tenant.
+    pub(crate) async fn of(
+        tenant: &str,
+        runtime: &Arc<ConnectorRuntime>,
+        egress: &Egress,
+        component: &Component,
+        settings: Value,
+    ) -> Result<Self> {
         let connector = component.load(runtime).await?;
         let hosts = &connector.info.hosts;
         let policy = EgressPolicy::new(egress.ceiling(), None, hosts, &settings)?;
@@ -211,7 +224,7 @@ impl Ready {
             runtime: runtime.clone(),
             settings: PreparedSettings::new(settings, &secrets, grants),
             policy: Arc::new(policy),
-            tenant: "acme".parse()?,
+            tenant: tenant.parse()?,
             integration: "mail".parse()?,
             limits: Arc::default(),
             connector,
@@ -253,6 +266,11 @@ impl Ready {
             deadline: exit.deadline,
             clock: GuestClock::System,
         }
+    }
+
+    /// Runs a call in a sandbox of its own, whatever comes of it.
+    pub(crate) async fn run(&self, call: Call) -> CallReport {
+        self.runtime.call(&self.connector, call).await
     }
 
     /// Runs a call in a sandbox of its own. The provider must accept.

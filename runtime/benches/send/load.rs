@@ -11,6 +11,11 @@ use super::usage;
 pub(crate) trait Client: Send + Sized + 'static {
     /// One request and its answer.
     fn once(&mut self) -> impl Future<Output = Result<()>> + Send;
+
+    /// What it does before the next, at no time's cost.
+    fn rest(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 }
 
 /// What a load measured. Times are microseconds.
@@ -58,6 +63,7 @@ async fn work<C: Client>(mut client: C, end: Instant) -> Result<(C, Vec<Duration
         }
         client.once().await?;
         times.push(started.elapsed());
+        client.rest().await;
     }
 }
 

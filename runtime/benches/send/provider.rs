@@ -26,6 +26,9 @@ use super::{fixture, sink, usage};
 /// This process's role when it is the provider.
 pub(crate) const ROLE: &str = "provider";
 
+/// Argument of a provider that never sleeps.
+const AWAKE: &str = "awake";
+
 /// Requests to this path are answered when there are [`HELD`] of them and one more.
 pub(crate) const HOLD_PATH: &str = "/hold";
 
@@ -52,9 +55,11 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    pub(crate) fn start() -> Result<Self> {
+    /// One that never sleeps, on a core of its own, or one that shares all cores.
+    pub(crate) fn start(awake: bool) -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["--role", ROLE])
+            .args(awake.then_some(AWAKE))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -75,8 +80,11 @@ impl Drop for Provider {
 }
 
 /// Serves until standard input ends.
-pub(crate) fn serve() -> Result<()> {
-    usage::pin(1)?;
+pub(crate) fn serve(arguments: &[String]) -> Result<()> {
+    let awake = arguments.iter().any(|argument| argument == AWAKE);
+    if awake {
+        usage::pin(1)?;
+    }
     std::thread::spawn(|| {
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(0);
@@ -89,11 +97,13 @@ pub(crate) fn serve() -> Result<()> {
         // A provider that sleeps between two requests must be woken by whoever sends the next, and a
         // sender that is slower wakes it more often: on a virtual machine that costs the sender more
         // than the request does. No provider across a network is woken on its client's account.
-        tokio::spawn(async {
-            loop {
-                tokio::task::yield_now().await;
-            }
-        });
+        if awake {
+            tokio::spawn(async {
+                loop {
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
         listen().await
     })
 }

@@ -14,32 +14,75 @@ use super::error::ApiError;
 use crate::delivery::{Explanation, SourceAddresses};
 use crate::egress::Destination;
 use crate::id::{PoolName, SourceName};
-use crate::source::{EgressPool, EgressSource};
+use crate::secret::Secret;
+use crate::source::{EgressPool, EgressSource, Proxy};
 use crate::tenant::Tenant;
 
 /// Members of a pool.
 const MEMBERS_MAX: usize = 256;
+/// Days of a warm-up.
+const WARM_UP_DAYS_MAX: usize = 366;
+
+/// A source as it is shown: a secret only by name.
+fn shown(source: &EgressSource) -> Value {
+    let mut record = json!(source);
+    let password = source
+        .proxy
+        .as_ref()
+        .and_then(|proxy| proxy.password.as_ref());
+    if let (Some(fields), Some(_)) = (record.as_object_mut(), password) {
+        fields.insert("secrets".to_owned(), json!(["/proxy/password"]));
+    }
+    record
+}
 
 /// `GET /v1/egress/sources`.
 pub(super) async fn list_sources(
     _: Operator,
     State(app): State<App>,
 ) -> Result<Answer<Value>, ApiError> {
-    Ok(Answer(json!({ "data": app.store.sources().await? })))
+    let sources = app.store.sources().await?;
+    let shown: Vec<Value> = sources.iter().map(shown).collect();
+    Ok(Answer(json!({ "data": shown })))
 }
 
-/// `PUT /v1/egress/sources/{name}`.
+/// `PUT /v1/egress/sources/{name}`. The beginning of its warm-up and its proxy's password stay where they
+/// are left out.
 pub(super) async fn put_source(
     _: Operator,
     State(app): State<App>,
     Path(name): Path<String>,
     Json(mut source): Json<EgressSource>,
-) -> Result<Answer<EgressSource>, ApiError> {
+) -> Result<Answer<Value>, ApiError> {
     source.name = name.parse()?;
+    source.address = source.address.to_canonical();
+    let known = app.store.source(&source.name).await?;
+    if let Some(warm_up) = &mut source.warm_up {
+        let known = known.as_ref().and_then(|known| known.warm_up.as_ref());
+        let began_at = known.and_then(|known| known.began_at);
+        let began_at = began_at.unwrap_or_else(|| app.clock.now());
+        warm_up.began_at.get_or_insert(began_at);
+    }
+    if let Some(proxy) = &mut source.proxy {
+        let known = known.and_then(|known| known.proxy);
+        // Not for another proxy: that one would learn it.
+        let same = known.filter(|known| {
+            (known.kind, known.address, &known.user) == (proxy.kind, proxy.address, &proxy.user)
+        });
+        if proxy.password.is_none() {
+            proxy.password = same.and_then(|known| known.password);
+        }
+    }
+    check_source(&source)?;
+    app.store.put_source(&source).await?;
+    Ok(Answer(shown(&source)))
+}
+
+fn check_source(source: &EgressSource) -> Result<(), ApiError> {
     if source.address.is_unspecified() || source.address.is_multicast() {
         return Err(ApiError::field(
             "/address",
-            "must be an address of this machine, such as 203.0.113.7",
+            "must be an address of this machine, such as 203.0.113.7, or with a proxy the one it leaves from",
         ));
     }
     if let Some(name) = &source.ehlo_name
@@ -50,8 +93,38 @@ pub(super) async fn put_source(
             "must be a host name, such as mail.example.com",
         ));
     }
-    app.store.put_source(&source).await?;
-    Ok(Answer(source))
+    if let Some(warm_up) = &source.warm_up {
+        let days = [warm_up.per_day.len(), warm_up.per_hour.len()];
+        if days == [0, 0] || days.iter().any(|days| *days > WARM_UP_DAYS_MAX) {
+            let shape = "must have per_day, per_hour or both, each a list of 1 to 366 numbers";
+            return Err(ApiError::field("/warm_up", shape));
+        }
+    }
+    source.proxy.as_ref().map_or(Ok(()), check_proxy)
+}
+
+fn check_proxy(proxy: &Proxy) -> Result<(), ApiError> {
+    let ip = proxy.address.ip();
+    if proxy.address.port() == 0 || ip.is_unspecified() || ip.is_multicast() {
+        let shape = "must be an address with its port, such as 10.0.0.5:1080";
+        return Err(ApiError::field("/proxy/address", shape));
+    }
+    let password = proxy.password.as_ref().map(Secret::expose);
+    let credentials = match (proxy.user.as_deref(), password) {
+        (None, None) => return Ok(()),
+        (Some(user), Some(password)) => [user, password],
+        _ => {
+            let shape = "user and password go together";
+            return Err(ApiError::field("/proxy", shape));
+        }
+    };
+    // RFC 1929 counts octets in one octet; a colon would end the user of RFC 7617.
+    let is_good = |text: &str| (1..=255).contains(&text.len()) && !text.contains(char::is_control);
+    if !credentials.into_iter().all(is_good) || credentials[0].contains(':') {
+        let shape = "user and password must have 1 to 255 bytes without control characters, and no colon stands in a user";
+        return Err(ApiError::field("/proxy", shape));
+    }
+    Ok(())
 }
 
 fn is_host_name(text: &str) -> bool {
@@ -71,15 +144,11 @@ pub(super) async fn get_source(
     _: Operator,
     State(app): State<App>,
     Path(name): Path<String>,
-) -> Result<Answer<EgressSource>, ApiError> {
-    let name: SourceName = name
-        .parse()
-        .map_err(|_| ApiError::NotFound("egress source"))?;
-    app.store
-        .source(&name)
-        .await?
-        .map(Answer)
-        .ok_or(ApiError::NotFound("egress source"))
+) -> Result<Answer<Value>, ApiError> {
+    let missing = || ApiError::NotFound("egress source");
+    let name: SourceName = name.parse().map_err(|_| missing())?;
+    let source = app.store.source(&name).await?.ok_or_else(missing)?;
+    Ok(Answer(shown(&source)))
 }
 
 /// `DELETE /v1/egress/sources/{name}`: refused while a pool has it.

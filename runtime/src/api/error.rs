@@ -204,9 +204,11 @@ impl From<RosterError> for ApiError {
                 Self::field(format!("/settings{pointer}"), message)
             }
             RosterError::Policy(error) => Self::field("/settings", error.to_string()),
-            RosterError::Draft | RosterError::NotLent | RosterError::NoSource(_) => {
-                Self::Conflict(error.to_string())
-            }
+            RosterError::Draft
+            | RosterError::NotLent
+            | RosterError::NoSource(_)
+            | RosterError::Suspended { .. }
+            | RosterError::Warming { .. } => Self::Conflict(error.to_string()),
             RosterError::Connector(error) => {
                 tracing::error!(%error, "a stored component does not load");
                 Self::Internal

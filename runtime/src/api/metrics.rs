@@ -67,12 +67,7 @@ pub(super) async fn get(
         ["limit"],
         &counts.limits,
     );
-    page.counter(
-        "sendbox_egress_refusals_total",
-        "Requests and mails that the egress policy refused.",
-        ["rule"],
-        app.delivery.egress().refusals(),
-    );
+    egress(&mut page, &app);
     page.counter(
         "sendbox_uploads_total",
         "Uploaded components, accepted or refused.",
@@ -83,6 +78,31 @@ pub(super) async fn get(
         [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
         page.0,
     ))
+}
+
+fn egress(page: &mut Page, app: &App) {
+    page.counter(
+        "sendbox_egress_refusals_total",
+        "Requests and mails that the egress policy refused.",
+        ["rule"],
+        app.delivery.egress().refusals(),
+    );
+    page.counter(
+        "sendbox_egress_pool_refusals_total",
+        "Sends that found no source of their pool in use.",
+        ["reason"],
+        &app.delivery.counts().pools,
+    );
+    let sources = app.delivery.egress().sources();
+    page.counter(
+        "sendbox_egress_source_suspensions_total",
+        "Suspensions of egress sources.",
+        ["reason"],
+        sources.suspensions(),
+    );
+    let suspended = "sendbox_egress_sources_suspended";
+    page.family(suspended, "gauge", "Egress sources that are out of use.");
+    page.sample(suspended, [], [], sources.suspended_now());
 }
 
 #[derive(Default)]

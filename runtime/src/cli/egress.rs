@@ -1,9 +1,10 @@
 //! `sendbox egress …`.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::client::{Client, segment};
@@ -11,19 +12,8 @@ use super::{Output, ServerArgs, output};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum EgressCommand {
-    /// Make or change a source: one local address that sends leave from.
-    PutSource {
-        #[command(flatten)]
-        server: ServerArgs,
-        /// Its name.
-        name: String,
-        /// An address of this machine.
-        #[arg(long)]
-        address: String,
-        /// The name in EHLO.
-        #[arg(long)]
-        ehlo_name: Option<String>,
-    },
+    /// Make or change a source: one address that sends leave from.
+    PutSource(PutSource),
     /// Make or change a pool: a weighted list of sources.
     PutPool {
         #[command(flatten)]
@@ -77,21 +67,74 @@ pub(super) enum EgressCommand {
     },
 }
 
+#[derive(Debug, Args)]
+pub(super) struct PutSource {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Its name.
+    name: String,
+    /// An address of this machine; with a proxy the one that the proxy leaves from.
+    #[arg(long)]
+    address: String,
+    /// The name in EHLO.
+    #[arg(long)]
+    ehlo_name: Option<String>,
+    /// A proxy to leave through: socks5://[USER@]ADDRESS:PORT or http-connect://[USER@]ADDRESS:PORT.
+    #[arg(long)]
+    proxy: Option<String>,
+    /// A file that holds the password of the proxy's user.
+    #[arg(long, requires = "proxy")]
+    proxy_password_file: Option<PathBuf>,
+    /// While it is new, messages in its first, second, … day.
+    #[arg(long, value_delimiter = ',')]
+    per_day: Vec<u32>,
+    /// While it is new, messages in each hour of its first, second, … day.
+    #[arg(long, value_delimiter = ',')]
+    per_hour: Vec<u32>,
+    /// When its first day began, such as 2026-11-21T00:00:00Z; with the first write by default.
+    #[arg(long)]
+    began_at: Option<String>,
+}
+
+impl PutSource {
+    fn body(&self) -> anyhow::Result<Value> {
+        let file = self.proxy_password_file.as_deref();
+        let proxy = self.proxy.as_ref().map(|proxy| proxy_of(proxy, file));
+        let is_new = !(self.per_day.is_empty() && self.per_hour.is_empty());
+        let warm_up = is_new.then(|| {
+            json!({
+                "per_day": self.per_day, "per_hour": self.per_hour, "began_at": self.began_at,
+            })
+        });
+        Ok(json!({
+            "address": self.address, "ehlo_name": self.ehlo_name,
+            "proxy": proxy.transpose()?, "warm_up": warm_up,
+        }))
+    }
+}
+
+fn proxy_of(text: &str, password: Option<&Path>) -> anyhow::Result<Value> {
+    let shape =
+        "--proxy must be socks5://[USER@]ADDRESS:PORT or http-connect://[USER@]ADDRESS:PORT";
+    let (kind, rest) = text.split_once("://").context(shape)?;
+    let (user, address) = match rest.rsplit_once('@') {
+        Some((user, address)) => (Some(user), address),
+        None => (None, rest),
+    };
+    let password = password.map(std::fs::read_to_string).transpose();
+    let password = password.context("--proxy-password-file")?;
+    let password = password
+        .as_deref()
+        .map(|text| text.trim_end_matches(['\r', '\n']));
+    Ok(json!({ "kind": kind, "address": address, "user": user, "password": password }))
+}
+
 pub(super) async fn run(command: EgressCommand, output: Output) -> anyhow::Result<ExitCode> {
     let (server, method, path, body) = match command {
-        EgressCommand::PutSource {
-            server,
-            name,
-            address,
-            ehlo_name,
-        } => {
-            let body = json!({ "address": address, "ehlo_name": ehlo_name });
-            (
-                server,
-                "PUT",
-                format!("/v1/egress/sources/{name}", name = segment(&name)),
-                Some(body),
-            )
+        EgressCommand::PutSource(source) => {
+            let body = source.body()?;
+            let path = format!("/v1/egress/sources/{}", segment(&source.name));
+            (source.server, "PUT", path, Some(body))
         }
         EgressCommand::PutPool {
             server,

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::time::{Instant, timeout_at};
-use wasmtime::{Engine, Store};
 
-use super::bindings::{Connector, ConnectorPre, types};
+use super::ConnectorRuntime;
+use super::background::Moved;
+use super::bindings::{ConnectorPre, types};
 use super::catalog::LoadedConnector;
 use super::clock::GuestClock;
 use super::convert;
@@ -16,7 +17,7 @@ use super::error::ConnectorError;
 use super::host_log::Log;
 use super::state::{self, CallParts, State};
 use crate::egress::EgressScope;
-use crate::id::SourceName;
+use crate::id::{SourceName, TenantId};
 use crate::limits::{Limit, Limits};
 use crate::message::{Content, OutgoingMessage};
 use crate::outcome::{Failure, Receipt, WireRecord};
@@ -88,14 +89,13 @@ impl Turns {
 
 /// Runs one send. Await it to its end: a caller that drops it gives up the wire record with it.
 pub(super) async fn send(
-    engine: &Engine,
-    turns: &Turns,
+    runtime: &ConnectorRuntime,
     connector: &LoadedConnector,
     call: Call,
 ) -> CallReport {
     let started = Instant::now();
     let log = Log::new(Arc::clone(&call.limits), call.placeholders.clone());
-    let answer = answer_of(engine, turns, connector, &call, log.clone()).await;
+    let answer = answer_of(runtime, connector, &call, log.clone()).await;
     let (wire, source) = (call.egress.wire(), call.egress.source());
     let (answer, handover) = match answer {
         Ok((answer, handover)) => (Ok(answer), handover),
@@ -118,13 +118,12 @@ pub(super) async fn send(
 type Answer = Result<types::Receipt, types::Failure>;
 
 async fn answer_of(
-    engine: &Engine,
-    turns: &Turns,
+    runtime: &ConnectorRuntime,
     connector: &LoadedConnector,
     call: &Call,
     log: Log,
 ) -> Result<(Answer, Option<Content>), ConnectorError> {
-    let _turn = turns.next(call.deadline).await?;
+    let _turn = runtime.turns.next(call.deadline).await?;
     let (in_flight, mut landed) = mpsc::channel(1);
     let parts = CallParts {
         egress: Some(Arc::clone(&call.egress)),
@@ -135,15 +134,28 @@ async fn answer_of(
         clock: call.clock.clone(),
         in_flight,
     };
-    let message = convert::message(call.message.clone());
-    let work = async |guest: Connector, store: &mut Store<State>| {
+    let (settings, message) = (
+        call.settings.clone(),
+        convert::message(call.message.clone()),
+    );
+    let pre = connector.pre().clone();
+    let mut store = state::store(&runtime.engine, parts);
+    let moved = store.data().moved();
+    let guest = async move {
+        let guest = pre.instantiate_async(&mut store).await?;
         let exports = guest.sendbox_connector_send_message();
-        let answer = exports
-            .call_send(&mut *store, &call.settings, &message)
-            .await?;
+        let answer = exports.call_send(&mut store, &settings, &message).await?;
         Ok((answer, store.data_mut().handover.take()))
     };
-    let answer = run(state::store(engine, parts), connector.pre(), work).await;
+    let answer = run(
+        runtime,
+        Some(call.egress.tenant()),
+        &moved,
+        &call.limits,
+        call.deadline,
+        guest,
+    )
+    .await;
     // The store is gone, and with it the guest's last hold on any request. Those still under way are
     // being aborted: wait until each has left its mark on the wire record.
     while landed.recv().await.is_some() {}
@@ -152,8 +164,7 @@ async fn answer_of(
 
 /// Asks for the connector's description, with no capability granted.
 pub(super) async fn describe(
-    engine: &Engine,
-    turns: &Turns,
+    runtime: &ConnectorRuntime,
     connector: &ConnectorPre<State>,
 ) -> Result<types::ConnectorInfo, ConnectorError> {
     let limits = Arc::new(Limits {
@@ -162,13 +173,13 @@ pub(super) async fn describe(
         ..Limits::default()
     });
     let deadline = Instant::now() + DESCRIBE;
-    let _turn = turns.next(deadline).await?;
+    let _turn = runtime.turns.next(deadline).await?;
     let (in_flight, _landed) = mpsc::channel(1);
     let parts = CallParts {
         egress: None,
         log: Log::new(Arc::clone(&limits), Placeholders::none()),
         placeholders: Placeholders::none(),
-        limits,
+        limits: Arc::clone(&limits),
         deadline,
         clock: GuestClock::Frozen {
             now_ms: 0,
@@ -176,38 +187,32 @@ pub(super) async fn describe(
         },
         in_flight,
     };
-    let work = async |guest: Connector, store: &mut Store<State>| {
-        guest
-            .sendbox_connector_send_message()
-            .call_describe(store)
-            .await
+    let (pre, mut store) = (connector.clone(), state::store(&runtime.engine, parts));
+    let moved = store.data().moved();
+    let guest = async move {
+        let guest = pre.instantiate_async(&mut store).await?;
+        let exports = guest.sendbox_connector_send_message();
+        exports.call_describe(&mut store).await
     };
-    run(state::store(engine, parts), connector, work).await
+    run(runtime, None, &moved, &limits, deadline, guest).await
 }
 
-/// Instantiates and runs a guest, start functions included, until it answers, traps or is too late.
-async fn run<T>(
-    mut store: Store<State>,
-    connector: &ConnectorPre<State>,
-    work: impl AsyncFnOnce(Connector, &mut Store<State>) -> wasmtime::Result<T>,
+/// Runs a guest, start functions included, until it answers, traps or is too late. `guest` owns its store:
+/// whatever is left of one that slept through its deadline goes with it, before anyone else could touch it.
+async fn run<T: Send + 'static>(
+    runtime: &ConnectorRuntime,
+    tenant: Option<&TenantId>,
+    moved: &Moved,
+    limits: &Limits,
+    deadline: Instant,
+    guest: impl Future<Output = wasmtime::Result<T>> + Send + 'static,
 ) -> Result<T, ConnectorError> {
-    let limits = Arc::clone(&store.data().limits);
-    let latest = store.data().deadline + GRACE;
-    let ended = {
-        let guest = async {
-            let instance = connector.instantiate_async(&mut store).await?;
-            work(instance, &mut store).await
-        };
-        timeout_at(latest, contained(guest)).await
-    };
-    // Whatever is left of a guest that slept through its deadline goes here, before anyone else
-    // could touch the store.
-    drop(store);
-    match ended {
-        Ok(Some(Ok(answer))) => Ok(answer),
-        Ok(Some(Err(error))) => Err(ConnectorError::of(error, &limits)),
-        Ok(None) => Err(ConnectorError::HostPanic),
-        Err(_) => Err(ConnectorError::wall(&limits)),
+    let guest = runtime.background.run(tenant, moved, contained(guest));
+    match timeout_at(deadline + GRACE, guest).await {
+        Ok(Some(Some(Ok(answer)))) => Ok(answer),
+        Ok(Some(Some(Err(error)))) => Err(ConnectorError::of(error, limits)),
+        Ok(Some(None) | None) => Err(ConnectorError::HostPanic),
+        Err(_) => Err(ConnectorError::wall(limits)),
     }
 }
 

@@ -107,7 +107,7 @@ impl ConnectorRuntime {
         let pre = linked
             .and_then(ConnectorPre::new)
             .map_err(|error| UploadError::Compile(format!("{error:#}")))?;
-        let info = call::describe(&self.engine, &self.turns, &pre)
+        let info = call::describe(self, &pre)
             .await
             .map_err(|error| UploadError::Describe {
                 code: error.code(),

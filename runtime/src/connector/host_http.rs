@@ -52,7 +52,10 @@ fn told(error: EgressError) -> http::HttpError {
         EgressError::Invalid(problem) => http::HttpError::InvalidRequest(problem),
         error @ EgressError::Limit { .. } => http::HttpError::InvalidRequest(error.to_string()),
         EgressError::Dns => http::HttpError::Dns,
-        EgressError::Connect(_) => http::HttpError::Connect,
+        EgressError::Connect(_)
+        | EgressError::Family(_)
+        | EgressError::SourceMissing
+        | EgressError::Proxy(_) => http::HttpError::Connect,
         EgressError::Tls(_) => http::HttpError::Tls,
         EgressError::Timeout => http::HttpError::Timeout,
         EgressError::Interrupted => http::HttpError::Interrupted,

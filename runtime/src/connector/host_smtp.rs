@@ -85,7 +85,10 @@ fn told(error: SmtpError) -> smtp::SmtpError {
         EgressError::Invalid(problem) => smtp::SmtpError::InvalidRequest(problem),
         error @ EgressError::Limit { .. } => smtp::SmtpError::InvalidRequest(error.to_string()),
         EgressError::Dns => smtp::SmtpError::Dns,
-        EgressError::Connect(_) => smtp::SmtpError::Connect,
+        EgressError::Connect(_)
+        | EgressError::Family(_)
+        | EgressError::SourceMissing
+        | EgressError::Proxy(_) => smtp::SmtpError::Connect,
         EgressError::Tls(problem) => smtp::SmtpError::Tls(problem),
         EgressError::Timeout => smtp::SmtpError::Timeout,
         EgressError::Interrupted | EgressError::ResponseTooLarge => smtp::SmtpError::Interrupted,

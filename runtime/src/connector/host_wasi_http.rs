@@ -156,7 +156,10 @@ fn told(error: EgressError) -> Error {
             rcode: None,
             info_code: None,
         },
-        EgressError::Connect(_) => Error::ConnectionRefused,
+        EgressError::Connect(_)
+        | EgressError::Family(_)
+        | EgressError::SourceMissing
+        | EgressError::Proxy(_) => Error::ConnectionRefused,
         EgressError::Tls(_) => Error::TlsProtocolError,
         EgressError::Timeout => Error::HttpResponseTimeout,
         EgressError::Interrupted => Error::ConnectionTerminated,

@@ -1,6 +1,7 @@
 //! What one call of a guest owns: its WASI context, its limits, its way out and its log.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -9,6 +10,7 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use super::background::Moved;
 use super::clock::{self, GuestClock};
 use super::engine::TICK;
 use super::error::ConnectorError;
@@ -25,6 +27,9 @@ const HANDLES: usize = 1_000;
 /// Memory that one set of wasi:http header fields may take, its overhead included.
 const FIELDS_MEMORY: usize = 64 << 10;
 
+/// Ticks after which a guest computes for long: one may be the tick that every call can run into.
+const LONG: u64 = 3;
+
 /// The data of one store. Nothing in it outlives the call.
 pub(super) struct State {
     pub(super) table: ResourceTable,
@@ -39,7 +44,8 @@ pub(super) struct State {
     http: WasiHttpCtx,
     outgoing: Outgoing,
     limiter: SumLimiter,
-    ticks_left: u64,
+    ticks: u64,
+    moved: Moved,
 }
 
 /// What a call is made of.
@@ -90,7 +96,6 @@ impl State {
             .stdout(LineStream::new("stdout", parts.log.clone()))
             .stderr(LineStream::new("stderr", parts.log.clone()));
         clock::set(&mut wasi, parts.clock);
-        let tick = u64::try_from(TICK.as_millis()).unwrap_or(1);
         Self {
             table,
             deadline: parts.deadline,
@@ -107,7 +112,8 @@ impl State {
             },
             egress: parts.egress,
             limiter: SumLimiter::new(&parts.limits),
-            ticks_left: parts.limits.cpu_ms.div_ceil(tick),
+            ticks: 0,
+            moved: Moved::default(),
             limits: parts.limits,
         }
     }
@@ -118,11 +124,20 @@ impl State {
         if Instant::now() >= self.deadline {
             return Err(ConnectorError::wall(&self.limits));
         }
-        self.ticks_left = self
-            .ticks_left
-            .checked_sub(1)
-            .ok_or_else(|| ConnectorError::cpu(&self.limits))?;
+        let tick = u64::try_from(TICK.as_millis()).unwrap_or(1);
+        if self.ticks >= self.limits.cpu_ms.div_ceil(tick) {
+            return Err(ConnectorError::cpu(&self.limits));
+        }
+        self.ticks += 1;
+        if self.ticks >= LONG {
+            self.moved.store(true, Ordering::Relaxed);
+        }
         Ok(())
+    }
+
+    /// Set once the guest has computed for long.
+    pub(super) fn moved(&self) -> Moved {
+        Arc::clone(&self.moved)
     }
 }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::Core;
+use super::departure::{Departure, failed_by_source};
 use super::dispatcher::STORE_PAUSE;
 use super::lending::Sender;
-use super::roster::{Departure, ReadyIntegration, RosterError};
+use super::roster::{ReadyIntegration, RosterError};
 use super::route::{Choice, choose};
 use super::schedule::{Situation, schedule};
 use super::verdict::verdict;
@@ -15,6 +16,7 @@ use crate::attempt::{Attempt, AttemptStart, Outcome, Transition, Via};
 use crate::connector::{Call, CallReport, GuestClock};
 use crate::egress::{Arm, EgressScope, Record, Transport};
 use crate::fault;
+use crate::id::SourceName;
 use crate::limits::Limits;
 use crate::message::OutgoingMessage;
 use crate::outcome::{Failure, FailureKind, WireRecord};
@@ -26,6 +28,23 @@ struct Plan {
     choice: Choice,
     sender: Sender,
     departure: Option<Departure>,
+}
+
+/// Why an attempt has no plan, and how far the planning came.
+struct Unplanned {
+    error: RosterError,
+    via: Option<Via>,
+    choice: Option<Choice>,
+}
+
+impl From<RosterError> for Unplanned {
+    fn from(error: RosterError) -> Self {
+        Self {
+            error,
+            via: None,
+            choice: None,
+        }
+    }
 }
 
 /// One send's way out, with the settings whose secrets it fills in.
@@ -60,8 +79,11 @@ impl Core {
         }
         let plan = match self.plan(&claim).await {
             Ok(plan) => plan,
-            Err(RosterError::Store(error)) => return Err(error),
-            Err(error) => return self.conclude_unplanned(claim, &error).await,
+            Err(Unplanned {
+                error: RosterError::Store(error),
+                ..
+            }) => return Err(error),
+            Err(unplanned) => return self.conclude_unplanned(claim, unplanned).await,
         };
         let mut start = self.start(&claim, &plan);
         if start.started_at >= claim.message.expires_at {
@@ -106,12 +128,16 @@ impl Core {
         self.record(claim, attempt, next).await
     }
 
-    async fn plan(&self, claim: &Claim) -> Result<Plan, RosterError> {
+    async fn plan(&self, claim: &Claim) -> Result<Plan, Unplanned> {
         let message = &claim.message;
         let route = self.roster.route(&message.tenant, message.channel).await?;
         let attempts = match claim.attempt {
             0 | 1 => Vec::new(),
-            _ => self.store.attempts(message.id).await?,
+            _ => self
+                .store
+                .attempts(message.id)
+                .await
+                .map_err(RosterError::from)?,
         };
         let choice = choose(&route, &attempts).ok_or(RosterError::Missing)?;
         let ready = self
@@ -119,34 +145,46 @@ impl Core {
             .active(&message.tenant, &choice.integration)
             .await?;
         let sender = self.sender(ready).await?;
-        let departure = self.departure(&sender).await?;
-        Ok(Plan {
-            choice,
-            sender,
-            departure,
-        })
-    }
-
-    /// Where the next send leaves by; none where no pool is set.
-    pub(super) async fn departure(
-        &self,
-        sender: &Sender,
-    ) -> Result<Option<Departure>, RosterError> {
-        match &sender.outward().pool {
-            Some(pool) => self.roster.departure(pool).await.map(Some),
-            None => Ok(None),
+        let last = attempts
+            .last()
+            .filter(|last| failed_by_source(&last.exchanges));
+        let failed = last.and_then(|last| last.start.source.as_ref());
+        match self.departure(&sender, failed).await {
+            Ok(departure) => Ok(Plan {
+                choice,
+                sender,
+                departure,
+            }),
+            // The route goes on to its next integration, which may leave by another pool.
+            Err(error) => Err(Unplanned {
+                error,
+                via: Some(via(&choice, sender.ready())),
+                choice: Some(choice),
+            }),
         }
     }
 
+    /// Where the next send leaves by; none where no pool is set. `failed` did not serve the attempt before.
+    pub(super) async fn departure(
+        &self,
+        sender: &Sender,
+        failed: Option<&SourceName>,
+    ) -> Result<Option<Departure>, RosterError> {
+        let Some(pool) = &sender.outward().pool else {
+            return Ok(None);
+        };
+        let departure = self.roster.departure(pool, failed, self.clock.now());
+        let departure = departure.await;
+        if let Some(reason) = departure.as_ref().err().and_then(RosterError::pool_refusal) {
+            self.counts.pools.add([reason]);
+        }
+        departure.map(Some)
+    }
+
     fn start(&self, claim: &Claim, plan: &Plan) -> AttemptStart {
-        let integration = &plan.sender.ready().integration;
         AttemptStart {
             number: claim.attempt,
-            via: Some(Via {
-                integration: plan.choice.integration.clone(),
-                connector: integration.connector.clone(),
-                digest: integration.digest,
-            }),
+            via: Some(via(&plan.choice, plan.sender.ready())),
             source: plan.departure.as_ref().map(|by| by.source.name.clone()),
             started_at: self.clock.now(),
             possible_duplicate: claim.possible_duplicate,
@@ -157,7 +195,7 @@ impl Core {
     fn arm(&self, claim: &Claim, start: &AttemptStart) -> Arm {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let end = claim.message.expires_at.min(claim.lease_until);
-        let until = Instant::now() + clock.now().until(end);
+        let until = Some(Instant::now() + clock.now().until(end));
         let armed = (claim.clone(), start.clone());
         let record: Record = Arc::new(move |source| {
             let (store, now, (claim, mut start)) = (store.clone(), clock.now(), armed.clone());
@@ -241,37 +279,31 @@ impl Core {
         let lost =
             "the server ended while the attempt was under way: the provider may have accepted";
         let outcome = Outcome::Failure(Failure::host(FailureKind::Unknown, "interrupted", lost));
-        self.conclude(claim, start, outcome).await
+        self.conclude(claim, start, outcome, None).await
     }
 
     /// Its time was over before the attempt could begin: not even a connection is made.
     async fn conclude_late(&self, claim: Claim, start: AttemptStart) -> Result<Ended, StoreError> {
         let late = "the message expired before the attempt began";
         let outcome = Outcome::Failure(Failure::host(FailureKind::Unavailable, "expired", late));
-        self.conclude(claim, start, outcome).await
+        self.conclude(claim, start, outcome, None).await
     }
 
     /// No integration could be tried: the next look at the route may find one.
     async fn conclude_unplanned(
         &self,
         claim: Claim,
-        error: &RosterError,
+        unplanned: Unplanned,
     ) -> Result<Ended, StoreError> {
-        let kind = match error {
-            RosterError::NoSource(_) | RosterError::NotLent | RosterError::Connector(_) => {
-                FailureKind::Unavailable
-            }
-            _ => FailureKind::InvalidSettings,
-        };
-        let outcome = Outcome::Failure(Failure::host(kind, "route", error.to_string()));
+        let outcome = Outcome::Failure(unplanned.error.failure());
         let start = AttemptStart {
             number: claim.attempt,
-            via: None,
+            via: unplanned.via,
             source: None,
             started_at: self.clock.now(),
             possible_duplicate: claim.possible_duplicate,
         };
-        self.conclude(claim, start, outcome).await
+        self.conclude(claim, start, outcome, unplanned.choice).await
     }
 
     async fn conclude(
@@ -279,6 +311,7 @@ impl Core {
         claim: Claim,
         start: AttemptStart,
         outcome: Outcome,
+        choice: Option<Choice>,
     ) -> Result<Ended, StoreError> {
         let now = self.clock.now();
         let next = schedule(
@@ -288,8 +321,8 @@ impl Core {
                 attempt: start.number,
                 channel: claim.message.channel,
                 possible_duplicate: start.possible_duplicate,
-                fallback: false,
-                tries: 1,
+                fallback: choice.as_ref().is_some_and(|choice| choice.fallback),
+                tries: choice.map_or(1, |choice| choice.tries),
                 trapped: false,
                 now,
                 expires_at: claim.message.expires_at,
@@ -330,6 +363,14 @@ impl Core {
             outcome: attempt.outcome,
             next,
         })
+    }
+}
+
+fn via(choice: &Choice, ready: &ReadyIntegration) -> Via {
+    Via {
+        integration: choice.integration.clone(),
+        connector: ready.integration.connector.clone(),
+        digest: ready.integration.digest,
     }
 }
 

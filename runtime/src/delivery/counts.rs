@@ -15,6 +15,8 @@ pub struct Counts {
     pub ended: Tally<2>,
     /// Attempts, by channel and outcome: `receipt` or a failure's kind.
     pub attempts: Tally<2>,
+    /// Sends that their egress pool did not let go, by reason.
+    pub pools: Tally<1>,
     /// Limits that sends and tests met, by code.
     pub limits: Tally<1>,
 }

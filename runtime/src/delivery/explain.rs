@@ -1,6 +1,6 @@
 //! Which way a tenant's sends would leave, and whether they would be let through: for the operator.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::Delivery;
 use super::lending::Sender;
 use super::roster::RosterError;
-use crate::egress::{Destination, JudgedAddress, NameVerdict};
+use crate::egress::{Destination, JudgedAddress, NameVerdict, Refusal, Suspension};
 use crate::id::{ConnectorId, IntegrationId, PoolName, SourceName};
-use crate::source::EgressSource;
+use crate::source::{Allowance, EgressSource, Family, ProxyKind};
 use crate::store::StoreError;
 use crate::tenant::{Integration, IntegrationState, Tenant};
 
@@ -58,12 +58,42 @@ pub struct IntegrationView {
 /// A source with its share of the sends.
 #[derive(Clone, Debug, Serialize)]
 pub struct SourceShare {
-    /// Its name.
-    pub name: SourceName,
-    /// Its address.
-    pub address: IpAddr,
+    /// The source.
+    #[serde(flatten)]
+    pub source: SourceView,
     /// Its weight in the pool.
     pub weight: u32,
+    /// Why it cannot dial the destination; none also where that was not looked up.
+    pub refused: Option<Refusal>,
+}
+
+/// A source as it is now.
+#[derive(Clone, Debug, Serialize)]
+pub struct SourceView {
+    /// Its name.
+    pub name: SourceName,
+    /// The address that receivers see.
+    pub address: IpAddr,
+    /// What it dials.
+    pub family: Family,
+    /// What its proxy speaks, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<ProxyKind>,
+    /// Why it is out of use for now; none where it is healthy.
+    pub suspended: Option<Suspension>,
+    /// What it may send while it warms up; empty once it is warm.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warm_up: Vec<Spent>,
+}
+
+/// An allowance with what was sent of it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Spent {
+    /// The allowance.
+    #[serde(flatten)]
+    pub allowance: Allowance,
+    /// Messages that left in it.
+    pub used: u32,
 }
 
 /// The addresses that sends leave from, for allow-lists at providers.
@@ -71,8 +101,34 @@ pub struct SourceShare {
 pub struct SourceAddresses {
     /// Without repetition, in order.
     pub addresses: BTreeSet<IpAddr>,
+    /// The sources that have them, by name.
+    pub sources: Vec<SourceView>,
     /// Whether something leaves by the machine's default address, which the server does not know.
     pub default_address: bool,
+}
+
+impl IntegrationView {
+    /// Whether it can send, and its lists let the name through.
+    fn passes(&self) -> bool {
+        let names = self.names.as_ref();
+        self.unusable.is_none() && names.is_some_and(|names| names.refused.is_none())
+    }
+
+    /// Whether, besides, a source of its pool dials the destination.
+    fn leaves(&self) -> bool {
+        let dials = |share: &SourceShare| share.weight > 0 && share.refused.is_none();
+        self.passes() && (self.pool.is_none() || self.sources.iter().any(dials))
+    }
+}
+
+impl SourceShare {
+    fn judge(&mut self, found: &[JudgedAddress]) {
+        let family = self.source.family;
+        let dialled = |judged: &JudgedAddress| Family::of(judged.address.to_canonical()) == family;
+        if !found.iter().any(dialled) {
+            self.refused = Some(Refusal::from("egress.family"));
+        }
+    }
 }
 
 impl Delivery {
@@ -89,10 +145,7 @@ impl Delivery {
         for integration in self.core.store.integrations(&tenant.id).await? {
             integrations.push(self.view(integration, destination).await?);
         }
-        let passed = integrations.iter().any(|view| {
-            let names = view.names.as_ref();
-            view.unusable.is_none() && names.is_some_and(|names| names.refused.is_none())
-        });
+        let passed = integrations.iter().any(IntegrationView::passes);
         let (mut addresses, mut dns) = (None, None);
         if passed {
             match self.core.egress.addresses(destination).await {
@@ -100,12 +153,16 @@ impl Delivery {
                 Err(error) => dns = Some(error.to_string()),
             }
         }
-        let dialled = addresses.as_ref().is_some_and(|found| {
-            !found.is_empty() && found.iter().all(|judged| judged.refused.is_none())
-        });
+        let found = addresses.as_deref().unwrap_or_default();
+        let dialled = !found.is_empty() && found.iter().all(|judged| judged.refused.is_none());
+        if dialled {
+            for share in integrations.iter_mut().flat_map(|view| &mut view.sources) {
+                share.judge(found);
+            }
+        }
         Ok(Explanation {
             destination: destination.to_string(),
-            allowed: passed && dialled,
+            allowed: dialled && integrations.iter().any(IntegrationView::leaves),
             integrations,
             addresses,
             dns,
@@ -147,12 +204,13 @@ impl Delivery {
             if members.iter().all(|(_, weight)| *weight == 0) {
                 view.unusable = Some(RosterError::NoSource(pool.clone()).to_string());
             }
-            let share = |(source, weight): (EgressSource, u32)| SourceShare {
-                name: source.name,
-                address: source.address,
-                weight,
-            };
-            view.sources = members.into_iter().map(share).collect();
+            for (source, weight) in members {
+                view.sources.push(SourceShare {
+                    source: self.source_view(source).await?,
+                    weight,
+                    refused: None,
+                });
+            }
         }
         Ok(view)
     }
@@ -179,13 +237,38 @@ impl Delivery {
             default_address: pools.contains(&None),
             ..SourceAddresses::default()
         };
+        let mut sources = BTreeMap::new();
         for pool in pools.iter().flatten() {
-            let members = self.members(pool).await?;
-            found
-                .addresses
-                .extend(members.iter().map(|(source, _)| source.address));
+            let members = self.members(pool).await?.into_iter();
+            sources.extend(members.map(|(source, _)| (source.name.to_string(), source)));
+        }
+        for source in sources.into_values() {
+            found.addresses.insert(source.address);
+            found.sources.push(self.source_view(source).await?);
         }
         Ok(found)
+    }
+
+    async fn source_view(&self, source: EgressSource) -> Result<SourceView, StoreError> {
+        let allowances = source.warm_up.as_ref();
+        let allowances = allowances.map(|warm_up| warm_up.allowances(self.core.clock.now()));
+        let allowances = allowances.unwrap_or_default();
+        let uses = match allowances.is_empty() {
+            true => Vec::new(),
+            false => self.core.store.source_use(&source.name).await?,
+        };
+        let spent = |allowance: Allowance| Spent {
+            used: allowance.used(&uses),
+            allowance,
+        };
+        Ok(SourceView {
+            suspended: self.core.egress.sources().suspension(&source),
+            family: source.family(),
+            proxy: source.proxy.map(|proxy| proxy.kind),
+            warm_up: allowances.into_iter().map(spent).collect(),
+            name: source.name,
+            address: source.address,
+        })
     }
 
     /// The pools that a tenant's integrations leave by; its own while it has none.

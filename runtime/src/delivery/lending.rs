@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::Core;
-use super::roster::{Departure, ReadyIntegration, RosterError};
+use super::departure::{Departure, Warming};
+use super::roster::{ReadyIntegration, RosterError};
 use crate::connector::CallReport;
 use crate::egress::Arm;
 use crate::email_service::Month;
@@ -73,6 +74,18 @@ impl Core {
     /// # Errors
     /// Those of the store, before anything is sent.
     pub(super) async fn run(
+        &self,
+        sender: &Sender,
+        departure: Option<Departure>,
+        message: OutgoingMessage,
+        arm: Option<Arm>,
+    ) -> Result<CallReport, StoreError> {
+        let warming = Warming::new(self, departure.as_ref());
+        let report = self.run_guests(sender, departure, message, warming.before(arm));
+        Ok(warming.told(report.await?))
+    }
+
+    async fn run_guests(
         &self,
         sender: &Sender,
         departure: Option<Departure>,

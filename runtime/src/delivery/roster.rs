@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use super::content::Shelf;
 use crate::connector::{ConnectorError, ConnectorRuntime, LoadedConnector};
-use crate::egress::{Ceiling, EgressPolicy, PolicyError};
+use crate::egress::{Egress, EgressPolicy, PolicyError, SourceHealth};
 use crate::id::{Digest, IntegrationId, PoolName, TenantId};
 use crate::message::Channel;
 use crate::settings::{PreparedSettings, join};
-use crate::source::{EgressSource, pick};
+use crate::source::EgressSource;
 use crate::store::{Store, StoreError};
 use crate::tenant::{Integration, IntegrationState};
 
@@ -58,18 +59,25 @@ pub enum RosterError {
     /// The pool has no usable source.
     #[error("the egress pool {0} has no usable source")]
     NoSource(PoolName),
+    /// No source of the pool works for now.
+    #[error("every source of the egress pool {pool} is suspended")]
+    Suspended {
+        /// The pool.
+        pool: PoolName,
+        /// Until the first is tried again.
+        wait: Duration,
+    },
+    /// The pool's sources warm up, and have sent what they may for now.
+    #[error("the sources of the egress pool {pool} have sent what they may while they warm up")]
+    Warming {
+        /// The pool.
+        pool: PoolName,
+        /// Until the first may send again.
+        wait: Duration,
+    },
     /// The store is away.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// Where a send leaves by.
-#[derive(Clone, Debug)]
-pub struct Departure {
-    /// The source whose turn it is.
-    pub source: EgressSource,
-    /// All usable sources of its pool: a mail may name one.
-    pub pool: Arc<[EgressSource]>,
 }
 
 /// A pool's sources: with their weights, and those in use.
@@ -81,7 +89,7 @@ type Cached<K, V> = RwLock<HashMap<K, (u64, V)>>;
 pub struct Roster {
     store: Store,
     runtime: Arc<ConnectorRuntime>,
-    ceiling: Arc<Ceiling>,
+    egress: Arc<Egress>,
     routes: Cached<(TenantId, Channel), Arc<[IntegrationId]>>,
     ready: Cached<(TenantId, IntegrationId), Arc<ReadyIntegration>>,
     pools: Cached<PoolName, Arc<Members>>,
@@ -90,13 +98,13 @@ pub struct Roster {
 }
 
 impl Roster {
-    /// A roster over a store. No egress policy goes beyond `ceiling`.
+    /// A roster over a store. No egress policy goes beyond the ceiling of `egress`.
     #[must_use]
-    pub fn new(store: Store, runtime: Arc<ConnectorRuntime>, ceiling: Arc<Ceiling>) -> Self {
+    pub fn new(store: Store, runtime: Arc<ConnectorRuntime>, egress: Arc<Egress>) -> Self {
         Self {
             store,
             runtime,
-            ceiling,
+            egress,
             routes: RwLock::default(),
             ready: RwLock::default(),
             pools: RwLock::default(),
@@ -172,7 +180,8 @@ impl Roster {
             });
         }
         let hosts = tenant.allowed_hosts.as_deref();
-        let policy = EgressPolicy::new(&self.ceiling, hosts, &connector.info.hosts, &whole)?;
+        let policy =
+            EgressPolicy::new(self.egress.ceiling(), hosts, &connector.info.hosts, &whole)?;
         let settings = PreparedSettings::new(
             integration.settings.clone(),
             &integration.secrets,
@@ -204,27 +213,32 @@ impl Roster {
         Ok(self.runtime.load(digest, bytes.into()).await?)
     }
 
-    /// Where the next send of a pool leaves by: each source takes its turn by weight.
-    ///
-    /// # Errors
-    /// [`RosterError::NoSource`] for a pool without a usable source: it never falls back to another address.
-    pub async fn departure(&self, pool: &PoolName) -> Result<Departure, RosterError> {
+    /// Whose turn it is.
+    pub(super) fn turn(&self) -> u64 {
+        self.turn.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Which sources are out of use.
+    pub(super) fn health(&self) -> &SourceHealth {
+        self.egress.sources()
+    }
+
+    /// The sources of a pool, as they were last changed.
+    pub(super) async fn cached_members(
+        &self,
+        pool: &PoolName,
+    ) -> Result<Arc<Members>, RosterError> {
         let generation = self.store.generation();
-        let members = match lookup(&self.pools, pool, generation) {
-            Some(hit) => hit,
-            None => {
-                let members = Arc::new(self.members(pool).await?);
-                keep(&self.pools, pool.clone(), generation, members.clone());
-                members
-            }
-        };
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let (weighted, usable) = members.as_ref();
-        let source = pick(weighted, turn).cloned();
-        Ok(Departure {
-            source: source.ok_or_else(|| RosterError::NoSource(pool.clone()))?,
-            pool: Arc::clone(usable),
-        })
+        if let Some(hit) = lookup(&self.pools, pool, generation) {
+            return Ok(hit);
+        }
+        let members = Arc::new(self.members(pool).await?);
+        keep(&self.pools, pool.clone(), generation, members.clone());
+        Ok(members)
     }
 
     /// What the tenant's templates of a channel are for.

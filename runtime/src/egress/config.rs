@@ -29,6 +29,9 @@ pub struct EgressConfig {
     pub own_addresses: Vec<IpAddr>,
     /// NAT64 prefixes of the network besides the well-known one.
     pub nat64_prefixes: Vec<Cidr>,
+    /// How long a source is out of use whose address is not on this machine or whose proxy is broken, in
+    /// milliseconds.
+    pub source_pause_ms: u64,
     /// A file of PEM certificates to trust besides the public roots.
     pub extra_roots: Option<PathBuf>,
     /// DNS servers; those of the system by default. Its search list and hosts file are never used.
@@ -64,6 +67,7 @@ impl Default for EgressConfig {
             allow_addresses: Vec::new(),
             own_addresses: Vec::new(),
             nat64_prefixes: Vec::new(),
+            source_pause_ms: 60_000,
             extra_roots: None,
             name_servers: Vec::new(),
             hosts: BTreeMap::new(),

@@ -145,6 +145,7 @@ fn words(rule: &str) -> &'static str {
         "port.mail" => "HTTP is not spoken to a port of mail",
         "port.web" => "mail is not spoken to a port of the web",
         "port.not-allowed" => "the port does not stand in [egress] ports",
+        "egress.family" => "the destination has no address of the source's family",
         "address.self" => "the address stands in [egress] own_addresses",
         rule if rule.starts_with("address.") => {
             "a private, local or special address, outside [egress] allow_addresses"

@@ -3,7 +3,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -22,6 +21,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_rustls::client::TlsStream;
 
 use super::EgressError;
+use super::dial::Ends;
 use super::meter::{Meter, Metered, Payload};
 use crate::limits::Limits;
 
@@ -39,21 +39,6 @@ pub(super) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
     /// To a recorded server in this process.
     Memory(DuplexStream),
-}
-
-impl Stream {
-    /// The local and the peer's address; unspecified for one in memory.
-    pub(super) fn addresses(&self) -> io::Result<(SocketAddr, SocketAddr)> {
-        let tcp = match self {
-            Self::Plain(tcp) => tcp,
-            Self::Tls(tls) => tls.get_ref().0,
-            Self::Memory(_) => {
-                let none = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-                return Ok((none, none));
-            }
-        };
-        Ok((tcp.local_addr()?, tcp.peer_addr()?))
-    }
 }
 
 macro_rules! either {
@@ -126,15 +111,16 @@ pub(super) struct Link {
     /// The connection's future has ended and must not be polled again.
     ended: bool,
     pub(super) meter: Arc<Meter>,
-    pub(super) local: SocketAddr,
-    pub(super) peer: SocketAddr,
+    pub(super) ends: Ends,
 }
 
 impl Link {
     /// Prepares a stream for HTTP. No byte is sent.
-    pub(super) async fn open(stream: Stream, limits: &Limits) -> Result<Self, EgressError> {
-        let broken = |error: io::Error| EgressError::Connect(error.kind().to_string());
-        let (local, peer) = stream.addresses().map_err(broken)?;
+    pub(super) async fn open(
+        stream: Stream,
+        ends: Ends,
+        limits: &Limits,
+    ) -> Result<Self, EgressError> {
         let meter = Arc::new(Meter::default());
         let mut builder = http1::Builder::new();
         if limits.headers != LIBRARY_HEADERS {
@@ -151,8 +137,7 @@ impl Link {
             connection: Box::pin(connection),
             ended: false,
             meter,
-            local,
-            peer,
+            ends,
         })
     }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::EgressError;
 use super::config::{EgressConfig, EgressSetupError};
-use super::dial::dial;
+use super::dial::{Ends, dial};
 use super::journal::Entry;
 use super::link::{Link, SendError, Stream, check_head};
 use super::policy::Ceiling;
@@ -20,12 +20,14 @@ use super::prepare::Outgoing;
 use super::resolve::{Resolve, Resolved};
 use super::scope::{Gate, Received};
 use super::smtp::Mailer;
+use super::sources::SourceHealth;
 use super::target::{Scheme, Target};
 use super::tls::Tls;
 use crate::counts::Tally;
 use crate::limits::Limits;
 use crate::outcome::Progress;
 use crate::source::EgressSource;
+use crate::time::Clock;
 
 /// The process-wide parts of egress: the operator's ceiling, the resolver, TLS and the idle connections.
 pub struct Egress {
@@ -35,6 +37,7 @@ pub struct Egress {
     pool: Pool<Lane, Link>,
     pub(super) mail: Mailer,
     refusals: Tally<1>,
+    sources: SourceHealth,
 }
 
 impl fmt::Debug for Egress {
@@ -68,6 +71,15 @@ impl Egress {
     /// # Errors
     /// [`EgressSetupError`] with the field at fault.
     pub fn new(config: &EgressConfig) -> Result<Self, EgressSetupError> {
+        Self::with_clock(config, Clock::System)
+    }
+
+    /// The same, with a clock for how long sources are suspended.
+    ///
+    /// # Errors
+    /// As for [`Egress::new`].
+    pub fn with_clock(config: &EgressConfig, clock: Clock) -> Result<Self, EgressSetupError> {
+        let pause = Duration::from_millis(config.source_pause_ms);
         Ok(Self {
             ceiling: Arc::new(Ceiling::new(config)?),
             resolve: Resolve::new(config)?,
@@ -79,6 +91,7 @@ impl Egress {
             ),
             mail: Mailer::new(config)?,
             refusals: Tally::default(),
+            sources: SourceHealth::new(clock, pause),
         })
     }
 
@@ -92,6 +105,12 @@ impl Egress {
     #[must_use]
     pub fn refusals(&self) -> &Tally<1> {
         &self.refusals
+    }
+
+    /// Which sources are out of use.
+    #[must_use]
+    pub fn sources(&self) -> &SourceHealth {
+        &self.sources
     }
 
     pub(super) fn resolver(&self) -> &Resolve {
@@ -123,7 +142,8 @@ impl Egress {
         let (target, has_secret) = (outgoing.target.clone(), outgoing.has_secret);
         let mut request = outgoing.into_request(&link.meter);
         loop {
-            if has_secret && target.scheme == Scheme::Http && !link.peer.ip().is_loopback() {
+            let stays_here = link.ends.peer.ip().is_loopback() && !link.ends.proxied;
+            if has_secret && target.scheme == Scheme::Http && !stays_here {
                 entry.set_progress(Progress::Refused);
                 return Err(EgressError::Denied {
                     rule: "secret.plaintext",
@@ -132,7 +152,7 @@ impl Egress {
             if Instant::now() >= terms.deadline {
                 return Err(EgressError::Timeout);
             }
-            entry.set_connection(link.local, link.peer, &link.meter);
+            entry.set_connection(link.ends.local, link.ends.peer, &link.meter);
             match link.send(request, terms.limits, terms.deadline).await {
                 Ok(response) => return self.receive(response, link, lane, terms, entry).await,
                 Err(SendError {
@@ -195,7 +215,7 @@ impl Egress {
         terms: &Terms<'_>,
         entry: &Entry<'_>,
     ) -> Result<Link, EgressError> {
-        let tcp = self.reach(target, terms, entry).await?;
+        let (tcp, ends) = self.reach(target, terms, entry).await?;
         let stream = match target.scheme {
             Scheme::Https => {
                 let until = terms.within(terms.limits.tls_ms);
@@ -205,7 +225,7 @@ impl Egress {
             }
             Scheme::Http | Scheme::Smtp => Stream::Plain(tcp),
         };
-        Link::open(stream, terms.limits).await
+        Link::open(stream, ends, terms.limits).await
     }
 
     /// Resolves, judges and dials from the source.
@@ -214,7 +234,7 @@ impl Egress {
         target: &Target,
         terms: &Terms<'_>,
         entry: &Entry<'_>,
-    ) -> Result<TcpStream, EgressError> {
+    ) -> Result<(TcpStream, Ends), EgressError> {
         let limits = terms.limits;
         let addresses = match self
             .resolve
@@ -229,11 +249,12 @@ impl Egress {
                 return Err(EgressError::Denied { rule });
             }
         };
-        let source = terms.source.map(|source| source.address);
         let until = terms.within(limits.connect_ms);
-        dial(&addresses, target.port, source, until, |peer| {
-            entry.set_peer(peer)
-        })
-        .await
+        let trying = |peer| entry.set_peer(peer);
+        let reached = dial(&addresses, target.port, terms.source, until, trying).await;
+        if let (Some(source), Err(error)) = (terms.source, &reached) {
+            self.sources.note(source, error);
+        }
+        reached
     }
 }

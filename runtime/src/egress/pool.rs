@@ -2,13 +2,13 @@
 //! one source to one server.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::target::{Host, Scheme, Target};
 use crate::id::{IntegrationId, SourceName, TenantId};
-use crate::source::EgressSource;
+use crate::source::{EgressSource, ProxyKind};
 
 /// Whose connections they are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +28,7 @@ pub(super) struct Edition {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Lane {
     source: Option<(SourceName, IpAddr)>,
+    proxy: Option<(ProxyKind, SocketAddr)>,
     scheme: Scheme,
     host: Host,
     port: u16,
@@ -35,8 +36,10 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn new(source: Option<&EgressSource>, target: &Target) -> Self {
+        let proxy = source.and_then(|source| source.proxy.as_ref());
         Self {
             source: source.map(|source| (source.name.clone(), source.address)),
+            proxy: proxy.map(|proxy| (proxy.kind, proxy.address)),
             scheme: target.scheme,
             host: target.host.clone(),
             port: target.port,

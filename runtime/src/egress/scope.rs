@@ -61,7 +61,7 @@ impl Gate {
     pub(super) async fn pass(&self) -> Result<(), EgressError> {
         let Some(arm) = &self.arm else { return Ok(()) };
         let recorded = self.passed.get_or_init(|| (arm.record)(self.source()));
-        let passed = *recorded.await && Instant::now() < arm.until;
+        let passed = *recorded.await && arm.until.is_none_or(|until| Instant::now() < until);
         passed.then_some(()).ok_or(EgressError::NotArmed)
     }
 }
@@ -154,6 +154,11 @@ impl EgressScope {
     pub fn among(mut self, pool: Arc<[EgressSource]>) -> Self {
         self.pool = pool;
         self
+    }
+
+    /// Whose send it is.
+    pub const fn tenant(&self) -> &TenantId {
+        &self.owner.tenant
     }
 
     /// The source that the send leaves by: the one drawn, else the one that its last submission named.

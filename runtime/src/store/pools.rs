@@ -5,24 +5,35 @@ use sqlx::{Row, SqliteConnection};
 
 use super::{Store, StoreError, row};
 use crate::id::{PoolName, SourceName};
+use crate::secret::{SealingKey, Secret};
 use crate::source::{EgressPool, EgressSource};
 
 impl Store {
-    /// Makes or replaces an egress source.
+    /// Makes or replaces an egress source; its proxy's password is sealed.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn put_source(&self, source: &EgressSource) -> Result<(), StoreError> {
         let (name, record) = (source.name.to_string(), serde_json::to_string(source)?);
+        let password = source
+            .proxy
+            .as_ref()
+            .and_then(|proxy| proxy.password.as_ref());
+        let seal = |password: &Secret| {
+            let plain = password.expose().as_bytes();
+            self.key().seal(&password_place(&source.name), plain)
+        };
+        let sealed = password.map(seal).transpose()?;
         self.writer()
             .change(move |db| {
                 Box::pin(async move {
                     sqlx::query(
-                        "INSERT INTO egress_source (name, record) VALUES (?1, ?2) \
-                         ON CONFLICT (name) DO UPDATE SET record = ?2",
+                        "INSERT INTO egress_source (name, record, proxy_password) VALUES (?1, ?2, ?3) \
+                         ON CONFLICT (name) DO UPDATE SET record = ?2, proxy_password = ?3",
                     )
                     .bind(name)
                     .bind(record)
+                    .bind(sealed)
                     .execute(db)
                     .await?;
                     Ok(())
@@ -34,24 +45,27 @@ impl Store {
     /// An egress source.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Corrupt`] where its proxy's password does not open.
     pub async fn source(&self, name: &SourceName) -> Result<Option<EgressSource>, StoreError> {
-        let row = sqlx::query("SELECT record FROM egress_source WHERE name = ?")
+        sqlx::query("SELECT record, proxy_password FROM egress_source WHERE name = ?")
             .bind(name.to_string())
             .fetch_optional(self.readers())
-            .await?;
-        row.map_or(Ok(None), |row| row::json(&row, "record"))
+            .await?
+            .map(|row| source(self.key(), &row))
+            .transpose()
     }
 
     /// All egress sources by name.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
+    /// As for [`Store::source`].
     pub async fn sources(&self) -> Result<Vec<EgressSource>, StoreError> {
-        let rows = sqlx::query("SELECT record FROM egress_source ORDER BY name")
+        sqlx::query("SELECT record, proxy_password FROM egress_source ORDER BY name")
             .fetch_all(self.readers())
-            .await?;
-        row::records(&rows)
+            .await?
+            .iter()
+            .map(|row| source(self.key(), row))
+            .collect()
     }
 
     /// Deletes an egress source. Answers whether it was there.
@@ -202,4 +216,20 @@ fn pool(row: &SqliteRow) -> Result<EgressPool, StoreError> {
         name: row::parsed(row, "name")?,
         sources: serde_json::from_str(sources)?,
     })
+}
+
+fn password_place(name: &SourceName) -> String {
+    format!("egress-source/{name}/proxy-password")
+}
+
+fn source(key: &SealingKey, row: &SqliteRow) -> Result<EgressSource, StoreError> {
+    let record: &str = row.try_get("record")?;
+    let mut source: EgressSource = serde_json::from_str(record)?;
+    let sealed: Option<&[u8]> = row.try_get("proxy_password")?;
+    if let (Some(proxy), Some(sealed)) = (&mut source.proxy, sealed) {
+        let plain = key.open(&password_place(&source.name), sealed)?;
+        let text = std::str::from_utf8(&plain).map_err(StoreError::corrupt)?;
+        proxy.password = Some(Secret::new(text.to_owned()));
+    }
+    Ok(source)
 }

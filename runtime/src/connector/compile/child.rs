@@ -29,6 +29,9 @@ const LARGE: usize = 4 << 20;
 /// In KiB.
 const ALLOCATOR_STEP: &str = "32768";
 
+/// Seconds of wall clock for one of CPU: sends go first, and a busy machine is no fault of the component.
+const PATIENCE: u64 = 10;
+
 /// The component is at fault.
 const REFUSED: u8 = 3;
 /// The process could not be confined.
@@ -90,7 +93,7 @@ impl Compiler {
             cpu: self.seconds.saturating_mul(times),
             memory: self.memory.saturating_mul(times),
         };
-        let wall = Duration::from_secs(allowance.cpu.saturating_mul(2));
+        let wall = Duration::from_secs(allowance.cpu.saturating_mul(PATIENCE));
         let started = self.start(allowance);
         let mut child = started.map_err(|error| {
             UploadError::Host(format!("the compiler could not be started: {error}"))

@@ -13,6 +13,7 @@ use super::session::{Opening, Pace, Session};
 use super::{SmtpAuth, SmtpError, SmtpReply, SmtpSecurity, SmtpServer, SmtpSubmission};
 use crate::egress::EgressError;
 use crate::egress::config::{EgressConfig, EgressSetupError};
+use crate::egress::dial::Ends;
 use crate::egress::journal::Entry;
 use crate::egress::link::Stream;
 use crate::egress::live::{Egress, Terms};
@@ -79,7 +80,7 @@ impl Dispatch {
         gate: &Gate,
     ) -> Result<SmtpReply, SmtpError> {
         let opening = self.opening(None, self.pace.deadline);
-        let mut session = opening.open(stream).await?;
+        let mut session = opening.open(stream, Ends::NONE).await?;
         session.submit(&self.mail, &self.pace, entry, gate).await
     }
 
@@ -229,11 +230,11 @@ impl Egress {
             limits: &limits,
             ..*terms
         };
-        let tcp = self.reach(&dispatch.target, &terms, entry).await?;
+        let (tcp, ends) = self.reach(&dispatch.target, &terms, entry).await?;
         let until = terms.within(limits.tls_ms);
         dispatch
             .opening(Some(&self.mail.tls), until)
-            .open(Stream::Plain(tcp))
+            .open(Stream::Plain(tcp), ends)
             .await
     }
 }

@@ -21,6 +21,7 @@ use super::offers::Offers;
 use super::reply::{Channel, Reply};
 use super::{SmtpAuth, SmtpError, SmtpReply, SmtpSecurity};
 use crate::egress::EgressError;
+use crate::egress::dial::Ends;
 use crate::egress::journal::Entry;
 use crate::egress::link::Stream;
 use crate::egress::meter::{Meter, Metered};
@@ -73,9 +74,11 @@ pub(in crate::egress) struct Opening<'o> {
 
 impl Opening<'_> {
     /// Greets, secures and logs in. Where this fails no byte of a message has left.
-    pub(in crate::egress) async fn open(&self, stream: Stream) -> Result<Session, SmtpError> {
-        let broken = |error: std::io::Error| EgressError::Connect(error.kind().to_string());
-        let (local, peer) = stream.addresses().map_err(broken)?;
+    pub(in crate::egress) async fn open(
+        &self,
+        stream: Stream,
+        ends: Ends,
+    ) -> Result<Session, SmtpError> {
         let stream = match (self.security, stream) {
             (SmtpSecurity::Tls, Stream::Plain(tcp)) => self.handshake(tcp).await?,
             (_, stream) => stream,
@@ -86,7 +89,7 @@ impl Opening<'_> {
             // Also a 5yz: the server refuses this client for now, not the message.
             return Err(SmtpError::Deferred(greeting.told()));
         }
-        let name = self.name.map_or_else(|| literal(local), str::to_owned);
+        let name = self.name.map_or_else(|| literal(ends.local), str::to_owned);
         let mut offers = self.hello(&mut channel, &name).await?;
         if matches!(channel.stream, Stream::Plain(_)) && self.security != SmtpSecurity::None {
             if offers.starttls {
@@ -107,8 +110,7 @@ impl Opening<'_> {
             },
             meter,
             offers,
-            local,
-            peer,
+            ends,
             mails: 0,
             answered: false,
             clean: true,
@@ -188,8 +190,7 @@ pub(in crate::egress) struct Session {
     channel: Channel<Metered<Stream>>,
     pub(super) meter: Arc<Meter>,
     offers: Offers,
-    pub(super) local: SocketAddr,
-    pub(super) peer: SocketAddr,
+    ends: Ends,
     mails: u32,
     /// The server answered something since the last message began.
     pub(super) answered: bool,
@@ -234,7 +235,7 @@ impl Session {
         self.answered = false;
         self.clean = false;
         self.meter.reset(true);
-        entry.set_connection(self.local, self.peer, &self.meter);
+        entry.set_connection(self.ends.local, self.ends.peer, &self.meter);
         self.announce(mail, pace, entry).await?;
         gate.pass().await?;
         self.meter.hand_over();

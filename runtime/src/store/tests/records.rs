@@ -8,7 +8,7 @@ use super::*;
 use crate::about::ConnectorInfo;
 use crate::attempt::Transition;
 use crate::secret::Secret;
-use crate::source::{EgressPool, EgressSource, WeightedSource};
+use crate::source::{EgressPool, EgressSource, Proxy, ProxyKind, WarmUp, WeightedSource};
 use crate::tenant::{ApiKey, ConnectorVersion, Integration, IntegrationState, Route, Tenant};
 
 pub(super) fn tenant() -> Tenant {
@@ -26,6 +26,17 @@ fn source() -> EgressSource {
         name: "first".parse().unwrap(),
         address: "192.0.2.1".parse().unwrap(),
         ehlo_name: Some("out.example.com".into()),
+        proxy: Some(Proxy {
+            kind: ProxyKind::Socks5,
+            address: "10.0.0.5:1080".parse().unwrap(),
+            user: Some("sendbox".into()),
+            password: Some(Secret::new("hunter2".into())),
+        }),
+        warm_up: Some(WarmUp {
+            began_at: Some(NOW),
+            per_day: vec![2, 4],
+            per_hour: Vec::new(),
+        }),
     }
 }
 

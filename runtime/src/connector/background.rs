@@ -1,0 +1,116 @@
+//! Where guests go on that compute for long, or whose tenant takes more than its share: on threads of their
+//! own that every other thread goes before, so that no number of them takes the time of a neighbour's send.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::error::ConnectorError;
+use super::shares::Shares;
+use crate::id::TenantId;
+
+/// How much later than others these threads come (setpriority(2)): a tenth of their weight.
+const NICE: i32 = 10;
+
+/// The threads, as many as the machine has cores: alone they may use all of it.
+#[derive(Debug)]
+pub(super) struct Background {
+    /// Gone only while it is dropped.
+    runtime: Option<Runtime>,
+    shares: Shares,
+}
+
+/// Set when a guest has computed for long; its call moves at its next pause.
+pub(super) type Moved = Arc<AtomicBool>;
+
+/// Counts a call's computing, however it ends.
+struct Charge<'a> {
+    shares: &'a Shares,
+    tenant: &'a TenantId,
+    spent: Arc<AtomicU64>,
+}
+
+impl Drop for Charge<'_> {
+    fn drop(&mut self) {
+        let spent = Duration::from_nanos(self.spent.load(Ordering::Relaxed));
+        self.shares.charge(self.tenant, spent, Instant::now());
+    }
+}
+
+impl Background {
+    pub(super) fn start() -> Result<Self, ConnectorError> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(cores)
+            .thread_name("sandbox-background")
+            .on_thread_start(|| {
+                // Where it is not possible they take turns with everybody.
+                let _ = rustix::process::nice(NICE);
+            })
+            // Each turn lasts up to a tick: who waits for the network is asked after every one.
+            .event_interval(1)
+            .enable_all()
+            .build()
+            .map_err(|error| ConnectorError::Engine(error.to_string()))?;
+        Ok(Self {
+            runtime: Some(runtime),
+            shares: Shares::new(Instant::now()),
+        })
+    }
+
+    /// Runs a call of `tenant` here until `moved` is set, and from then on in the background; there from
+    /// the start where the tenant is over its share. None: it panicked there.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        tenant: Option<&TenantId>,
+        moved: &AtomicBool,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let spent = Arc::new(AtomicU64::new(0));
+        let mut call = Box::pin(timed(call, Arc::clone(&spent)));
+        let _charge = tenant.map(|tenant| Charge {
+            shares: &self.shares,
+            tenant,
+            spent,
+        });
+        if !tenant.is_some_and(|tenant| self.shares.is_over(tenant, Instant::now())) {
+            let here = std::future::poll_fn(|context| match call.as_mut().poll(context) {
+                Poll::Ready(output) => Poll::Ready(Some(output)),
+                Poll::Pending if moved.load(Ordering::Relaxed) => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            });
+            if let Some(output) = here.await {
+                return Some(output);
+            }
+        }
+        let background = self.runtime.as_ref()?.spawn(call);
+        AbortOnDropHandle::new(background).await.ok()
+    }
+}
+
+/// `call`, with the nanoseconds that it computes added to `spent`.
+async fn timed<T>(call: impl Future<Output = T>, spent: Arc<AtomicU64>) -> T {
+    let mut call = std::pin::pin!(call);
+    std::future::poll_fn(move |context| {
+        let started = Instant::now();
+        let polled = call.as_mut().poll(context);
+        let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        spent.fetch_add(nanos, Ordering::Relaxed);
+        polled
+    })
+    .await
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // An async thread, which may be the one that drops this, must not wait.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
