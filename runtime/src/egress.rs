@@ -209,8 +209,9 @@ pub struct Arm {
     /// Called and awaited once, just before the first byte that could complete a request leaves, with the
     /// source that it leaves by.
     pub record: Record,
-    /// No request of the attempt begins after this, however long the process stood still meanwhile.
-    pub until: tokio::time::Instant,
+    /// No request of the attempt begins after this, however long the process stood still meanwhile; none for
+    /// one that no message's time bounds.
+    pub until: Option<tokio::time::Instant>,
 }
 
 /// Makes durable that an attempt may send; whether it may.

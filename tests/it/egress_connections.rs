@@ -179,7 +179,7 @@ async fn a_request_of_an_armed_attempt_does_not_begin_after_the_attempts_time() 
     let send = Send {
         arm: Some(Arm {
             record,
-            until: Instant::now(),
+            until: Some(Instant::now()),
         }),
         ..Send::default()
     };

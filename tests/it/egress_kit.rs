@@ -137,7 +137,7 @@ pub fn source(address: IpAddr, ehlo_name: Option<&str>) -> EgressSource {
 
 /// Ten minutes for an attempt that this makes durable.
 pub fn armed_by(record: Record) -> Arm {
-    let until = Instant::now() + Duration::from_secs(600);
+    let until = Some(Instant::now() + Duration::from_secs(600));
     Arm { record, until }
 }
 

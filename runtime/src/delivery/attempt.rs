@@ -196,7 +196,7 @@ impl Core {
     fn arm(&self, claim: &Claim, start: &AttemptStart) -> Arm {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let end = claim.message.expires_at.min(claim.lease_until);
-        let until = Instant::now() + clock.now().until(end);
+        let until = Some(Instant::now() + clock.now().until(end));
         let armed = (claim.clone(), start.clone());
         let record: Record = Arc::new(move |source| {
             let (store, now, (claim, mut start)) = (store.clone(), clock.now(), armed.clone());

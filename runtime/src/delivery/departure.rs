@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::Core;
 use super::roster::{Roster, RosterError};
 use crate::connector::CallReport;
@@ -19,9 +17,6 @@ use crate::time::{Clock, Timestamp};
 
 /// The code of a failure because of allowances that are used up.
 pub(super) const WARM_UP: &str = "egress.warm-up";
-
-/// Longer than any send.
-const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Where a send leaves by.
 #[derive(Clone, Debug)]
@@ -170,8 +165,7 @@ impl Warming {
         }
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let (sources, spent) = (Arc::clone(&self.sources), Arc::clone(&self.spent));
-        // Without an attempt's own end the send's deadline is earlier in any case.
-        let until = arm.as_ref().map_or(Instant::now() + A_DAY, |arm| arm.until);
+        let until = arm.as_ref().and_then(|arm| arm.until);
         let record: Record = Arc::new(move |name| {
             let (store, now, arm) = (store.clone(), clock.now(), arm.clone());
             let (sources, spent) = (Arc::clone(&sources), Arc::clone(&spent));

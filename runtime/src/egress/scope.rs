@@ -61,7 +61,7 @@ impl Gate {
     pub(super) async fn pass(&self) -> Result<(), EgressError> {
         let Some(arm) = &self.arm else { return Ok(()) };
         let recorded = self.passed.get_or_init(|| (arm.record)(self.source()));
-        let passed = *recorded.await && Instant::now() < arm.until;
+        let passed = *recorded.await && arm.until.is_none_or(|until| Instant::now() < until);
         passed.then_some(()).ok_or(EgressError::NotArmed)
     }
 }
