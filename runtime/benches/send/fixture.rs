@@ -42,7 +42,13 @@ impl Setting {
     }
 
     pub(crate) fn engine(&self) -> Result<Arc<ConnectorRuntime>> {
+        self.engine_of(EngineConfig::default().pool_slots)
+    }
+
+    /// An engine with a pool of this size.
+    pub(crate) fn engine_of(&self, pool_slots: u32) -> Result<Arc<ConnectorRuntime>> {
         let config = EngineConfig {
+            pool_slots,
             artifacts: Some(self.artifacts.clone()),
             ..EngineConfig::default()
         };

@@ -17,7 +17,7 @@ use crate::id::TenantId;
 /// How much later than others these threads come (setpriority(2)): a tenth of their weight.
 const NICE: i32 = 10;
 
-/// The threads, as many as the machine has cores: alone they may use all of it.
+/// The threads, half as many as the machine has cores: a tenant that has the machine for itself is not here.
 #[derive(Debug)]
 pub(super) struct Background {
     /// Gone only while it is dropped.
@@ -46,7 +46,7 @@ impl Background {
     pub(super) fn start() -> Result<Self, ConnectorError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let runtime = Builder::new_multi_thread()
-            .worker_threads(cores)
+            .worker_threads((cores / 2).max(1))
             .thread_name("sandbox-background")
             .on_thread_start(|| {
                 // Where it is not possible they take turns with everybody.
