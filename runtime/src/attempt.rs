@@ -14,7 +14,7 @@ pub enum MessageState {
     Accepted,
     /// Claimed: an attempt is under way, or was when a process ended.
     Sending,
-    /// Not sent for now; tried again later.
+    /// Not sent yet; tried again later.
     Waiting,
     /// A provider accepted it. Final.
     Sent,

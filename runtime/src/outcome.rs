@@ -26,7 +26,7 @@ pub enum FailureKind {
     Rejected,
     /// The credentials are refused.
     Unauthorized,
-    /// Refused for now because of a rate or quota.
+    /// Refused until later, because of a rate or quota.
     Throttled,
     /// Not accepted, and a later attempt may succeed.
     Unavailable,

@@ -87,6 +87,30 @@ async fn neighbours_send_on_while_guests_loop() {
     assert!(answered > 8, "{answered} sends while eight guests looped");
 }
 
+/// Ticks of CPU that threads of low priority have used for guests in this process.
+fn background_cpu() -> u64 {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap();
+    threads
+        .filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok())
+        .filter(|stat| stat.contains("(sandbox-backgro"))
+        .map(|stat| {
+            // proc(5): the third field comes first here.
+            let fields: Vec<_> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+            assert_eq!(fields[16], "10", "the priority of {stat}");
+            fields[11].parse::<u64>().unwrap()
+        })
+        .sum()
+}
+
+#[tokio::test]
+async fn a_guest_that_computes_for_long_goes_on_at_low_priority() {
+    let sandbox = Sandbox::with_slots(1).await;
+    let looped = sandbox.perform("endless-loop").await;
+    assert_eq!(looped.failure().0, "limit.cpu");
+    // Most of 250 ms; a tick of the kernel's is 10 ms.
+    assert!(background_cpu() > 0);
+}
+
 #[tokio::test]
 async fn sends_beyond_the_slots_wait_for_their_turn() {
     let sandbox = std::sync::Arc::new(Sandbox::with_slots(2).await);

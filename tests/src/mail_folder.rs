@@ -4,13 +4,14 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
 
 use crate::certificates::Authority;
+use crate::network::is_offered;
 
 /// The uid of `nobody` and the gid of `nogroup` on Debian: whom the mail belongs to.
 const NOBODY: u32 = 65534;
@@ -34,14 +35,7 @@ pub struct Wanted<'a> {
 /// `SENDBOX_REQUIRE_MAIL_SERVERS` in the environment that is a failure.
 #[must_use]
 pub fn can_start(needs: &str, are_there: bool) -> bool {
-    let root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
-    if are_there && root {
-        return true;
-    }
-    let required = std::env::var_os("SENDBOX_REQUIRE_MAIL_SERVERS").is_some();
-    assert!(!required, "{needs} and root are required");
-    eprintln!("skipped: {needs} or root is missing");
-    false
+    is_offered(needs, are_there, "SENDBOX_REQUIRE_MAIL_SERVERS")
 }
 
 /// A port of loopback that nobody uses.

@@ -199,7 +199,7 @@ pub(crate) fn without_lone_surrogates(text: &str) -> String {
     repaired
 }
 
-/// The code unit of `uXXXX` at the start of `text`.
+/// The code unit of `u` and four hexadecimal digits at the start of `text`.
 fn code_unit(text: &str) -> Option<u16> {
     let digits = text.strip_prefix('u')?.get(..4)?;
     u16::from_str_radix(digits, 16)

@@ -115,7 +115,7 @@ pub enum SmtpError {
     Unauthorized(Reply),
     /// Refused for good.
     Rejected(Reply),
-    /// Refused for now.
+    /// Refused until later.
     Deferred(Reply),
     /// No reply in time before the message was handed over.
     Timeout,

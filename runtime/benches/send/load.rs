@@ -28,6 +28,13 @@ pub(crate) struct Figures {
     pub(crate) p99: f64,
 }
 
+impl Figures {
+    /// In the order of the fields.
+    pub(crate) fn row(self) -> Vec<f64> {
+        vec![self.per_second, self.cpu, self.p50, self.p99]
+    }
+}
+
 /// Lets every client work for `length`. Clients keep what they opened for the next load.
 pub(crate) async fn drive<C: Client>(clients: &mut Vec<C>, length: Duration) -> Result<Figures> {
     let (started, used) = (Instant::now(), usage::cpu()?);
@@ -76,6 +83,23 @@ fn quantile(times: &[Duration], share: f64) -> Duration {
 
 pub(crate) fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
+}
+
+/// Rounds of one load.
+const ROUNDS: usize = 3;
+
+/// Lets every client work for `warm_up`, and then for some rounds of `length`: the median of these.
+pub(crate) async fn rounds<C: Client>(
+    clients: &mut Vec<C>,
+    warm_up: Duration,
+    length: Duration,
+) -> Result<Figures> {
+    drive(clients, warm_up).await?;
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        rounds.push(drive(clients, length).await?);
+    }
+    Ok(median(&rounds))
 }
 
 /// The median of each figure over several rounds.

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::Interval;
 
 use super::fixture::{self, Component, Ready, Setting};
-use super::load::{Client, Figures, drive, median};
+use super::load::{Client, rounds};
 use super::report::{Bound, Report, Table};
 use super::usage;
 use super::wire::Sandboxed;
@@ -24,16 +24,7 @@ const HOSTILE: usize = 64;
 /// What they do, in turns: compute, take memory, nest, talk, keep, die and wait for as long as they can.
 const ACTS: [&str; 8] = [
     "endless-loop",
-    "memory-bomb",
-    "deep-recursion",
-    "log-flood",
-    "huge-result",
-    "resource-flood",
-    "panic",
     "sleep",
-];
-/// Those that do not take their whole time.
-const BRIEF: [&str; 6] = [
     "memory-bomb",
     "deep-recursion",
     "log-flood",
@@ -41,6 +32,8 @@ const BRIEF: [&str; 6] = [
     "resource-flood",
     "panic",
 ];
+/// The first of them, which take their whole time.
+const LONG: usize = 2;
 /// Slots of the pool whose memory is looked at: each keeps some of it, which is no leak.
 const SLOTS: u32 = 32;
 /// Hostile sends after which every slot keeps what it may, and those that are looked at.
@@ -51,7 +44,6 @@ const SENDS: usize = SETTLED + 10_000;
 const PACE: Duration = Duration::from_millis(5);
 
 const ROUND: Duration = Duration::from_secs(2);
-const ROUNDS: usize = 3;
 
 pub(crate) fn measure(setting: &Setting, report: &mut Report) -> Result<()> {
     tokio::runtime::Builder::new_multi_thread()
@@ -82,15 +74,14 @@ async fn beside(
         let mut clients: Vec<_> = (0..at_once)
             .map(|_| Ordinary::new(&ready, egress))
             .collect();
-        let quiet = rounds(&mut clients).await?;
+        let quiet = rounds(&mut clients, ROUND, ROUND).await?;
         let hostile = Hostile::start(runtime, egress).await?;
-        let busy = rounds(&mut clients).await?;
+        let busy = rounds(&mut clients, ROUND, ROUND).await?;
         let ended = hostile.stop().await?;
-        row(&mut table, format!("{at_once} at once: alone"), quiet);
-        row(
-            &mut table,
+        table.row(format!("{at_once} at once: alone"), quiet.row());
+        table.row(
             format!("{at_once} at once: beside {HOSTILE} hostile guests"),
-            busy,
+            busy.row(),
         );
         eprintln!("{ended} hostile sends ended meanwhile");
         ratios.0 = ratios.0.max(busy.p50 / quiet.p50);
@@ -108,16 +99,6 @@ async fn beside(
         Bound::AtMost(2.0),
     );
     Ok(())
-}
-
-fn row(table: &mut Table, name: String, figures: Figures) {
-    let Figures {
-        per_second,
-        cpu,
-        p50,
-        p99,
-    } = figures;
-    table.row(name, vec![per_second, cpu, p50, p99]);
 }
 
 /// Sends now and then, as people sign in.
@@ -143,15 +124,6 @@ impl Client for Ordinary {
     async fn rest(&mut self) {
         self.pace.tick().await;
     }
-}
-
-async fn rounds(clients: &mut Vec<Ordinary>) -> Result<Figures> {
-    drive(clients, ROUND).await?;
-    let mut rounds = Vec::new();
-    for _ in 0..ROUNDS {
-        rounds.push(drive(clients, ROUND).await?);
-    }
-    Ok(median(&rounds))
 }
 
 /// One hostile tenant's integration for each act.
@@ -222,7 +194,7 @@ async fn memory(
     egress: &Egress,
     report: &mut Report,
 ) -> Result<()> {
-    let ready = hostile(runtime, egress, &BRIEF).await?;
+    let ready = hostile(runtime, egress, &ACTS[LONG..]).await?;
     let done = Arc::new(AtomicUsize::new(0));
     let mut table = Table::new(
         "Resident memory after hostile sends (KiB)",

@@ -18,12 +18,11 @@ use sendbox::time::{Clock, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::fixture::{self, Component, PAYLOAD, Setting};
-use super::load::{Client, Figures, drive, median, micros, middle};
+use super::load::{Client, micros, middle, rounds};
 use super::report::{Bound, Report, Table};
 
 const ROUND: Duration = Duration::from_millis(1500);
 const WARM_UP: Duration = Duration::from_millis(200);
-const ROUNDS: usize = 3;
 
 pub(crate) fn measure(setting: &Setting, folder: &Path, report: &mut Report) -> Result<()> {
     let mut table = Table::new("The disk (µs)", &["p50"]);
@@ -78,33 +77,17 @@ fn tenant() -> Result<TenantId> {
 
 const COLUMNS: &[&str] = &["a second", "CPU µs", "p50 µs", "p99 µs"];
 
-async fn rounds<C: Client>(mut clients: Vec<C>) -> Result<Figures> {
-    drive(&mut clients, WARM_UP).await?;
-    let mut rounds = Vec::new();
-    for _ in 0..ROUNDS {
-        rounds.push(drive(&mut clients, ROUND).await?);
-    }
-    Ok(median(&rounds))
-}
-
 async fn accepts(folder: &Path, report: &mut Report) -> Result<()> {
     let mut table = Table::new("Durable accepts, all cores", COLUMNS);
     for clients in [1, 32, 256] {
         let path = folder.join(format!("accepts-{clients}.db"));
         let store = Store::open(&path, Setting::ring()?).await?;
         let client = || Accepting(store.clone());
-        let figures = rounds((0..clients).map(|_| client()).collect()).await?;
+        let mut clients_at_once: Vec<_> = (0..clients).map(|_| client()).collect();
+        let figures = rounds(&mut clients_at_once, WARM_UP, ROUND).await?;
         store.close().await;
-        let Figures {
-            per_second,
-            cpu,
-            p50,
-            p99,
-        } = figures;
-        table.row(
-            format!("{clients} clients"),
-            vec![per_second, cpu, p50, p99],
-        );
+        let per_second = figures.per_second;
+        table.row(format!("{clients} clients"), figures.row());
         if clients == 256 {
             report.goal(
                 "durable accepts with 256 clients, a second",
@@ -167,9 +150,9 @@ async fn deliveries(setting: &Setting, folder: &Path, report: &mut Report) -> Re
     );
     for clients in [32, 256] {
         let client = || Delivering(delivery.clone());
-        let figures = rounds((0..clients).map(|_| client()).collect()).await?;
-        let row = vec![figures.per_second, figures.cpu, figures.p50, figures.p99];
-        table.row(format!("{clients} in flight"), row);
+        let mut clients_at_once: Vec<_> = (0..clients).map(|_| client()).collect();
+        let figures = rounds(&mut clients_at_once, WARM_UP, ROUND).await?;
+        table.row(format!("{clients} in flight"), figures.row());
     }
     report.add(table);
     stop.cancel();

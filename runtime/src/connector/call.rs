@@ -94,12 +94,12 @@ impl Turns {
 pub(super) async fn send(
     runtime: &ConnectorRuntime,
     connector: &LoadedConnector,
-    call: Call,
+    mut call: Call,
 ) -> CallReport {
     let started = Instant::now();
     let redaction = Redaction::of(call.placeholders.clone(), &call.message);
     let log = Log::new(Arc::clone(&call.limits), redaction.clone());
-    let answer = answer_of(runtime, connector, &call, log.clone()).await;
+    let answer = answer_of(runtime, connector, &mut call, log.clone()).await;
     let (wire, source) = (call.egress.wire(), call.egress.source());
     let (answer, handover) = match answer {
         Ok((answer, handover)) => (Ok(answer), handover),
@@ -124,7 +124,7 @@ type Answer = Result<types::Receipt, types::Failure>;
 async fn answer_of(
     runtime: &ConnectorRuntime,
     connector: &LoadedConnector,
-    call: &Call,
+    call: &mut Call,
     log: Log,
 ) -> Result<(Answer, Option<Content>), ConnectorError> {
     let _turn = runtime.turns.next(call.deadline).await?;
@@ -139,7 +139,7 @@ async fn answer_of(
         in_flight,
     };
     let (settings, message) = (
-        call.settings.clone(),
+        std::mem::take(&mut call.settings),
         convert::message(call.message.clone()),
     );
     let pre = connector.pre().clone();

@@ -79,7 +79,7 @@ pub struct SourceView {
     /// What its proxy speaks, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy: Option<ProxyKind>,
-    /// Why it is out of use for now; none where it is healthy.
+    /// Why it is out of use; none where it is healthy.
     pub suspended: Option<Suspension>,
     /// What it may send while it warms up; empty once it is warm.
     #[serde(skip_serializing_if = "Vec::is_empty")]

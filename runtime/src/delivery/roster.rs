@@ -61,7 +61,7 @@ pub enum RosterError {
     /// The pool has no usable source.
     #[error("the egress pool {0} has no usable source")]
     NoSource(PoolName),
-    /// No source of the pool works for now.
+    /// Every source of the pool is suspended.
     #[error("every source of the egress pool {pool} is suspended")]
     Suspended {
         /// The pool.
@@ -69,7 +69,7 @@ pub enum RosterError {
         /// Until the first is tried again.
         wait: Duration,
     },
-    /// The pool's sources warm up, and have sent what they may for now.
+    /// The pool's sources warm up, and have sent what they may until `wait` is over.
     #[error("the sources of the egress pool {pool} have sent what they may while they warm up")]
     Warming {
         /// The pool.

@@ -41,7 +41,7 @@ pub enum ProxyError {
 }
 
 impl ProxyError {
-    /// Whether every destination would meet it: then the source is of no use for now.
+    /// Whether every destination would meet it: then the source is of no use while that lasts.
     pub(super) const fn is_the_proxys(self) -> bool {
         matches!(self, Self::Unreachable | Self::Credentials | Self::Protocol)
     }

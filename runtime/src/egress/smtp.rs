@@ -155,7 +155,7 @@ pub enum SmtpError {
     /// Refused for good (5yz).
     #[error("refused for good ({})", .0.code)]
     Rejected(SmtpReply),
-    /// Refused for now (4yz).
+    /// Refused until later (4yz).
     #[error("refused for now ({})", .0.code)]
     Deferred(SmtpReply),
 }

@@ -86,7 +86,7 @@ impl Opening<'_> {
         let mut channel = Channel::new(stream);
         let greeting = channel.reply(self.pace.command()).await?;
         if !greeting.is(220) {
-            // Also a 5yz: the server refuses this client for now, not the message.
+            // Also a 5yz: the server refuses this client, not the message, and may take it later.
             return Err(SmtpError::Deferred(greeting.told()));
         }
         let name = self.name.map_or_else(|| literal(ends.local), str::to_owned);

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use sendbox_guest::wasm::guest::{ConnectorInfo, Failure, Receipt};
 use sendbox_guest::wasm::sendbox::connector::http::{Credential, HttpError, Request, send};
@@ -69,7 +69,7 @@ pub(crate) fn perform(settings: &str) -> Result<Receipt, Failure> {
         () if is("dial-private") => fetch("https://10.0.0.1/"),
         () if is("dial-undeclared") => fetch("https://other.example.net/"),
         () if is("sleep") => {
-            std::thread::sleep(Duration::from_secs(3_600));
+            crate::floods::sleep();
             Ok(told("woke".into()))
         }
         () if is("send-and-panic") => panic!("sent: {:?}", get(DECLARED)),

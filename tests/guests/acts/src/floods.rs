@@ -20,12 +20,17 @@ pub(crate) fn random() -> String {
     bytes.len().to_string()
 }
 
+/// Waits in the host for longer than any send lasts.
+pub(crate) fn sleep() {
+    std::thread::sleep(Duration::from_secs(3_600));
+}
+
 /// Sends a request whose answer it never looks for, and sleeps.
 pub(crate) fn held(settings: &str) -> String {
     let start = settings.find("http://").unwrap_or_default();
     let url = settings[start..].split('"').next().unwrap_or_default();
     let _held = crate::fetch::begin(url);
-    std::thread::sleep(Duration::from_secs(3_600));
+    sleep();
     "woke".to_owned()
 }
 
