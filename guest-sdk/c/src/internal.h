@@ -4,6 +4,10 @@
 
 #include "sendbox.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* ---- Memory and texts (memory.c, text.c) ---- */
 
 /** Frees what `sb_alloc` gave since the last call. */
@@ -162,5 +166,9 @@ sb_outcome sb_send(const sb_connector *connector, const char *settings, size_t s
 /** The host's exchange: true and a response, or false, an error and perhaps its words. */
 bool sb_exchange(const sb_request *request, sb_response *response, sb_http_error *error,
                  const char **words);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

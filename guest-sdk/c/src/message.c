@@ -105,7 +105,7 @@ sb_mailbox sb_mailbox_parse(const char *given, const char *address, const char *
         if (open != NULL) {
             const char *own = bare(open, strlen(open));
             const char *before = bare(text, (size_t)(open - text));
-            return *own == '\0' ? mailbox_of(address, name) : (sb_mailbox){own, before};
+            return *own == '\0' ? mailbox_of(address, before) : (sb_mailbox){own, before};
         }
     }
     if (size == 0) {

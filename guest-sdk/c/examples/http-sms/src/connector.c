@@ -11,14 +11,14 @@ SB_FILE(schema, "settings.schema.json");
 SB_FILE(readme, "README.md");
 
 /** Where the message is posted. */
-typedef struct {
+struct settings {
     const char *endpoint;
     const char *authorization; /**< Value of the header, as it is; NULL or "" where there is none. */
-} settings;
+};
 
 static const void *read_settings(const sb_json *json)
 {
-    settings *read = sb_alloc(sizeof *read);
+    struct settings *read = sb_alloc(sizeof *read);
     read->endpoint = sb_need_url(json, "endpoint");
     read->authorization = sb_optional_text(json, "authorization");
     return read;
@@ -48,7 +48,7 @@ static bool has_text(const char *text)
 
 static sb_receipt send(const void *given, const sb_message *message)
 {
-    const settings *settings = given;
+    const struct settings *settings = given;
     const sb_receipt accepted = {NULL, NULL};
     const sb_json *text = text_of(message);
     sb_json *body = sb_object();

@@ -15,22 +15,22 @@ SB_FILE(schema, "settings.schema.json");
 SB_FILE(readme, "README.md");
 
 /** What an operator fills in. */
-typedef struct {
+struct settings {
     const char *server_token;
     const char *from_email;
     const sb_json *templates;
-} settings;
+};
 
 static const void *read_settings(const sb_json *json)
 {
-    settings *read = sb_alloc(sizeof *read);
+    struct settings *read = sb_alloc(sizeof *read);
     read->server_token = sb_need_text(json, "serverToken");
     read->from_email = sb_need_text(json, "fromEmail");
     read->templates = sb_need_templates(json, "templates", "templateAlias", NULL);
     return read;
 }
 
-static sb_request *post(const settings *settings, const char *url, const sb_json *mail)
+static sb_request *post(const struct settings *settings, const char *url, const sb_json *mail)
 {
     sb_request *request = sb_post_json(url, mail);
     sb_header(request, "accept", "application/json");
@@ -39,7 +39,7 @@ static sb_request *post(const settings *settings, const char *url, const sb_json
 }
 
 /** A mail with a text of the tenant's own. */
-static sb_request *text_mail(const settings *settings, const sb_message *message,
+static sb_request *text_mail(const struct settings *settings, const sb_message *message,
                              const sb_content *content)
 {
     const sb_mailbox own = sb_mailbox_parse(settings->from_email, "", "");
@@ -56,7 +56,7 @@ static sb_request *text_mail(const settings *settings, const sb_message *message
 
 static sb_request *request(const void *given, const sb_message *message)
 {
-    const settings *settings = given;
+    const struct settings *settings = given;
     const sb_content *content = sb_content_of(message);
     if (content != NULL) {
         return text_mail(settings, message, content);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "connector.h"
-#include "internal.h"
+#include "../src/internal.h"
 
 typedef connector_string_t wit_text;
 typedef connector_option_string_t wit_option;
