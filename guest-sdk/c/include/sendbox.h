@@ -4,11 +4,12 @@
  * A connector is one `sb_connector`: what it is, its settings, how a message becomes a request, and
  * how a response becomes a receipt or a failure. The SDK does the rest.
  *
- * Memory: whatever a function here returns lives until the send ends; nothing is ever freed by hand.
+ * Memory: whatever a function here returns lives until the send ends; nothing is ever freed by
+ * hand.
  *
- * Failures: a function that fails notes why (`sb_fail`), and returns something empty that is safe to
- * use. The first failure noted is what came of the send, and nothing is sent after it. So there is
- * nothing to check after each call.
+ * Failures: a function that fails notes why (`sb_fail`), and returns something empty that is safe
+ * to use. The first failure noted is what came of the send, and nothing is sent after it. So there
+ * is nothing to check after each call.
  *
  * Texts: UTF-8, ending in NUL. A U+0000 inside a JSON text is handed over as U+FFFD. Where a text
  * may be missing, NULL stands for it.
@@ -21,6 +22,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "sendbox_file.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -51,8 +54,8 @@ typedef enum {
 /** Why a message was not accepted. */
 typedef struct {
     sb_failure_kind kind;
-    const char *code;     /**< The provider's, or the status code; may be NULL; 64 bytes are kept. */
-    const char *message;  /**< In words, without secrets; 4 KiB are kept. */
+    const char *code;    /**< The provider's, or the status code; may be NULL; 64 bytes are kept. */
+    const char *message; /**< In words, without secrets; 4 KiB are kept. */
     uint64_t retry_after; /**< Milliseconds that the provider asks to wait, or `SB_NO_DELAY`. */
 } sb_failure;
 
@@ -65,7 +68,8 @@ typedef struct {
 /** A failure in words, without a code. */
 sb_failure sb_failure_new(sb_failure_kind kind, const char *message);
 
-/** `invalid-settings`: the field cannot work, and why. Never repeats a value: it may be a secret. */
+/** `invalid-settings`: the field cannot work, and why. Never repeats a value: it may be a secret.
+ */
 sb_failure sb_invalid_settings(const char *field, const char *words);
 
 /** Notes why this send fails. Only the first failure counts. */
@@ -102,7 +106,8 @@ const char *sb_one_line(const char *text);
 /** What a JSON value is. */
 typedef enum { SB_NULL, SB_BOOL, SB_NUMBER, SB_STRING, SB_ARRAY, SB_OBJECT } sb_json_type;
 
-/** One value of a JSON text. Objects keep the order of their keys; a repeated key is its last value. */
+/** One value of a JSON text. Objects keep the order of their keys; a repeated key is its last
+ * value. */
 typedef struct sb_json sb_json;
 
 /** Reads a JSON text (RFC 8259) of at most 1 MiB and 128 levels; NULL where it is none. */
@@ -204,7 +209,8 @@ const sb_json *sb_choose(const sb_json *templates, const char *usage_type);
 /** The first template for exactly this usage type; else `template-not-found`. */
 const sb_json *sb_choose_exact(const sb_json *templates, const char *usage_type);
 
-/** The template with the message's variables, `{{ name.of.a.value }}`, filled in without escaping. */
+/** The template with the message's variables, `{{ name.of.a.value }}`, filled in without escaping.
+ */
 const char *sb_render(const sb_message *message, const char *template_text);
 
 /** `sb_render` on one line: for subjects and names. */
@@ -213,7 +219,8 @@ const char *sb_render_line(const sb_message *message, const char *template_text)
 /** The overriding text with its variables filled in, or NULL where there is none. */
 const sb_content *sb_content_of(const sb_message *message);
 
-/** The overriding text, else that of the template: `subject`, `content` and `type` or `contentType`. */
+/** The overriding text, else that of the template: `subject`, `content` and `type` or
+ * `contentType`. */
 const sb_content *sb_mail_text(const sb_message *message, const sb_json *templates);
 
 /** The overriding text's body, else the chosen template's `content`. */
@@ -261,7 +268,8 @@ sb_request *sb_request_new(const char *method, const char *url);
 /** A POST of JSON. */
 sb_request *sb_post_json(const char *url, const sb_json *value);
 
-/** A POST of a form. The list ends with a name that is NULL; a pair whose value is NULL is left out. */
+/** A POST of a form. The list ends with a name that is NULL; a pair whose value is NULL is left
+ * out. */
 sb_request *sb_post_form(const char *url, const sb_pair *pairs);
 
 /** A GET with the pairs as the URL's query. */
@@ -346,11 +354,11 @@ typedef struct {
 typedef struct {
     const char *id; /**< Lower-case ASCII letters, digits and `-`; 1 to 64 bytes. */
     sb_channel channel;
-    const char *version;             /**< Semantic version. */
-    sb_tagged titles[16];            /**< Names; the first is the default. */
-    sb_tagged descriptions[16];      /**< One paragraph each. */
-    const char *settings_schema;     /**< JSON Schema 2020-12; see `SB_FILE`. */
-    const char *hosts[32];           /**< To reach: names, or `{settings:/pointer}`. */
+    const char *version;         /**< Semantic version. */
+    sb_tagged titles[16];        /**< Names; the first is the default. */
+    sb_tagged descriptions[16];  /**< One paragraph each. */
+    const char *settings_schema; /**< JSON Schema 2020-12; see `SB_FILE`. */
+    const char *hosts[32];       /**< To reach: names, or `{settings:/pointer}`. */
     sb_secret_grant secret_grants[16];
     const char *readme; /**< How to set it up, in Markdown; see `SB_FILE`. */
 } sb_about;
@@ -373,29 +381,6 @@ typedef struct {
 
 /** The connector that a component is: its author defines it. */
 extern const sb_connector sendbox_connector;
-
-/**
- * Declares `name`, the text of a file of the project, with its path from the project's folder.
- * A compiler reads it while it assembles.
- */
-#if defined(__APPLE__)
-#define SB_FILE(name, path)                                                                        \
-    __asm__(".const_data\n.globl _" #name "\n_" #name ":\n.incbin \"" path "\"\n.byte 0\n.text");   \
-    extern const char name[]
-#else
-#define SB_FILE(name, path)                                                                        \
-    __asm__(".section .rodata." #name ",\"" SB_SECTION_FLAGS "\"," SB_SECTION_TYPE "\n"            \
-            ".globl " #name "\n.type " #name ",@object\n" #name ":\n.incbin \"" path "\"\n"        \
-            ".byte 0\n.L" #name "_end:\n.size " #name ", .L" #name "_end - " #name "\n.text");      \
-    extern const char name[]
-#endif
-#if defined(__wasm__)
-#define SB_SECTION_FLAGS ""
-#define SB_SECTION_TYPE "@"
-#else
-#define SB_SECTION_FLAGS "a"
-#define SB_SECTION_TYPE "%progbits"
-#endif
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,7 @@
 /**
- * Decimal numbers to doubles and back, exactly, by whole numbers of any size. A libc does the same in
- * thirty times the code; here speed does not matter, because only numbers of 16 and more digits come.
+ * Decimal numbers to doubles and back, exactly, by whole numbers of any size. A libc does the same
+ * in thirty times the code; here speed does not matter, because only numbers of 16 and more digits
+ * come.
  */
 
 #include <string.h>
@@ -183,7 +184,8 @@ static sb_digits rounded(const char exact[17], int count, int point, bool up, ch
     return without_zeroes((sb_digits){digits, (size_t)count, point});
 }
 
-/** Whether the digits behind the first `count` are more than a half of the last one, or an odd one's. */
+/** Whether the digits behind the first `count` are more than a half of the last one, or an odd
+ * one's. */
 static bool rounds_up(const char exact[17], int count, const whole *rest, const whole *denominator)
 {
     int order;

@@ -2,9 +2,9 @@
  * An address that somebody typed, as the absolute URL that goes on the wire: lower-case scheme and
  * host, no default port, no dot segments, no fragment, ASCII only.
  *
- * The rules are the WHATWG URL Standard's for `http` and `https`, with what they would only guess at
- * refused: credentials, numbers written as an IPv4 address in another base, and Unix sockets. A host
- * beyond ASCII is to be written in A-labels.
+ * The rules are the WHATWG URL Standard's for `http` and `https`, with what they would only guess
+ * at refused: credentials, numbers written as an IPv4 address in another base, and Unix sockets. A
+ * host beyond ASCII is to be written in A-labels.
  */
 
 #include <string.h>

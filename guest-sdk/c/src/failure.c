@@ -176,8 +176,7 @@ sb_failure sb_failure_from(const sb_response *response)
     } else {
         words = excerpt(response);
     }
-    const char *message =
-        sb_concat("HTTP status ", code, *words == '\0' ? "" : ": ", words, NULL);
+    const char *message = sb_concat("HTTP status ", code, *words == '\0' ? "" : ": ", words, NULL);
     return (sb_failure){sb_kind_of_status(response->status), code, message, delay_of(response)};
 }
 

@@ -101,8 +101,10 @@ sb_json *sb_array(void)
 sb_json *sb_text(const char *text)
 {
     sb_json *value = new_value(text == NULL ? SB_NULL : SB_STRING);
-    value->text = text;
-    value->size = text == NULL ? 0 : strlen(text);
+    if (text != NULL) {
+        value->text = sb_text_of(text, strlen(text));
+        value->size = strlen(value->text);
+    }
     return value;
 }
 

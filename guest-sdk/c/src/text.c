@@ -8,8 +8,8 @@
 static const char REPLACEMENT[] = "\xEF\xBF\xBD";
 
 /**
- * Whether the bytes begin with a well-formed character (Unicode 15, table 3-7). `length` is its size,
- * or that of the broken part of one.
+ * Whether the bytes begin with a well-formed character (Unicode 15, table 3-7). `length` is its
+ * size, or that of the broken part of one.
  */
 static bool character(const unsigned char *bytes, size_t size, size_t *length)
 {

@@ -4,8 +4,8 @@
  *
  *     replay [--refused CASE=KIND]... FILE...
  *
- * A file holds one JSON object a line. `--refused` names a case in which the connector means to make
- * no request, and the kind of its failure.
+ * A file holds one JSON object a line. `--refused` names a case in which the connector means to
+ * make no request, and the kind of its failure.
  */
 
 #include <stdio.h>
@@ -52,9 +52,9 @@ static sb_pair credential_header(const sb_request *request)
     const sb_pair secret = request->credential;
     switch (request->credential_kind) {
     case SB_BASIC:
-        return (sb_pair){"authorization",
-                         sb_concat("Basic ",
-                                   base64(sb_concat(secret.name, ":", secret.value, NULL)), NULL)};
+        return (sb_pair){
+            "authorization",
+            sb_concat("Basic ", base64(sb_concat(secret.name, ":", secret.value, NULL)), NULL)};
     case SB_BEARER:
         return (sb_pair){"authorization", sb_concat("Bearer ", secret.value, NULL)};
     case SB_SECRET_HEADER:
@@ -142,8 +142,8 @@ static void compare_outcome(const char *name, const sb_json *recorded, bool refu
 {
     const sb_json *expected = sb_member(sb_member(recorded, "expect"), "outcome");
     /* A redirect that the peer followed ends here, as a failure. */
-    const bool ok = !refused && sb_is_true(sb_member(expected, "ok")) &&
-                    !is_tagged(recorded, "redirect");
+    const bool ok =
+        !refused && sb_is_true(sb_member(expected, "ok")) && !is_tagged(recorded, "redirect");
     if (ok != outcome->sent) {
         differs(name, "outcome", ok ? "a receipt" : "a failure",
                 outcome->sent ? "a receipt" : outcome->failure.message);
@@ -220,14 +220,14 @@ static void replay(const sb_json *recorded, int count, char **arguments)
     const char *settings = sb_json_print(sb_member(recorded, "settings"));
     const char *payload = sb_json_print(sb_member(given, "payload"));
     prepare_host(recorded);
-    const sb_outcome outcome = sb_send(&sendbox_connector, settings, strlen(settings), &message,
-                                       payload, strlen(payload));
+    const sb_outcome outcome =
+        sb_send(&sendbox_connector, settings, strlen(settings), &message, payload, strlen(payload));
 
     const char *kind = sb_string(sb_member(sb_member(expect, "outcome"), "kind"));
     compare_outcome(name, recorded, refused != NULL, refused != NULL ? refused : kind, &outcome);
     /* Without a name there is nothing on the wire, though a request was made. */
-    const bool made = sb_test_host.requests > 0 &&
-                      (sb_test_host.answers || sb_test_host.error != SB_HTTP_DNS);
+    const bool made =
+        sb_test_host.requests > 0 && (sb_test_host.answers || sb_test_host.error != SB_HTTP_DNS);
     const bool expected = request != NULL && refused == NULL;
     if (made != expected) {
         differs(name, "request", expected ? "one" : "none", made ? "one" : "none");

@@ -1,6 +1,7 @@
 /**
  * Texts broken at random, under the sanitizers: the reader ends, what it prints reads back as the
- * same, and templates, addresses and mailboxes of such texts do no harm. The same texts on every run.
+ * same, and templates, addresses and mailboxes of such texts do no harm. The same texts on every
+ * run.
  *
  *     fuzz COUNT
  */
@@ -12,7 +13,8 @@
 #include "../testing/host.h"
 
 static const char *const SEEDS[] = {
-    "{\"a\":[1,-2.5e-7,true,false,null],\"10\":{\"b\":\"\\u00e9\\ud83d\\ude00\\n\"},\"2\":\"{{a.b}}\"}",
+    "{\"a\":[1,-2.5e-7,true,false,null],\"10\":{\"b\":\"\\u00e9\\ud83d\\ude00\\n\"},\"2\":\"{{a.b}}"
+    "\"}",
     "[12345678901234567890,0.30000000000000004,5e-324,1.7976931348623157e308,-0]",
     "{\"usageType\":\"SignIn\",\"usageType\":\"Generic\",\"x\":\"\\\"\\\\\\/\\b\\f\\r\\t\"}",
     "{{ a }} {{b.0.c}} {{{code}}} {{x.length}} \xC2\xA0{{\xE3\x80\x80n}}",
@@ -88,8 +90,8 @@ static bool try_one(const char *bytes, size_t size)
     sb_json *settings = sb_object();
     sb_put_text(settings, "endpoint", text);
     const sb_json *payload = sb_json_parse("{\"a\":{\"b\":[{\"c\":1}]},\"code\":\"x\",\"n\":1e21}");
-    const sb_message message = {
-        .recipient = text, .payload = sb_json_type_of(value) == SB_OBJECT ? value : payload};
+    const sb_message message = {.recipient = text,
+                                .payload = sb_json_type_of(value) == SB_OBJECT ? value : payload};
     const char *rendered = sb_render(&message, text);
     if (!sb_same(sb_text_of(rendered, strlen(rendered)), rendered)) {
         fail("rendered what is no UTF-8", bytes, size);

@@ -41,9 +41,8 @@ static void chooses(const sb_json *row)
 
 static const char *parsed(const sb_json *row)
 {
-    const sb_mailbox mailbox =
-        sb_mailbox_parse(text_of(argument(row, 0)), text_of(argument(row, 1)),
-                         text_of(argument(row, 2)));
+    const sb_mailbox mailbox = sb_mailbox_parse(
+        text_of(argument(row, 0)), text_of(argument(row, 1)), text_of(argument(row, 2)));
     sb_json *seen = sb_object();
     sb_put_text(seen, "email", mailbox.address);
     sb_put_text(seen, "name", *mailbox.name == '\0' ? NULL : mailbox.name);

@@ -21,14 +21,19 @@ static sb_message message_with(const char *recipient, const char *payload)
 static void json_is_read_strictly(void)
 {
     test("what is no JSON is refused");
-    static const char *const bad[] = {
-        "",          "{",         "[1,]",         "{\"a\":1,}", "{a:1}",     "'a'",
-        "01",        "+1",        "1.",           ".5",         "1e",        "-",
-        "nul",       "truefalse", "[1 2]",        "\"\\x\"",    "\"\\u12\"", "\"\\u12g4\"",
-        "\"a\nb\"",  "\"a",       "{\"a\" 1}",    "{\"a\":}",   "[",         "]",
-        "1 1",       "\"\\",      "{\"a\":1]",    "NaN",        "Infinity",  "\xEF\xBB\xBF{}",
-        "[1,,2]",    "{,}",       "\"\t\"",       "0x1",        "--1",       "1e+",
-        "[\"a\":1]", "/**/1",     "{\"a\":1 \"b\":2}"};
+    static const char *const bad[] = {"",           "{",         "[1,]",
+                                      "{\"a\":1,}", "{a:1}",     "'a'",
+                                      "01",         "+1",        "1.",
+                                      ".5",         "1e",        "-",
+                                      "nul",        "truefalse", "[1 2]",
+                                      "\"\\x\"",    "\"\\u12\"", "\"\\u12g4\"",
+                                      "\"a\nb\"",   "\"a",       "{\"a\" 1}",
+                                      "{\"a\":}",   "[",         "]",
+                                      "1 1",        "\"\\",      "{\"a\":1]",
+                                      "NaN",        "Infinity",  "\xEF\xBB\xBF{}",
+                                      "[1,,2]",     "{,}",       "\"\t\"",
+                                      "0x1",        "--1",       "1e+",
+                                      "[\"a\":1]",  "/**/1",     "{\"a\":1 \"b\":2}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         CHECK_TEXT(round_trip(bad[i]), "refused");
     }
@@ -46,7 +51,8 @@ static void json_is_read_strictly(void)
 
     test("keys come in JavaScript's order at every depth");
     CHECK_TEXT(
-        round_trip("{\"b\":1,\"10\":2,\"a\":{\"x\":0,\"2\":1,\"01\":2,\"1\":3},\"9\":[{\"z\":1,\"0\":2}]}"),
+        round_trip("{\"b\":1,\"10\":2,\"a\":{\"x\":0,\"2\":1,\"01\":2,\"1\":3},\"9\":[{\"z\":1,"
+                   "\"0\":2}]}"),
         "{\"9\":[{\"0\":2,\"z\":1}],\"10\":2,\"b\":1,\"a\":{\"1\":3,\"2\":1,\"x\":0,\"01\":2}}");
     CHECK_TEXT(round_trip("{\"4294967295\":1,\"4294967294\":2}"),
                "{\"4294967294\":2,\"4294967295\":1}");
@@ -100,6 +106,9 @@ static void json_is_made(void)
     sb_put(object, "a", sb_text(NULL));
     CHECK_TEXT(sb_json_print(object), "{\"a\":null,\"b\":[-9007199254740991,null,true]}");
     CHECK_TEXT(sb_name(sb_next(sb_first(object))), "b");
+
+    test("a text that was cut within a character is put as UTF-8");
+    CHECK_TEXT(sb_json_print(sb_text("a\xC3")), "\"a\xEF\xBF\xBD\"");
 
     test("a zero inside a text does not cut it");
     const sb_json *zero = sb_json_parse("{\"a\":\"x\\u0000y\"}");
@@ -292,8 +301,11 @@ static const void *fails_late(const sb_json *settings)
 
 static sb_request *with_header(const void *settings, const sb_message *message)
 {
-    const sb_pair form[] = {
-        {"To", message->recipient}, {"Body", "a b&c=ü*"}, {"Left", NULL}, {"Empty", ""}, {NULL, NULL}};
+    const sb_pair form[] = {{"To", message->recipient},
+                            {"Body", "a b&c=ü*"},
+                            {"Left", NULL},
+                            {"Empty", ""},
+                            {NULL, NULL}};
     sb_request *request = sb_post_form("https://x.example/", form);
     sb_header(request, "x-name", sb_string(sb_member(settings, "name")));
     return request;

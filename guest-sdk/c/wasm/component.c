@@ -8,8 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "connector.h"
 #include "../src/internal.h"
+#include "connector.h"
 
 typedef connector_string_t wit_text;
 typedef connector_option_string_t wit_option;
@@ -105,8 +105,7 @@ static const sb_content *content_from_host(const sendbox_connector_types_content
     sb_content *content = sb_alloc(sizeof *content);
     content->subject = text_from_host(given_content->subject);
     content->body = text_from_host(given_content->body);
-    content->plain =
-        given_content->content_type == SENDBOX_CONNECTOR_TYPES_CONTENT_TYPE_TEXT_PLAIN;
+    content->plain = given_content->content_type == SENDBOX_CONNECTOR_TYPES_CONTENT_TYPE_TEXT_PLAIN;
     content->text = option_from_host(given_content->text);
     content->reply_to = option_from_host(given_content->reply_to);
     content->send_from = option_from_host(given_content->send_from);
@@ -156,7 +155,8 @@ static wit_pair lent_pair(sb_pair pair)
 
 static sendbox_connector_http_credential_t credential_of(const sb_request *request)
 {
-    sendbox_connector_http_credential_t credential = {.tag = SENDBOX_CONNECTOR_HTTP_CREDENTIAL_NONE};
+    sendbox_connector_http_credential_t credential = {.tag =
+                                                          SENDBOX_CONNECTOR_HTTP_CREDENTIAL_NONE};
     switch (request->credential_kind) {
     case SB_NO_CREDENTIAL:
         break;
@@ -210,8 +210,8 @@ bool sb_exchange(const sb_request *request, sb_response *response, sb_http_error
     if (!sendbox_connector_http_send(&asked, &answer, &refusal)) {
         /* The errors have the contract's order. */
         *error = (sb_http_error)refusal.tag;
-        *words = *error == SB_HTTP_INVALID_REQUEST ? text_from_host(refusal.val.invalid_request)
-                                                   : NULL;
+        *words =
+            *error == SB_HTTP_INVALID_REQUEST ? text_from_host(refusal.val.invalid_request) : NULL;
         sendbox_connector_http_http_error_free(&refusal);
         return false;
     }

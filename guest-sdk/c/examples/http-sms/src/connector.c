@@ -13,7 +13,8 @@ SB_FILE(readme, "README.md");
 /** Where the message is posted. */
 struct settings {
     const char *endpoint;
-    const char *authorization; /**< Value of the header, as it is; NULL or "" where there is none. */
+    const char
+        *authorization; /**< Value of the header, as it is; NULL or "" where there is none. */
 };
 
 static const void *read_settings(const sb_json *json)
@@ -24,7 +25,8 @@ static const void *read_settings(const sb_json *json)
     return read;
 }
 
-/** A text of the tenant's own, in the names of Logto's e-mail templates; NULL where there is none. */
+/** A text of the tenant's own, in the names of Logto's e-mail templates; NULL where there is none.
+ */
 static const sb_json *text_of(const sb_message *message)
 {
     const sb_content *content = sb_content_of(message);
