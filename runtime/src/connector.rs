@@ -40,7 +40,7 @@ pub use advisories::{Advisories, AdvisoriesError, Advisory, ENGINE_VERSION, Seve
 pub use call::{Call, CallReport};
 pub use catalog::LoadedConnector;
 pub use clock::GuestClock;
-pub use compile::compile_standard_input;
+pub use compile::{Compilation, CompilationState, compile_standard_input};
 pub use engine::{EngineConfig, TICK};
 pub use error::{ConnectorError, UploadError};
 
@@ -139,6 +139,12 @@ impl ConnectorRuntime {
             tables: shape.tables,
             compile_ms: loaded.compile_ms,
         })
+    }
+
+    /// The compilations that wait or are under way, the first that was asked for first.
+    #[must_use]
+    pub fn compilations(&self) -> Vec<Compilation> {
+        self.compiler.underway()
     }
 
     /// Runs one send in a sandbox of its own. Waits for a slot of the pool, first come, first served.

@@ -64,6 +64,8 @@ pub struct CallReport {
     pub source: Option<SourceName>,
     /// The guest's words, capped and redacted.
     pub log: Vec<String>,
+    /// Limits that it met and that did not end it.
+    pub met: Vec<Limit>,
     /// From the call to its end, waiting for a slot included.
     pub duration: Duration,
     /// Whether the guest was ended against its will.
@@ -106,6 +108,7 @@ pub(super) async fn send(
         Err(error) => (Err(error), None),
     };
     let answer = answer.and_then(|answer| convert::result(answer, &call.limits, &redaction));
+    let (log, met) = log.take();
     let trapped = answer.as_ref().is_err_and(ConnectorError::trapped);
     CallReport {
         result: answer.unwrap_or_else(|error| Err(error.failure(wire.completed()))),
@@ -113,7 +116,8 @@ pub(super) async fn send(
         handover,
         wire,
         source,
-        log: log.take(),
+        log,
+        met,
         duration: started.elapsed(),
         trapped,
     }

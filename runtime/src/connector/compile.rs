@@ -15,8 +15,10 @@ use crate::id::Digest;
 
 mod child;
 mod confine;
+mod progress;
 
 pub use child::compile_standard_input;
+pub use progress::{Compilation, CompilationState};
 
 /// Compiles, a few at a time, off the async threads.
 #[derive(Debug)]
@@ -25,6 +27,7 @@ pub(super) struct Compiler {
     artifacts: Option<Artifacts>,
     child: Option<child::Compiler>,
     turns: Arc<Semaphore>,
+    progress: Arc<progress::Progress>,
 }
 
 impl Compiler {
@@ -34,7 +37,13 @@ impl Compiler {
             artifacts,
             child: child::Compiler::of(config),
             turns: Arc::new(Semaphore::new(config.compilations.max(1))),
+            progress: Arc::default(),
         }
+    }
+
+    /// The compilations that wait or are under way, the first that was asked for first.
+    pub(super) fn underway(&self) -> Vec<Compilation> {
+        self.progress.read()
     }
 
     /// The component of `digest` as this host compiled it before.
@@ -50,14 +59,16 @@ impl Compiler {
         digest: Digest,
         bytes: Bytes,
     ) -> Result<Component, UploadError> {
+        let underway = self.progress.ask(digest, bytes.len());
         let turn = Arc::clone(&self.turns).acquire_owned().await;
+        underway.begin();
         let code = match &self.child {
-            Some(child) => Some(child.compile(&bytes).await?),
+            Some(child) => Some(child.compile(&bytes, &underway).await?),
             None => None,
         };
         let (engine, artifacts) = (self.engine.clone(), self.artifacts.clone());
         let work = move || {
-            let _turn = turn;
+            let _held = (turn, underway);
             let Some(artifacts) = artifacts else {
                 return Component::new(&engine, &bytes).map_err(refused);
             };
