@@ -22,11 +22,6 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-static bool is_letter(char c)
-{
-    return lower(c) >= 'a' && lower(c) <= 'z';
-}
-
 /** The text without blanks around it, and without tabs and line ends within. */
 static const char *stripped(const char *text)
 {
@@ -63,22 +58,6 @@ static bool is_ipv4(const char *host)
     return true;
 }
 
-/** Whether the host is a name: labels of 1 to 63 letters, digits, `-` and `_`. */
-static bool is_name(const char *host)
-{
-    size_t label = 0;
-    for (const char *c = host; *c != '\0'; c++) {
-        if (*c == '.' ? label == 0 : !is_letter(*c) && !sb_is_digit(*c) && *c != '-' && *c != '_') {
-            return false;
-        }
-        label = *c == '.' ? 0 : label + 1;
-        if (label > 63) {
-            return false;
-        }
-    }
-    return label > 0 && strlen(host) <= 253;
-}
-
 /** Whether the lower-case host is one: a name, or an address. */
 static bool is_host(const char *host)
 {
@@ -91,7 +70,7 @@ static bool is_host(const char *host)
     const char *last = strrchr(name, '.');
     /* A last label that begins with a digit is an address's. */
     const bool numeric = sb_is_digit(last == NULL ? name[0] : last[1]);
-    return is_name(name) && (!numeric || is_ipv4(name));
+    return sb_is_name(name) && (!numeric || is_ipv4(name));
 }
 
 /** The lower-case host, or NULL and why not. */

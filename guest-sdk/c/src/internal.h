@@ -3,6 +3,7 @@
 #define SENDBOX_INTERNAL_H
 
 #include "sendbox.h"
+#include "sendbox_mail.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -38,6 +39,9 @@ size_t sb_space(const char *text);
 
 bool sb_is_control(unsigned char byte);
 bool sb_is_digit(char c);
+/** Whether the text is a host's name: labels of 1 to 63 ASCII letters, digits, `-` and `_`. */
+bool sb_is_name(const char *text);
+
 bool sb_starts_with(const char *text, const char *prefix);
 
 /** The text without control characters and blanks around it: what a header takes. */
@@ -166,6 +170,39 @@ sb_outcome sb_send(const sb_connector *connector, const char *settings, size_t s
 /** The host's exchange: true and a response, or false, an error and perhaps its words. */
 bool sb_exchange(const sb_request *request, sb_response *response, sb_http_error *error,
                  const char **words);
+
+/* ---- Mail (mime.c, mail.c) ---- */
+
+/** Appends the bytes in base64 (RFC 4648). */
+void sb_add_base64(sb_buffer *out, const char *bytes, size_t size);
+
+/** Why a mail was not taken, in the contract's order. */
+typedef enum {
+    SB_SMTP_NOT_SUPPORTED,
+    SB_SMTP_DENIED,
+    SB_SMTP_INVALID_REQUEST,
+    SB_SMTP_DNS,
+    SB_SMTP_CONNECT,
+    SB_SMTP_TLS,
+    SB_SMTP_UNAUTHORIZED,
+    SB_SMTP_REJECTED,
+    SB_SMTP_DEFERRED,
+    SB_SMTP_TIMEOUT,
+    SB_SMTP_INTERRUPTED
+} sb_smtp_error;
+
+/** What a server answered; of an error without an answer the words alone, or "". */
+typedef struct {
+    uint16_t code;
+    const char *enhanced; /**< RFC 3463; may be NULL. */
+    const char *text;
+} sb_smtp_reply;
+
+sb_failure sb_failure_of_smtp(sb_smtp_error error, const sb_smtp_reply *reply);
+
+/** The host's submission: true and a reply, or false, an error and its words or reply. */
+bool sb_submission(const sb_server *server, const char *mail_from, const char *rcpt_to,
+                   const char *mail, sb_smtp_reply *reply, sb_smtp_error *error);
 
 #ifdef __cplusplus
 }

@@ -64,6 +64,27 @@ bool sb_is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+static bool is_word(char c)
+{
+    const char lower = (char)(c | 0x20);
+    return (lower >= 'a' && lower <= 'z') || sb_is_digit(c);
+}
+
+bool sb_is_name(const char *text)
+{
+    size_t label = 0;
+    for (const char *c = text; *c != '\0'; c++) {
+        if (*c == '.' ? label == 0 : !is_word(*c) && *c != '-' && *c != '_') {
+            return false;
+        }
+        label = *c == '.' ? 0 : label + 1;
+        if (label > 63) {
+            return false;
+        }
+    }
+    return label > 0 && strlen(text) <= 253;
+}
+
 bool sb_same(const char *a, const char *b)
 {
     return a != NULL && b != NULL && strcmp(a, b) == 0;
@@ -185,8 +206,7 @@ void sb_add_encoded(sb_buffer *buffer, const char *text, const char *kept, bool 
     static const char hex[] = "0123456789ABCDEF";
     for (; *text != '\0'; text++) {
         const unsigned char c = (unsigned char)*text;
-        const unsigned char letter = c | 0x20;
-        if ((letter >= 'a' && letter <= 'z') || sb_is_digit(*text) || strchr(kept, c) != NULL) {
+        if (is_word(*text) || strchr(kept, c) != NULL) {
             sb_add_byte(buffer, *text);
         } else if (form && c == ' ') {
             sb_add_byte(buffer, '+');

@@ -24,6 +24,16 @@ bool sb_exchange(const sb_request *request, sb_response *response, sb_http_error
     return sb_test_host.answers;
 }
 
+bool sb_submission(const sb_server *server, const char *mail_from, const char *rcpt_to,
+                   const char *mail, sb_smtp_reply *reply, sb_smtp_error *error)
+{
+    (void)server, (void)mail_from, (void)rcpt_to;
+    sb_test_host.mail = mail;
+    *reply = (sb_smtp_reply){250, NULL, "queued"};
+    *error = SB_SMTP_CONNECT;
+    return true;
+}
+
 void sb_log(sb_log_level level, const char *text)
 {
     static const char *const names[] = {"debug", "info", "warn", "error"};

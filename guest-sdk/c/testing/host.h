@@ -18,6 +18,7 @@ typedef struct {
     const char *words;
     uint64_t now;
     const char *uuid;
+    const char *mail; /**< What was submitted last; accepted with "queued". */
 } sb_host;
 
 extern sb_host sb_test_host;

@@ -27,23 +27,12 @@ static const char *text_at(const sb_json *object, const char *name)
     return text == NULL ? "" : text;
 }
 
-/** A base64 text (RFC 4648), as the host makes one of a user and a password. */
+/** A text in base64, as the host makes one of a user and a password. */
 static const char *base64(const char *text)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const size_t size = strlen(text);
-    char *out = sb_alloc(size / 3 * 4 + 5);
-    size_t at = 0;
-    for (size_t i = 0; i < size; i += 3) {
-        uint32_t bits = 0;
-        for (size_t j = 0; j < 3; j++) {
-            bits = bits << 8 | (i + j < size ? (unsigned char)text[i + j] : 0);
-        }
-        for (size_t j = 0; j < 4; j++) {
-            out[at++] = i + j > size ? '=' : digits[bits >> (18 - 6 * j) & 63];
-        }
-    }
-    return out;
+    sb_buffer out = {0};
+    sb_add_base64(&out, text, strlen(text));
+    return sb_taken(&out);
 }
 
 /** The credential as the header that the host makes of it; a NULL name where there is none. */

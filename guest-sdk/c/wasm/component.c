@@ -4,16 +4,10 @@
 #define _GNU_SOURCE
 
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "../src/internal.h"
-#include "connector.h"
-
-typedef connector_string_t wit_text;
-typedef connector_option_string_t wit_option;
-typedef connector_tuple2_string_string_t wit_pair;
+#include "convert.h"
 
 /** What the host frees after it has read it is allocated by itself. */
 static void *given(size_t size)
@@ -36,23 +30,6 @@ static wit_text text_for_host(const char *text)
 static wit_option option_for_host(const char *text)
 {
     return text == NULL ? (wit_option){0} : (wit_option){true, text_for_host(text)};
-}
-
-static const char *text_from_host(wit_text text)
-{
-    return sb_text_of(text.ptr, text.len);
-}
-
-static const char *option_from_host(wit_option text)
-{
-    return text.is_some ? text_from_host(text.val) : NULL;
-}
-
-/** A text of a request: the host reads it during the call, and frees nothing. */
-static wit_text lent(const char *text)
-{
-    const char *checked = sb_text_of(text, strlen(text));
-    return (wit_text){(uint8_t *)checked, strlen(checked)};
 }
 
 /* ---- describe ---- */
@@ -147,11 +124,6 @@ bool exports_sendbox_connector_send_message_send(connector_string_t *settings,
 }
 
 /* ---- What the host does ---- */
-
-static wit_pair lent_pair(sb_pair pair)
-{
-    return (wit_pair){lent(pair.name), lent(pair.value)};
-}
 
 static sendbox_connector_http_credential_t credential_of(const sb_request *request)
 {
