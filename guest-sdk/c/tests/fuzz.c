@@ -1,7 +1,7 @@
 /**
  * Texts broken at random, under the sanitizers: the reader ends, what it prints reads back as the
- * same, and templates, addresses and mailboxes of such texts do no harm. The same texts on every
- * run.
+ * same, and templates, addresses, senders and mails of such texts do no harm. The same texts on
+ * every run.
  *
  *     fuzz COUNT
  */
@@ -71,6 +71,31 @@ static void fail(const char *what, const char *text, size_t size)
     exit(1);
 }
 
+/** A mail of the text in every place: lines that servers take, and no header but its own. */
+static void try_mail(const char *text)
+{
+    const sb_pair headers[] = {{"X-Own", text}, {NULL, NULL}};
+    const char *address = sb_address(text);
+    const char *from = address == NULL ? "a@b.test" : address;
+    const sb_mail mail = {.from = {from, text},
+                          .to = from,
+                          .reply_to = {from, text},
+                          .subject = text,
+                          .text = text,
+                          .html = text,
+                          .headers = headers,
+                          .id = text};
+    size_t column = 0;
+    for (const char *at = sb_compose(&mail); *at != '\0'; at++) {
+        const bool pair = at[0] == '\r' && at[1] == '\n';
+        at += pair ? 1 : 0;
+        column = pair ? 0 : column + 1;
+        if (column > 998 || (unsigned char)*at >= 0x7F || (!pair && (*at == '\r' || *at == '\n'))) {
+            fail("composed a line that no server takes", text, strlen(text));
+        }
+    }
+}
+
 /** Whether the text was JSON. */
 static bool try_one(const char *bytes, size_t size)
 {
@@ -87,6 +112,7 @@ static bool try_one(const char *bytes, size_t size)
             fail("did not read back", bytes, size);
         }
     }
+    try_mail(text);
     sb_json *settings = sb_object();
     sb_put_text(settings, "endpoint", text);
     const sb_json *payload = sb_json_parse("{\"a\":{\"b\":[{\"c\":1}]},\"code\":\"x\",\"n\":1e21}");
