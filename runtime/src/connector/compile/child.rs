@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::confine::{Allowance, confine};
+use crate::about::printable;
 use crate::connector::engine::COMPONENT_BYTES_MAX;
 use crate::connector::engine::{self, EngineConfig};
 use crate::connector::error::UploadError;
@@ -180,7 +181,7 @@ fn judge(ended: &Ended, allowance: Allowance) -> Result<(), UploadError> {
             Err(memory())
         }
         (Some(code), _) if code == i32::from(REFUSED) => {
-            Err(UploadError::Compile(words.into_owned()))
+            Err(UploadError::Compile(printable(&words)))
         }
         (_, Some(libc::SIGXCPU | libc::SIGKILL)) => {
             Err(over(format!("{} s of CPU", allowance.cpu)))
