@@ -40,7 +40,12 @@ export function component(connector, project) {
 function fail(error) {
   const { kind, code, message, retryAfter, cause } = Failure.ofException(error);
   if (cause?.stack) log("error", `${message}\n${cause.stack}`);
-  throw { kind, code, message, retryAfter: retryAfter === undefined ? undefined : BigInt(retryAfter) };
+  throw {
+    kind,
+    code,
+    message,
+    retryAfter: retryAfter === undefined ? undefined : BigInt(retryAfter),
+  };
 }
 
 function exchange(request) {

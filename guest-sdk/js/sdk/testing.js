@@ -129,9 +129,7 @@ function messageOf({ id, message: { to, type, payload, ip }, content }) {
     payload,
     clientIp: ip,
     locale: typeof payload.locale === "string" ? payload.locale : undefined,
-    content: content
-      ? { contentType: "text/html", ...content, body: content.content }
-      : undefined,
+    content: content ? { contentType: "text/html", ...content, body: content.content } : undefined,
     idempotencyKey: id,
   });
 }
@@ -173,7 +171,10 @@ export function checkAbout({ about }, folder) {
   assert.match(about.id, /^[a-z][a-z0-9-]{0,63}$/, "the id");
   assert.ok(["email", "sms"].includes(about.channel), "the channel");
   assert.match(JSON.parse(read("package.json")).version, /^\d+\.\d+\.\d+/, "the version");
-  for (const [texts, bytes] of [[about.titles, 128], [about.descriptions, 1024]]) {
+  for (const [texts, bytes] of [
+    [about.titles, 128],
+    [about.descriptions, 1024],
+  ]) {
     assert.ok(Object.keys(texts).length > 0, "a text in at least one language");
     for (const text of Object.values(texts)) assert.ok(ENCODER.encode(text).length <= bytes, text);
   }

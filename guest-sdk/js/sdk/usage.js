@@ -72,10 +72,15 @@ export function templates(fields) {
 export function mailTemplates() {
   const media = optional(
     also(text(), (type) =>
-      type === "text/html" || type === "text/plain" ? undefined : "expected text/html or text/plain",
+      type === "text/html" || type === "text/plain"
+        ? undefined
+        : "expected text/html or text/plain",
     ),
   );
-  return reader({ subject: text(), content: text(), type: media, contentType: media }, MailTemplates);
+  return reader(
+    { subject: text(), content: text(), type: media, contentType: media },
+    MailTemplates,
+  );
 }
 
 /** Reads a list of templates of short messages. */

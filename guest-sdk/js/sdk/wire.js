@@ -1,7 +1,14 @@
 // What a request looks like on the wire: how golden cases record it. Part of the test kit.
 
 /** Headers that every client sets for itself. */
-const CLIENTS_OWN = ["accept", "accept-encoding", "connection", "content-length", "host", "user-agent"];
+const CLIENTS_OWN = [
+  "accept",
+  "accept-encoding",
+  "connection",
+  "content-length",
+  "host",
+  "user-agent",
+];
 
 const DECODER = new TextDecoder();
 

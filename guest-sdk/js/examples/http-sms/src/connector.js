@@ -21,8 +21,7 @@ export default connector({
   settings: object({ endpoint: url(), authorization: optional(text()) }),
 
   async send({ endpoint, authorization }, message) {
-    const headers = { "content-type": "application/json" };
-    if (authorization) headers.authorization = authorization;
+    const headers = { "content-type": "application/json", ...(authorization && { authorization }) };
     const body = JSON.stringify({
       to: message.recipient,
       type: message.usageType,

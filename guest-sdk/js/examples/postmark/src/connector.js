@@ -4,7 +4,16 @@
 // https://postmarkapp.com/developer/api/email-api#send-a-single-email; codes:
 // https://postmarkapp.com/developer/api/overview#error-codes; all read 2026-11-21.
 
-import { Failure, Mailbox, connector, kindOfStatus, object, post, templates, text } from "../../../sdk/index.js";
+import {
+  Failure,
+  Mailbox,
+  connector,
+  kindOfStatus,
+  object,
+  post,
+  templates,
+  text,
+} from "../../../sdk/index.js";
 
 const TEMPLATE_URL = "https://api.postmarkapp.com/email/withTemplate";
 const TEXT_URL = "https://api.postmarkapp.com/email";

@@ -21,8 +21,7 @@ const settings = {
   templates: templatesOf({ templateAlias: "code" }),
 };
 
-const answered = async (...response) =>
-  send(connector, settings, message(), respond(...response));
+const answered = async (...response) => send(connector, settings, message(), respond(...response));
 
 test("it says of itself what the contract asks for", () => {
   checkAbout(connector, new URL("..", import.meta.url));
