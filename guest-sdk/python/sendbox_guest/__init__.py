@@ -20,7 +20,7 @@ from .mailbox import Mailbox
 from .message import Content, ContentType, Message
 from .payload import Payload
 from .settings import not_empty
-from .usage import MailTemplate, Templates, TextTemplate
+from .usage import MailTemplate, Templates, TextTemplate, mail_content, text_content
 
 __all__ = [
     "About",
@@ -45,10 +45,12 @@ __all__ = [
     "exchange",
     "export",
     "file_beside",
+    "mail_content",
     "not_empty",
     "one_line",
     "path_segment",
     "setting_segment",
+    "text_content",
     "urlopen",
 ]
 

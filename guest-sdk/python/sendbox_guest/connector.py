@@ -91,14 +91,16 @@ class Connector(Generic[S]):
     """
 
     about: ClassVar[About]
-    read_settings: ClassVar[settings.Reader] = staticmethod(settings.reader(dict[str, Any]))
+    settings_type: ClassVar[Any] = dict[str, Any]
 
     def __init_subclass__(cls) -> None:
         """Learns the settings' type from `Connector[Settings]`."""
         super().__init_subclass__()
         for base in getattr(cls, "__orig_bases__", ()):
             if get_origin(base) is Connector:
-                cls.read_settings = staticmethod(settings.reader(get_args(base)[0]))
+                cls.settings_type = get_args(base)[0]
+        # Made now, so that no send makes it, and what it cannot read fails at once.
+        settings.reader(cls.settings_type)
 
     def request(self, settings: S, message: Message) -> Request:
         """How a message becomes a request. Raises Failure where it cannot; nothing is sent."""
@@ -131,7 +133,7 @@ def send(
     """
     with through(transport) as way_out:
         try:
-            values = settings.parse(connector.read_settings, settings_text)
+            values = settings.parse(connector.settings_type, settings_text)
             message.check()
             return connector.send(values, message)
         except Failure as error:

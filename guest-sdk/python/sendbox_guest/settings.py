@@ -22,13 +22,13 @@ Reader = Callable[[Any, str], Any]
 _EXPECTED = {str: "a string", bool: "a boolean", int: "an integer", float: "a number"}
 
 
-def parse(reader: Reader, text: str) -> Any:
+def parse(type_: Any, text: str) -> Any:
     """Reads settings from their JSON text. Raises Failure, `invalid-settings`."""
     try:
         value = payload.loads(text)
     except (ValueError, RecursionError):
         raise Failure.invalid_settings("settings", "expected JSON") from None
-    return reader(value, "")
+    return reader(type_)(value, "")
 
 
 def not_empty(text: str) -> None:
@@ -133,7 +133,7 @@ def _dict(item: Reader) -> Reader:
     return read
 
 
-def _dataclass(type_: type) -> Reader:
+def _dataclass(type_: Any) -> Reader:
     hints = get_type_hints(type_, include_extras=True)
     parts = [
         (

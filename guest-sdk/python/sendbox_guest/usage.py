@@ -69,7 +69,8 @@ class Templates(list[T]):
             served = {template.usage_type for template in templates}
             missing = [usage_type for usage_type in REQUIRED if usage_type not in served]
             if missing:
-                raise Failure.invalid_settings(path, f"no template for {', '.join(missing)}")
+                words = f"no template for {', '.join(missing)}"
+                raise Failure.invalid_settings(path or "settings", words)
             return templates
 
         return read
@@ -95,8 +96,8 @@ class TextTemplate:
     content: str
 
 
-def mail(message: Message, templates: Templates[MailTemplate]) -> Content:
-    """The mail's text with variables filled in: the overriding one, else the template's."""
+def mail_content(templates: Templates[MailTemplate], message: Message) -> Content:
+    """A mail's texts: the overriding ones, else the template's; variables filled in."""
     if content := message.rendered_content():
         return content
     template = templates.choose(message.usage_type)
@@ -107,8 +108,8 @@ def mail(message: Message, templates: Templates[MailTemplate]) -> Content:
     )
 
 
-def text(message: Message, templates: Templates[TextTemplate]) -> str:
-    """The short message's text with variables filled in: the overriding one, else the template's."""
+def text_content(templates: Templates[TextTemplate], message: Message) -> str:
+    """The text of a short message: the overriding one, else the template's; variables filled in."""
     if content := message.rendered_content():
         return content.body
     return message.render(templates.choose(message.usage_type).content)

@@ -127,8 +127,11 @@ class Postmark(Connector[Settings]):
 def refusal(response: Response, answer: dict[str, Any]) -> Failure:
     """What an answer with an error code means."""
     code = answer["ErrorCode"]
-    # Invalid request (300), inactive recipient (406) and all other codes of a 4xx.
-    other = FailureKind.REJECTED if response.status < 500 else FailureKind.UNKNOWN
+    if response.status < 500:
+        # Invalid request (300), inactive recipient (406) and all other codes.
+        other = FailureKind.REJECTED
+    else:
+        other = FailureKind.of_status(response.status)
     return Failure.of_provider(response, KINDS.get(code, other), code, answer.get("Message"))
 
 

@@ -8,16 +8,17 @@ from typing import Any
 from .. import usage
 from ..connector import Connector, Receipt, send
 from ..exchange import URLError
+from ..failure import Failure
 from ..http import Request, Response
 from ..message import Content, Message
-from .golden import Deviation, accepted, failed, golden_cases, refused, replay
+from .golden import Deviation, accepted, failed, refused, replay
 
 __all__ = [
     "Deviation",
     "accepted",
     "answered",
     "failed",
-    "golden_cases",
+    "failure",
     "mail_in_both_forms",
     "message",
     "refused",
@@ -56,9 +57,7 @@ def templates(**fields: str) -> list[dict[str, str]]:
     return [{"usageType": usage_type, **fields} for usage_type in usage.REQUIRED]
 
 
-def request(
-    connector: type[Connector[Any]], settings: Any, message: Message
-) -> Request:
+def request(connector: type[Connector[Any]], settings: Any, message: Message) -> Request:
     """The request that a connector makes of a message. Raises its Failure where it makes none."""
     made: list[Request] = []
 
@@ -82,3 +81,17 @@ def answered(
 ) -> Receipt:
     """What a connector makes of a response, on the whole path of a send; or raises its Failure."""
     return send(connector(), json.dumps(settings), to or message(), lambda request: response)
+
+
+def failure(
+    connector: type[Connector[Any]],
+    settings: Any,
+    response: Response,
+    to: Message | None = None,
+) -> Failure:
+    """The failure that a connector makes of a response."""
+    try:
+        receipt = answered(connector, settings, response, to)
+    except Failure as made:
+        return made
+    raise AssertionError(f"not a failure but {receipt}")
