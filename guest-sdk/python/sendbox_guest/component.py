@@ -53,7 +53,7 @@ def component(connector: type[Connector[Any]]) -> type:
                 receipt = connector_.send(made, settings, _message(message), _transport)
             except Failure as failure:
                 raise Err(_failure(failure)) from None
-            return types.Receipt(receipt.provider_message_id, receipt.detail)
+            return types.Receipt(_text(receipt.provider_message_id), _text(receipt.detail))
 
     # A send ends before the collector would find anything, and what it looks at it copies.
     gc.collect()
@@ -118,8 +118,14 @@ def _content(content: types.Content) -> Content:
 
 
 def _failure(failure: Failure) -> types.Failure:
-    kind = _KINDS[failure.kind]
-    return types.Failure(kind, failure.code, failure.message, failure.retry_after)
+    kind, words = _KINDS[failure.kind], _text(failure.message) or ""
+    return types.Failure(kind, _text(failure.code), words, failure.retry_after)
+
+
+def _text(value: object) -> str | None:
+    """A text that the host can read: a provider's id may be a number, and half a surrogate pair
+    in a text would end the guest."""
+    return None if value is None else str(value).encode("utf-8", "replace").decode("utf-8")
 
 
 def _info(about: About) -> types.ConnectorInfo:

@@ -135,7 +135,10 @@ def send(
         try:
             values = settings.parse(connector.settings_type, settings_text)
             message.check()
-            return connector.send(values, message)
+            receipt = connector.send(values, message)
+            if not isinstance(receipt, Receipt):
+                raise TypeError(f"the end of a send is a Receipt, not {type(receipt).__name__}")
+            return receipt
         except Failure as error:
             failure = error
         except URLError as error:

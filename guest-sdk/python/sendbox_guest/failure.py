@@ -75,10 +75,10 @@ class Failure(Exception):
         `retry_after` is in milliseconds, where the provider asks to wait.
         """
         super().__init__(message)
-        self.kind = kind
+        self.kind = FailureKind(kind)
         self.message = message
         self.code = None if code is None else str(code)
-        self.retry_after = retry_after
+        self.retry_after = None if retry_after is None else max(0, int(retry_after))
 
     def __str__(self) -> str:
         return self.message

@@ -103,6 +103,15 @@ class ErrorsOfTheAuthorTest(unittest.TestCase):
         self.assertEqual(failure.kind, FailureKind.UNKNOWN)
         self.assertTrue(failure.message.startswith("SystemExit: 3 ("))
 
+    def test_a_send_without_a_receipt_is_one(self) -> None:
+        class Broken(FourParts):
+            def receipt(self, response: Response) -> Any:
+                return {"id": "7"}
+
+        failure, _ = self.fails(Broken)
+        self.assertEqual(failure.kind, FailureKind.UNKNOWN)
+        self.assertIn("the end of a send is a Receipt, not dict", failure.message)
+
     def test_neither_failure_nor_log_names_the_recipient(self) -> None:
         class Broken(FourParts):
             def request(self, settings: Settings, message: Message) -> Request:
