@@ -14,7 +14,7 @@ use super::class::ConnectorClass;
 use super::error::{ConnectorError, UploadError};
 use super::state::State;
 use super::{ConnectorRuntime, call, describe, inspect};
-use crate::about::ConnectorInfo;
+use crate::about::{ConnectorInfo, printable};
 use crate::id::Digest;
 use crate::settings::SettingsSchema;
 
@@ -114,13 +114,13 @@ impl ConnectorRuntime {
         let linked = pool.linker.instantiate_pre(component);
         let pre = linked
             .and_then(ConnectorPre::new)
-            .map_err(|error| UploadError::Compile(format!("{error:#}")))?;
+            .map_err(|error| UploadError::Compile(printable(&format!("{error:#}"))))?;
         let info =
             call::describe(self, pool, &pre)
                 .await
                 .map_err(|error| UploadError::Describe {
                     code: error.code(),
-                    problem: error.to_string(),
+                    problem: printable(&error.to_string()),
                 })?;
         let component_type = component.component_type();
         let imports = |wanted| {

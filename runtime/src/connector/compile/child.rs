@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::confine::{Allowance, confine};
 use super::progress::Underway;
+use crate::about::printable;
 use crate::connector::engine::COMPONENT_BYTES_MAX;
 use crate::connector::engine::{self, EngineConfig};
 use crate::connector::error::UploadError;
@@ -186,7 +187,7 @@ fn judge(ended: &Ended, allowance: Allowance) -> Result<(), UploadError> {
             Err(memory())
         }
         (Some(code), _) if code == i32::from(REFUSED) => {
-            Err(UploadError::Compile(words.into_owned()))
+            Err(UploadError::Compile(printable(&words)))
         }
         (_, Some(libc::SIGXCPU | libc::SIGKILL)) => {
             Err(over(format!("{} s of CPU", allowance.cpu)))
