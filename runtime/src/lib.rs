@@ -8,7 +8,7 @@
 //! | outside | [`store`] [`egress`] |
 //! | guests | [`connector`] |
 //! | delivery | [`replay`] [`delivery`] |
-//! | doors | [`api`] [`front_doors`] [`config`] [`server`] [`cli`] |
+//! | doors | [`api`] [`front_doors`] [`config`] [`server`] [`authoring`] [`cli`] |
 
 pub mod about;
 pub mod attempt;
@@ -36,6 +36,7 @@ pub mod replay;
 pub mod delivery;
 
 pub mod api;
+pub mod authoring;
 pub mod cli;
 pub mod config;
 pub mod front_doors;
