@@ -6,8 +6,14 @@ use std::path::PathBuf;
 
 use super::{Language, Project};
 use crate::id::Digest;
+use contract::Contract;
 
+mod c;
+mod component;
 mod contract;
+mod go;
+mod js;
+mod python;
 mod rust;
 mod toolchain;
 
@@ -26,7 +32,7 @@ pub struct Built {
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// A part of the toolchain is not on this machine.
-    #[error("{tool} is missing. Install it with\n\n    {install}\n")]
+    #[error("{tool} is missing. Install it from the project's folder with\n\n    {install}\n")]
     Missing {
         /// What was looked for.
         tool: &'static str,
@@ -39,12 +45,21 @@ pub enum BuildError {
     /// A tool has said what is wrong, and ended without a component.
     #[error("{0} failed: its messages stand above")]
     Failed(&'static str),
+    /// A tool has failed, with these words for the author.
+    #[error("{0} failed:\n{1}")]
+    Said(&'static str, String),
     /// A tool ended well and left nothing.
     #[error("{0} made no component: {1}")]
     Nothing(&'static str, &'static str),
     /// The contract's WIT of the project cannot be read.
     #[error("{0}: {1}")]
     Wit(PathBuf, String),
+    /// No bindings can be made of the contract.
+    #[error("cannot write the contract's bindings: {0}")]
+    Bindings(String),
+    /// No component can be made of the module.
+    #[error("cannot make a component of what the compiler wrote: {0}")]
+    Component(String),
     /// The project or its component is made for another version of the contract.
     #[error(
         "{what} is made for {found}, and this sendbox speaks {expected}: take `wit` and `sdk` of a project that this \
@@ -74,12 +89,13 @@ pub enum BuildError {
 /// Where a tool is missing or fails, and where what it made is no connector for this program's
 /// contract.
 pub fn build(project: &Project) -> Result<Built, BuildError> {
-    contract::check_wit(&project.folder.join(&project.wit))?;
+    let mut contract = Contract::read(project)?;
     let component = match project.language {
         Language::Rust => rust::build(project)?,
-        Language::Js | Language::Python | Language::Go | Language::C => {
-            return Err(BuildError::Failed("not yet"));
-        }
+        Language::Js => js::build(project)?,
+        Language::Python => python::build(project)?,
+        Language::Go => go::build(project, &mut contract)?,
+        Language::C => c::build(project, &mut contract)?,
     };
     let path = project.component();
     contract::check_component(&path, &component)?;

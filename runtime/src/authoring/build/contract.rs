@@ -3,24 +3,43 @@
 use std::path::Path;
 
 use wit_parser::decoding::{DecodedWasm, decode};
-use wit_parser::{PackageName, Resolve, WorldKey};
+use wit_parser::{PackageName, Resolve, WorldId, WorldKey};
 
 use super::BuildError;
+use crate::authoring::Project;
 
 /// The contract's package.
 const NAMESPACE: &str = "sendbox";
 const NAME: &str = "connector";
+/// The world that a connector lives in.
+const WORLD: &str = "connector";
 /// What a connector exports.
 const SEND_MESSAGE: &str = "send-message";
 
-/// Refuses a folder of WIT that is none of the contract, or another version of it.
-pub(super) fn check_wit(folder: &Path) -> Result<(), BuildError> {
-    let mut resolve = Resolve::default();
-    let (package, _) = resolve
-        .push_dir(folder)
-        .map_err(|error| BuildError::Wit(folder.to_owned(), format!("{error:#}")))?;
-    let found = resolve.packages.get(package).map(|package| &package.name);
-    found.map_or(Ok(()), |found| check(folder, found))
+/// The contract as a project has it.
+pub(super) struct Contract {
+    pub(super) resolve: Resolve,
+    pub(super) world: WorldId,
+}
+
+impl Contract {
+    /// Reads a project's folder of WIT.
+    ///
+    /// # Errors
+    /// Where it is not the contract, or another version of it.
+    pub(super) fn read(project: &Project) -> Result<Self, BuildError> {
+        let folder = project.folder.join(&project.wit);
+        let wrong = |words| BuildError::Wit(folder.clone(), words);
+        let mut resolve = Resolve::default();
+        let pushed = resolve.push_dir(&folder);
+        let (package, _) = pushed.map_err(|error| wrong(format!("{error:#}")))?;
+        if let Some(found) = resolve.packages.get(package) {
+            check(&folder, &found.name)?;
+        }
+        let world = resolve.select_world(&[package], Some(WORLD));
+        let world = world.map_err(|error| wrong(format!("{error:#}")))?;
+        Ok(Self { resolve, world })
+    }
 }
 
 /// Refuses a component that exports no `send-message`, or that of another version.
@@ -31,16 +50,15 @@ pub(super) fn check_component(path: &Path, bytes: &[u8]) -> Result<(), BuildErro
         Ok(DecodedWasm::WitPackage(..)) => return Err(none("it holds WIT, and no code".into())),
         Err(error) => return Err(none(format!("{error:#}"))),
     };
-    let exports = resolve
-        .worlds
-        .get(world)
-        .into_iter()
-        .flat_map(|world| world.exports.keys());
-    let mut packages = exports
-        .filter_map(|export| match export {
-            WorldKey::Interface(id) => resolve.interfaces.get(*id),
-            WorldKey::Name(_) => None,
-        })
+    let world = resolve.worlds.get(world).into_iter();
+    let interfaces =
+        world
+            .flat_map(|world| world.exports.keys())
+            .filter_map(|export| match export {
+                WorldKey::Interface(id) => resolve.interfaces.get(*id),
+                WorldKey::Name(_) => None,
+            });
+    let mut packages = interfaces
         .filter(|interface| interface.name.as_deref() == Some(SEND_MESSAGE))
         .filter_map(|interface| resolve.packages.get(interface.package?))
         .map(|package| &package.name);

@@ -15,15 +15,17 @@ const FOREIGN: [&str; 2] = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"];
 
 /// Builds the project's package.
 pub(super) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
-    let (Some(cargo), Some(rustc)) = (toolchain::on_path(CARGO), toolchain::on_path("rustc"))
-    else {
+    let (Some(cargo), Some(rustc)) = (
+        toolchain::find(project, CARGO),
+        toolchain::find(project, "rustc"),
+    ) else {
         return Err(BuildError::Missing {
             tool: "cargo, the build tool of Rust,",
             install: "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh",
         });
     };
     ensure_target(project, rustc)?;
-    let mut command = toolchain::command(cargo, &project.folder);
+    let mut command = toolchain::command(project, cargo);
     command
         .args(["build", "--release", "--target", guest_build::TARGET])
         .arg("--message-format=json-render-diagnostics")
@@ -46,7 +48,7 @@ pub(super) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
 
 /// Whether the compiler of the project's folder has the target's standard library.
 fn ensure_target(project: &Project, rustc: PathBuf) -> Result<(), BuildError> {
-    let mut command = toolchain::command(rustc, &project.folder);
+    let mut command = toolchain::command(project, rustc);
     command.args(["--print=target-libdir", "--target", guest_build::TARGET]);
     let output = toolchain::ask(&mut command)?;
     if !output.status.success() {
