@@ -34,6 +34,7 @@ mod host_wasi_http;
 mod inspect;
 mod limits;
 mod shares;
+mod snapshot;
 mod state;
 
 pub use advisories::{Advisories, AdvisoriesError, Advisory, ENGINE_VERSION, Severity};
@@ -43,6 +44,7 @@ pub use clock::GuestClock;
 pub use compile::compile_standard_input;
 pub use engine::{EngineConfig, TICK};
 pub use error::{ConnectorError, UploadError};
+pub use snapshot::{SnapshotError, started};
 
 /// Everything that runs guests. One for a process: types and code of two engines must not meet.
 pub struct ConnectorRuntime {

@@ -8,8 +8,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{env, fs};
 
-/// Folders of an SDK that no project gets a copy of.
-const NOT_SDK: [&str; 4] = ["template", "examples", "tests", "testdata"];
+/// Each language's folder here, and what of it is the SDK that a project gets a copy of. Tests,
+/// examples and what builds them stay here.
+const SDKS: [(&str, &[&str]); 5] = [
+    ("rust", &["Cargo.toml", "src/"]),
+    ("js", &["sdk/"]),
+    ("python", &["sendbox_guest/", "world/"]),
+    ("go", GO),
+    ("c", &["include/", "src/", "wasm/"]),
+];
+
+/// A Go module is its whole folder.
+const GO: &[&str] = &[""];
+const NOT_GO: [&str; 4] = ["examples/", "tests/", "go.work", "README.md"];
 
 fn main() -> ExitCode {
     match list() {
@@ -29,17 +40,19 @@ fn list() -> Result<(), Box<dyn Error>> {
     for path in walk::files(&root.join("wit"))? {
         files.push((format!("wit/{path}"), root.join("wit").join(path)));
     }
-    for language in ["rust", "js", "python", "go", "c"] {
-        let sdk = root.join("guest-sdk").join(language);
-        if !sdk.join("template").is_dir() {
+    for (language, parts) in SDKS {
+        let folder = root.join("guest-sdk").join(language);
+        if !folder.join("template").is_dir() {
             continue;
         }
-        for path in walk::files(&sdk)? {
-            let first = path.split('/').next().unwrap_or_default();
-            if first == "template" {
-                files.push((format!("{language}/{path}"), sdk.join(&path)));
-            } else if !NOT_SDK.contains(&first) && !path.ends_with("_test.go") {
-                files.push((format!("{language}/sdk/{path}"), sdk.join(&path)));
+        for path in walk::files(&folder)? {
+            let file = folder.join(&path);
+            if path.starts_with("template/") {
+                files.push((format!("{language}/{path}"), file));
+            } else if parts.iter().any(|part| path.starts_with(part)) && !stays(language, &path) {
+                // What is called so already is not put into one more folder of the name.
+                let path = path.strip_prefix("sdk/").unwrap_or(&path);
+                files.push((format!("{language}/sdk/{path}"), file));
             }
         }
     }
@@ -47,6 +60,12 @@ fn list() -> Result<(), Box<dyn Error>> {
     files.sort();
     fs::write(out.join("files.rs"), source(&files))?;
     Ok(())
+}
+
+/// Whether a file of an SDK's folder is of no use in a project.
+fn stays(language: &str, path: &str) -> bool {
+    language == "go"
+        && (path.ends_with("_test.go") || NOT_GO.iter().any(|part| path.starts_with(part)))
 }
 
 fn source(files: &[(String, PathBuf)]) -> String {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::{Language, Project};
+use crate::connector::SnapshotError;
 use crate::id::Digest;
 use contract::Contract;
 
@@ -60,6 +61,9 @@ pub enum BuildError {
     /// No component can be made of the module.
     #[error("cannot make a component of what the compiler wrote: {0}")]
     Component(String),
+    /// The compiled module does not start.
+    #[error(transparent)]
+    Start(#[from] SnapshotError),
     /// The project or its component is made for another version of the contract.
     #[error(
         "{what} is made for {found}, and this sendbox speaks {expected}: take `wit` and `sdk` of a project that this \

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::contract::Contract;
 use super::{BuildError, component, toolchain};
 use crate::authoring::Project;
+use crate::connector;
 
 /// The oldest release that exports functions as the contract needs them.
 const VERSION: (u32, u32) = (1, 27);
@@ -64,7 +65,9 @@ pub(super) fn build(project: &Project, contract: &mut Contract) -> Result<Vec<u8
         .envs(ENVIRONMENT);
     toolchain::run("go build", &mut command)?;
     let module = project.folder.join(MODULE);
-    let mut module = fs::read(&module).map_err(|error| BuildError::File(module, error))?;
+    let module = fs::read(&module).map_err(|error| BuildError::File(module, error))?;
+    // Go's own start would take two to four times as long as the rest of a send.
+    let mut module = connector::started(&module)?;
     component::embed(contract, &mut module)?;
     component::encode(&module)
 }
