@@ -14,6 +14,7 @@
 mod advisories;
 mod answer_corpus;
 mod api;
+mod authoring;
 mod backstop;
 mod canaries;
 mod crash;
