@@ -10,6 +10,7 @@ use bytes::Bytes;
 use clap::Subcommand;
 
 use super::client::Client;
+use super::upload::upload;
 use super::{Bundle, Output, ServerArgs, authoring, output};
 use crate::authoring::Language;
 use crate::connector::{ConnectorRuntime, EngineConfig};
@@ -77,13 +78,8 @@ pub(super) async fn run(
             return run_cases(component(&connector, bundle)?, check).await;
         }
         ConnectorCommand::Upload { server, connector } => {
-            let bytes = component(&connector, bundle)?.to_vec();
-            output::result(
-                output,
-                &Client::new(&server)?
-                    .component("/v1/connectors", bytes)
-                    .await?,
-            );
+            let bytes = component(&connector, bundle)?;
+            output::result(output, &upload(&Client::new(&server)?, bytes).await?);
         }
         ConnectorCommand::List { server } => {
             output::result(
