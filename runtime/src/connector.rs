@@ -36,6 +36,7 @@ mod inspect;
 mod limits;
 mod pool;
 mod shares;
+mod snapshot;
 mod state;
 
 pub use advisories::{Advisories, AdvisoriesError, Advisory, ENGINE_VERSION, Severity};
@@ -46,6 +47,7 @@ pub use clock::GuestClock;
 pub use compile::{Compilation, CompilationState, compile_standard_input};
 pub use engine::{EngineConfig, TICK};
 pub use error::{ConnectorError, UploadError};
+pub use snapshot::{SnapshotError, started};
 
 /// Everything that runs guests. One for a process.
 pub struct ConnectorRuntime {

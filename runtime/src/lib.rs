@@ -8,7 +8,7 @@
 //! | outside | [`store`] [`egress`] |
 //! | guests | [`connector`] |
 //! | delivery | [`replay`] [`delivery`] [`admission`] |
-//! | doors | [`api`] [`front_doors`] [`config`] [`server`] [`cli`] |
+//! | doors | [`api`] [`front_doors`] [`config`] [`server`] [`authoring`] [`cli`] |
 
 pub mod about;
 pub mod attempt;
@@ -37,6 +37,7 @@ pub mod admission;
 pub mod delivery;
 
 pub mod api;
+pub mod authoring;
 pub mod cli;
 pub mod config;
 pub mod front_doors;
