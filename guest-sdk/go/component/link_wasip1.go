@@ -1,0 +1,4 @@
+package component
+
+// The functions that the host calls.
+import _ "sendbox/bindings/wit_exports"
