@@ -86,28 +86,14 @@ func CheckAbout(t *testing.T, about sendbox.About) {
 	if err != nil || len(about.SettingsSchema) > 256<<10 {
 		t.Fatalf("%s: the settings schema is no JSON object or over 256 KiB", about.ID)
 	}
-	properties, _ := at(schema, "properties").(*sendbox.Payload)
+	properties, _ := inside(schema, "properties").(*sendbox.Payload)
 	for name, property := range properties.All() {
-		expect(at(property, "title") != nil, name+" has no title")
-		expect(at(property, "writeOnly") != true || at(property, "type") == "string", name+" is a secret and no string")
+		expect(inside(property, "title") != nil, name+" has no title")
+		expect(inside(property, "writeOnly") != true || inside(property, "type") == "string", name+" is a secret and no string")
 	}
 	for _, grant := range about.SecretGrants {
-		names := strings.Split(strings.TrimPrefix(grant.Setting, "/"), "/")
-		property := at(schema, "properties", strings.Join(names, "/properties/"))
-		expect(at(property, "writeOnly") == true, grant.Setting+" is granted a place and is no secret")
+		place := strings.ReplaceAll(grant.Setting, "/", "/properties/")
+		property := inside(schema, strings.Split(place, "/")[1:]...)
+		expect(inside(property, "writeOnly") == true, grant.Setting+" is granted a place and is no secret")
 	}
-}
-
-// at is a value inside a JSON value, or nil.
-func at(value any, path ...string) any {
-	for _, names := range path {
-		for name := range strings.SplitSeq(names, "/") {
-			object, ok := value.(*sendbox.Payload)
-			if !ok {
-				return nil
-			}
-			value, _ = object.Get(name)
-		}
-	}
-	return value
 }

@@ -22,6 +22,9 @@ var schema string
 //go:embed README.md
 var readme string
 
+//go:embed cases/sign-in.jsonl
+var rehearsal string
+
 var httpSMS = sendbox.Connector[settings]{
 	About: sendbox.About{
 		ID:      "http-sms",
@@ -41,7 +44,7 @@ var httpSMS = sendbox.Connector[settings]{
 }
 
 func init() {
-	component.Export(httpSMS)
+	component.Export(httpSMS, rehearsal)
 }
 
 func main() {}

@@ -24,6 +24,9 @@ var schema string
 //go:embed README.md
 var readme string
 
+//go:embed cases/sign-in.jsonl
+var rehearsal string
+
 var postmark = sendbox.Connector[settings]{
 	About: sendbox.About{
 		ID:      "postmark",
@@ -45,7 +48,7 @@ var postmark = sendbox.Connector[settings]{
 }
 
 func init() {
-	component.Export(postmark)
+	component.Export(postmark, rehearsal)
 }
 
 func main() {}

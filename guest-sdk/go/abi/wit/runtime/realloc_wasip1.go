@@ -17,15 +17,18 @@ func reallocate(old unsafe.Pointer, oldSize, align, size uintptr) unsafe.Pointer
 	return memory
 }
 
-// reallocateForAdapter is how the adapter of WASI asks for memory of its own, which it keeps. It does so while
-// Go's runtime starts as well, when there is no heap yet.
+// adapterRoom is for the state and the stack of WASI's adapter, 64 KiB each.
+var adapterRoom [2 << 16 / 8]uint64
+
+var adapterUsed uintptr
+
+// reallocateForAdapter is how the adapter asks for memory of its own, which it keeps. It may do so while Go's
+// runtime starts, when there is no heap yet.
 //
 //go:wasmexport cabi_realloc_adapter
 func reallocateForAdapter(_ unsafe.Pointer, _, _, size uintptr) unsafe.Pointer {
-	return sbrk(size)
+	words := (size + 7) / 8
+	free := adapterRoom[adapterUsed : adapterUsed+words]
+	adapterUsed += words
+	return unsafe.Pointer(unsafe.SliceData(free))
 }
-
-// sbrk takes whole pages from the end of the memory, the way Go's heap does.
-//
-//go:linkname sbrk runtime.sbrk
-func sbrk(size uintptr) unsafe.Pointer
