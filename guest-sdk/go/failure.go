@@ -116,6 +116,12 @@ func ProviderFailure(response *Response, kind FailureKind, code, words string) *
 	return failure
 }
 
+// Unreadable is a 2xx without the answer that the provider's documents promise: it may have accepted.
+func Unreadable(response *Response) *Failure {
+	code := strconv.Itoa(response.Status)
+	return &Failure{Kind: Unknown, Code: code, Message: "HTTP status " + code + " without the provider's answer"}
+}
+
 // failureOf is any error as the host gets it.
 func failureOf(err error) *Failure {
 	if failure, ok := errors.AsType[*Failure](err); ok {

@@ -1,8 +1,6 @@
 package sendbox
 
-import (
-	"strings"
-)
+import "strings"
 
 // Mailbox is a mail address and the name that stands before it, as Logto's connector kit reads and writes them:
 // never quoted.
@@ -20,8 +18,10 @@ func ParseMailbox(text string, fallback Mailbox) Mailbox {
 	fallback = Mailbox{bare(fallback.Address), bare(fallback.Name)}
 	name, address, ok := splitMailbox(text)
 	switch {
-	case text == "" || ok && bare(address) == "":
+	case text == "":
 		return fallback
+	case ok && bare(address) == "":
+		return Mailbox{fallback.Address, bare(name)}
 	case ok:
 		return Mailbox{bare(address), bare(name)}
 	case strings.Contains(text, "@") && len(strings.Fields(text)) == 1:

@@ -239,8 +239,5 @@ func numberText(number float64) string {
 	}
 	// Go writes at least two digits of the exponent.
 	text := strconv.FormatFloat(number, 'e', -1, 64)
-	if n := len(text); text[n-2] == '0' {
-		text = text[:n-2] + text[n-1:]
-	}
-	return text
+	return strings.NewReplacer("e+0", "e+", "e-0", "e-").Replace(text)
 }
