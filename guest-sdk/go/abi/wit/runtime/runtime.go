@@ -60,6 +60,11 @@ func (h *Handle) Take() int32 {
 	return value
 }
 
+// Set makes the handle one of another resource.
+func (h *Handle) Set(value int32) {
+	h.value = value
+}
+
 // TakeOrNil is [Handle.Take], and 0 where the resource is gone.
 func (h *Handle) TakeOrNil() int32 {
 	value := h.value
