@@ -65,6 +65,8 @@ Item = Raw | Canon | CoreAlias | Instantiate | Bag
 
 def items(component: bytes) -> Iterator[Item | bytes]:
     """A component's parts in order; a core module is its bytes."""
+    if not component.startswith(PREAMBLE):
+        raise LinkError("it is no component")
     for number, content in sections(component):
         reader = Reader(content)
         if number == _CORE_MODULE:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .binary import LinkError, Reader, sections, unsigned
+from .binary import LinkError, Reader, sections, sized, unsigned
 
 FUNCTION, TABLE, MEMORY, GLOBAL = range(4)
 PREAMBLE = b"\0asm\1\0\0\0"
 
-_TYPE, _IMPORT, _FUNCTION, _TABLE, _MEMORY, _GLOBAL, _EXPORT = range(1, 8)
-_START, _ELEMENT, _CODE, _DATA, _DATA_COUNT = range(8, 13)
+# Sections.
+TYPES, IMPORTS, FUNCTIONS, TABLES, MEMORIES, GLOBALS, EXPORTS = range(1, 8)
+_START, ELEMENTS, CODE, DATA, _DATA_COUNT = range(8, 13)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +67,25 @@ def parse(binary: bytes) -> Module:
     module = Module()
     for number, content in sections(binary):
         reader = Reader(content)
-        if number == _TYPE:
+        if number == TYPES:
             module.types = reader.vector(lambda: reader.raw(lambda: _function_type(reader)))
-        elif number == _IMPORT:
+        elif number == IMPORTS:
             module.imports = reader.vector(lambda: _import(reader))
-        elif number == _FUNCTION:
+        elif number == FUNCTIONS:
             module.functions = reader.vector(reader.unsigned)
-        elif number == _TABLE:
+        elif number == TABLES:
             module.tables = reader.vector(lambda: reader.raw(lambda: _table(reader)))
-        elif number == _MEMORY:
+        elif number == MEMORIES:
             module.memories = reader.vector(lambda: reader.raw(lambda: _limits(reader)))
-        elif number == _GLOBAL:
+        elif number == GLOBALS:
             module.globals = reader.vector(lambda: _global(reader))
-        elif number == _EXPORT:
+        elif number == EXPORTS:
             module.exports = dict(reader.vector(lambda: _export(reader)))
-        elif number == _ELEMENT:
+        elif number == ELEMENTS:
             module.elements = reader.vector(lambda: _element(reader))
-        elif number == _CODE:
+        elif number == CODE:
             module.bodies = reader.vector(reader.sized)
-        elif number == _DATA:
+        elif number == DATA:
             module.data = reader.vector(lambda: _data(reader))
         elif number not in (0, _DATA_COUNT):
             raise LinkError(f"a library has section {number}")
@@ -172,4 +173,4 @@ def function_type(entry: Import) -> int:
 
 def export(name: bytes, kind: int, index: int) -> bytes:
     """Writes an export."""
-    return unsigned(len(name)) + name + bytes([kind]) + unsigned(index)
+    return sized(name) + bytes([kind]) + unsigned(index)

@@ -79,16 +79,16 @@ class Merger:
         return core.PREAMBLE + b"".join(
             section(number, vector(items))
             for number, items in (
-                (1, list(self._types)),
-                (2, imports),
-                (3, map(unsigned, functions)),
-                (4, [table]),
-                (5, [memory]),
-                (6, self._globals),
-                (7, [self._export(name, entity) for name, entity in exports.items()]),
-                (9, elements),
-                (10, map(sized, bodies)),
-                (11, data),
+                (core.TYPES, list(self._types)),
+                (core.IMPORTS, imports),
+                (core.FUNCTIONS, map(unsigned, functions)),
+                (core.TABLES, [table]),
+                (core.MEMORIES, [memory]),
+                (core.GLOBALS, self._globals),
+                (core.EXPORTS, [self._export(name, entity) for name, entity in exports.items()]),
+                (core.ELEMENTS, elements),
+                (core.CODE, map(sized, bodies)),
+                (core.DATA, data),
             )
         )
 
