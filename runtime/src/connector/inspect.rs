@@ -7,6 +7,7 @@ use wasmparser::{
 
 use super::engine::{MEMORIES, TABLES};
 use super::error::UploadError;
+use crate::about::printable;
 use crate::limits::{Limit, Limits};
 
 /// The export that makes a component a connector.
@@ -184,8 +185,13 @@ fn check_imports(imports: &[String]) -> Result<(), UploadError> {
                 .rsplit_once('@')
                 .is_some_and(|(_, version)| version.starts_with("0.2."))
     };
-    match imports.iter().find(|name| !contract(name) && !wasi(name)) {
-        Some(name) => Err(UploadError::ForeignImport { name: name.clone() }),
+    let known = |name: &str| {
+        name.bytes().all(|byte| byte.is_ascii_graphic()) && (contract(name) || wasi(name))
+    };
+    match imports.iter().find(|name| !known(name)) {
+        Some(name) => Err(UploadError::ForeignImport {
+            name: printable(name),
+        }),
         None => Ok(()),
     }
 }
@@ -199,7 +205,7 @@ fn check_exports(exports: &[String]) -> Result<(), UploadError> {
         .find(|name| name.starts_with(SEND_MESSAGE_ANY))
     {
         Some(found) => Err(UploadError::WrongContractVersion {
-            found: found.clone(),
+            found: printable(found),
             expected: SEND_MESSAGE,
         }),
         None => Err(UploadError::MissingExport { name: SEND_MESSAGE }),
@@ -226,9 +232,9 @@ fn within(limit: Limit, needed: u64) -> Result<(), UploadError> {
     Ok(())
 }
 
-fn malformed(error: wasmparser::BinaryReaderError) -> UploadError {
+pub(super) fn malformed(error: wasmparser::BinaryReaderError) -> UploadError {
     UploadError::Malformed {
         offset: error.offset(),
-        problem: error.message().to_owned(),
+        problem: printable(error.message()),
     }
 }
