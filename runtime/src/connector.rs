@@ -33,16 +33,19 @@ mod host_smtp;
 mod host_wasi_http;
 mod inspect;
 mod limits;
+mod remedy;
 mod shares;
 mod state;
 
 pub use advisories::{Advisories, AdvisoriesError, Advisory, ENGINE_VERSION, Severity};
 pub use call::{Call, CallReport};
 pub use catalog::LoadedConnector;
-pub use clock::GuestClock;
+pub use clock::{GuestClock, Probe};
 pub use compile::compile_standard_input;
 pub use engine::{EngineConfig, TICK};
 pub use error::{ConnectorError, UploadError};
+pub use inspect::Needs;
+pub use limits::Used;
 
 /// Everything that runs guests. One for a process: types and code of two engines must not meet.
 pub struct ConnectorRuntime {
@@ -76,10 +79,9 @@ pub struct Inspection {
     pub info: ConnectorInfo,
     /// What it imports, in the component's order.
     pub imports: Vec<String>,
-    /// Linear memories in its modules.
-    pub memories: u64,
-    /// Tables in its modules.
-    pub tables: u64,
+    /// What it starts with.
+    #[serde(flatten)]
+    pub needs: Needs,
     /// Milliseconds that it took to compile; 0 if this host had it compiled already.
     pub compile_ms: u64,
 }
@@ -135,10 +137,21 @@ impl ConnectorRuntime {
             size,
             info: loaded.info.clone(),
             imports: shape.imports,
-            memories: shape.memories,
-            tables: shape.tables,
+            needs: shape.needs,
             compile_ms: loaded.compile_ms,
         })
+    }
+
+    /// The same for an author: every import and export that is not the contract's, not the first alone.
+    ///
+    /// # Errors
+    /// All that is wrong.
+    pub async fn examine(&self, bytes: Bytes) -> Result<Inspection, Vec<UploadError>> {
+        let problems = inspect::problems(&bytes, self.component_bytes);
+        if problems.is_empty() {
+            return self.inspect(bytes).await.map_err(|error| vec![error]);
+        }
+        Err(problems)
     }
 
     /// Runs one send in a sandbox of its own. Waits for a slot of the pool, first come, first served.

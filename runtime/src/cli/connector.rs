@@ -13,8 +13,11 @@ use super::client::Client;
 use super::{Bundle, Output, ServerArgs, output};
 use crate::connector::{ConnectorRuntime, EngineConfig};
 use crate::id::Digest;
-use crate::replay::{ReplayCase, check, replay};
+use crate::replay::{ReplayCase, replay};
 use crate::secret::DataKey;
+
+mod check;
+mod push;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConnectorCommand {
@@ -31,6 +34,10 @@ pub(super) enum ConnectorCommand {
         #[arg(long)]
         check: bool,
     },
+    /// Find what an upload would refuse and what a send would need, and whether sends repeat themselves.
+    Check(check::CheckArgs),
+    /// Upload a project's component, and say what an operator has to approve.
+    Push(push::PushArgs),
     /// Upload a component to a server.
     Upload {
         #[command(flatten)]
@@ -59,6 +66,8 @@ pub(super) async fn run(
         ConnectorCommand::Replay { connector, check } => {
             return run_cases(component(&connector, bundle)?, check).await;
         }
+        ConnectorCommand::Check(args) => return check::run(args, output, bundle).await,
+        ConnectorCommand::Push(args) => return push::run(args, output, bundle).await,
         ConnectorCommand::Upload { server, connector } => {
             let bytes = component(&connector, bundle)?.to_vec();
             output::result(
@@ -122,7 +131,7 @@ async fn run_cases(bytes: Bytes, compare: bool) -> anyhow::Result<ExitCode> {
             output::line(&serde_json::to_string(&result)?);
             continue;
         }
-        let differences = check(&case, &result);
+        let differences = crate::replay::check(&case, &result);
         different += u32::from(!differences.is_empty());
         for difference in differences {
             output::line(&format!("{}: {difference}", case.id));
