@@ -18,6 +18,7 @@ mod send;
 mod serve;
 mod template;
 mod tenant;
+mod upload;
 
 /// A bundled connector's component by its id.
 pub type Bundle = fn(&str) -> Option<&'static [u8]>;

@@ -7,7 +7,7 @@
 //! | words | [`time`] [`id`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`redaction`] [`about`] [`tenant`] [`template`] [`source`] [`limits`] [`counts`] [`email_service`] [`fault`] |
 //! | outside | [`store`] [`egress`] |
 //! | guests | [`connector`] |
-//! | delivery | [`replay`] [`delivery`] |
+//! | delivery | [`replay`] [`delivery`] [`admission`] |
 //! | doors | [`api`] [`front_doors`] [`config`] [`server`] [`authoring`] [`cli`] |
 
 pub mod about;
@@ -33,6 +33,7 @@ pub mod store;
 pub mod connector;
 pub mod replay;
 
+pub mod admission;
 pub mod delivery;
 
 pub mod api;

@@ -11,6 +11,7 @@
     reason = "a test that cannot go on should say where"
 )]
 
+mod admission;
 mod advisories;
 mod answer_corpus;
 mod api;
@@ -46,6 +47,7 @@ mod secret_corpus;
 mod secrets;
 mod signing;
 mod sweep;
+mod sweep_mail;
 mod templates;
 mod tidy;
 mod upload_corpus;

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use clap::Subcommand;
 
 use super::client::Client;
+use super::upload::upload;
 use super::{Bundle, Output, ServerArgs, output};
 use crate::connector::{ConnectorRuntime, EngineConfig};
 use crate::id::Digest;
@@ -69,13 +70,8 @@ pub(super) async fn run(
         ConnectorCommand::Check(args) => return check::run(args, output, bundle).await,
         ConnectorCommand::Push(args) => return push::run(args, output, bundle).await,
         ConnectorCommand::Upload { server, connector } => {
-            let bytes = component(&connector, bundle)?.to_vec();
-            output::result(
-                output,
-                &Client::new(&server)?
-                    .component("/v1/connectors", bytes)
-                    .await?,
-            );
+            let bytes = component(&connector, bundle)?;
+            output::result(output, &upload(&Client::new(&server)?, bytes).await?);
         }
         ConnectorCommand::List { server } => {
             output::result(

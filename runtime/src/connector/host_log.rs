@@ -13,7 +13,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use super::bindings::log;
 use super::state::State;
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::redaction::Redaction;
 
 /// One call's log. Copies share it, so that it survives the store.
@@ -27,6 +27,7 @@ struct Inner {
     cut: bool,
     /// The last lines of standard error, as they were written: kept even where the log is cut.
     last: VecDeque<String>,
+    met: Vec<Limit>,
     limits: Arc<Limits>,
     redaction: Redaction,
 }
@@ -45,6 +46,7 @@ impl Log {
             bytes: 0,
             cut: false,
             last: VecDeque::new(),
+            met: Vec::new(),
             limits,
             redaction,
         })))
@@ -80,10 +82,19 @@ impl Log {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
-    /// The lines so far.
-    pub(super) fn take(&self) -> Vec<String> {
+    /// The send met a limit that does not end it.
+    pub(super) fn met(&self, limit: Limit) {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut inner.lines)
+        inner.met(limit);
+    }
+
+    /// The lines so far, and the limits that the send met.
+    pub(super) fn take(&self) -> (Vec<String>, Vec<Limit>) {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (
+            std::mem::take(&mut inner.lines),
+            std::mem::take(&mut inner.met),
+        )
     }
 }
 
@@ -93,6 +104,12 @@ impl Inner {
         let mut bytes: usize = self.last.iter().map(String::len).sum();
         while bytes > LAST_KEPT {
             bytes -= self.last.pop_front().map_or(bytes, |line| line.len());
+        }
+    }
+
+    fn met(&mut self, limit: Limit) {
+        if !self.met.contains(&limit) {
+            self.met.push(limit);
         }
     }
 
@@ -112,6 +129,7 @@ impl Inner {
             || self.lines.len() >= self.limits.log_lines;
         if full {
             self.cut = true;
+            self.met(Limit::Log);
             self.lines.push("… the log is cut here".to_owned());
             return;
         }
@@ -266,7 +284,7 @@ mod tests {
         log.add("info", "grüße aus der Ferne\n\u{1b}[31mred");
         log.add("info", "3\n4\n5");
         assert_eq!(
-            log.take(),
+            log.take().0,
             [
                 "info: grüße ",
                 "info: \u{fffd}[31mred",
@@ -297,6 +315,6 @@ mod tests {
         stream.push(b"one ");
         stream.push(b"line\nrest");
         drop(stream);
-        assert_eq!(log.take(), ["stderr: one line", "stderr: rest"]);
+        assert_eq!(log.take().0, ["stderr: one line", "stderr: rest"]);
     }
 }
