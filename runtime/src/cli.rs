@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod authoring;
 mod client;
 mod config;
 mod connector;
@@ -51,7 +52,7 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Send a message.
     Send(send::SendArgs),
-    /// Inspect, replay, upload and list connectors.
+    /// Write, build, inspect, replay, upload and list connectors.
     #[command(subcommand)]
     Connector(connector::ConnectorCommand),
     /// Manage tenants and their keys.

@@ -34,6 +34,7 @@ mod limits;
 mod pool;
 mod remedy;
 mod shares;
+mod snapshot;
 mod state;
 
 pub use advisories::{Advisories, AdvisoriesError, Advisory, ENGINE_VERSION, Severity};
@@ -46,6 +47,7 @@ pub use engine::{EngineConfig, TICK};
 pub use error::{ConnectorError, UploadError};
 pub use inspect::Needs;
 pub use limits::Used;
+pub use snapshot::{SnapshotError, started};
 
 /// Everything that runs guests. One for a process.
 pub struct ConnectorRuntime {

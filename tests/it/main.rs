@@ -15,6 +15,7 @@ mod admission;
 mod advisories;
 mod answer_corpus;
 mod api;
+mod authoring;
 mod backstop;
 mod canaries;
 mod crash;

@@ -13,7 +13,6 @@ use crate::connector::{ConnectorRuntime, Inspection, UploadError, Used};
 
 mod engine;
 mod repeat;
-mod sample;
 mod shape;
 mod traces;
 

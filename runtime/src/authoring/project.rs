@@ -137,10 +137,10 @@ impl Project {
     }
 }
 
-/// Whether a path names something below the folder that it starts from.
+/// Whether a path names something below the folder that it starts from, or the folder itself.
 fn is_within(path: &Path) -> bool {
-    let mut parts = path.components().peekable();
-    parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
+    let inward = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+    path != Path::new("") && path.components().all(inward)
 }
 
 #[cfg(test)]

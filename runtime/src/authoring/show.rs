@@ -21,16 +21,15 @@ const INDENT: &str = "    ";
 
 /// A replayed case in lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub(super) struct Shown {
     /// The lines.
-    pub lines: Vec<String>,
+    pub(super) lines: Vec<String>,
     /// Whether it did what it says; one that says nothing must not be ended against its will.
-    pub well: bool,
+    pub(super) well: bool,
 }
 
 /// Shows what a case did.
-#[must_use]
-pub fn show(connector: &LoadedConnector, case: &Case, result: &ReplayResult) -> Shown {
+pub(super) fn show(connector: &LoadedConnector, case: &Case, result: &ReplayResult) -> Shown {
     let veil = Veil::of(connector, case);
     let message = &case.replay.message;
     let mut lines = vec![
@@ -47,11 +46,16 @@ pub fn show(connector: &LoadedConnector, case: &Case, result: &ReplayResult) -> 
     }
     for mail in &result.smtp {
         let from = mail.mail_from.as_deref().unwrap_or_default();
-        lines.push(format!("  mail      from {from} to {}", mail.rcpt_to.join(", ")));
+        lines.push(format!(
+            "  mail      from {from} to {}",
+            mail.rcpt_to.join(", ")
+        ));
         for (name, value) in &mail.headers {
             lines.push(format!("{INDENT}{name}: {}", veil.over(value)));
         }
-        lines.extend(indented(&veil.over(mail.text.as_deref().unwrap_or_default())));
+        lines.extend(indented(
+            &veil.over(mail.text.as_deref().unwrap_or_default()),
+        ));
     }
     if let Some(content) = &result.content {
         lines.push(format!("  hands over  {}", content.subject));
@@ -70,7 +74,11 @@ pub fn show(connector: &LoadedConnector, case: &Case, result: &ReplayResult) -> 
 }
 
 fn show_request(request: &ReplayedRequest, veil: &Veil) -> Vec<String> {
-    let mut lines = vec![format!("  request   {} {}", request.method, veil.over(&request.url))];
+    let mut lines = vec![format!(
+        "  request   {} {}",
+        request.method,
+        veil.over(&request.url)
+    )];
     let mut media_type = "";
     for (name, value) in &request.headers {
         if name == "content-type" {
@@ -115,8 +123,17 @@ fn indented(text: &str) -> Vec<String> {
             lines.push(format!("{INDENT}… {} bytes in all", text.len()));
             break;
         }
-        let printable = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
-        lines.push(format!("{INDENT}{}", line.chars().map(printable).collect::<String>()));
+        let printable = |c: char| {
+            if c.is_control() && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        };
+        lines.push(format!(
+            "{INDENT}{}",
+            line.chars().map(printable).collect::<String>()
+        ));
     }
     lines
 }
@@ -125,7 +142,10 @@ fn outcome(outcome: &ReplayedOutcome) -> String {
     match outcome {
         ReplayedOutcome::Receipt { receipt, .. } => {
             let id = receipt.provider_message_id.as_deref();
-            format!("  receipt   {}", id.unwrap_or("without the provider's name for the message"))
+            format!(
+                "  receipt   {}",
+                id.unwrap_or("without the provider's name for the message")
+            )
         }
         ReplayedOutcome::Failure {
             kind,
@@ -135,7 +155,11 @@ fn outcome(outcome: &ReplayedOutcome) -> String {
         } => {
             let code = code.as_deref().map(|code| format!(" ({code})"));
             let message = message.replace('\n', &format!("\n{INDENT}"));
-            format!("  failure   {}{}: {message}", kind.as_str(), code.unwrap_or_default())
+            format!(
+                "  failure   {}{}: {message}",
+                kind.as_str(),
+                code.unwrap_or_default()
+            )
         }
     }
 }
@@ -184,8 +208,14 @@ mod tests {
     #[test]
     fn json_and_forms_are_shown_one_value_a_line() {
         let json = readable("application/json", r#"{"to":"1","n":{"b":2}}"#);
-        assert_eq!(json, "{\n  \"to\": \"1\",\n  \"n\": {\n    \"b\": 2\n  }\n}");
-        let form = readable("application/x-www-form-urlencoded", "To=%2B1415&Body=Your+code");
+        assert_eq!(
+            json,
+            "{\n  \"to\": \"1\",\n  \"n\": {\n    \"b\": 2\n  }\n}"
+        );
+        let form = readable(
+            "application/x-www-form-urlencoded",
+            "To=%2B1415&Body=Your+code",
+        );
         assert_eq!(form, "To: +1415\nBody: Your code");
     }
 }

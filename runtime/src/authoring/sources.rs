@@ -92,8 +92,7 @@ const fn draws(language: Language) -> &'static [&'static str] {
 }
 
 /// Where the author's own sources draw random numbers: `src/connector.js:12: Math.random(`.
-#[must_use]
-pub fn draws_in(project: &Project, texts: &[(PathBuf, String)]) -> Vec<String> {
+pub(super) fn draws_in(project: &Project, texts: &[(PathBuf, String)]) -> Vec<String> {
     let (sdk, wit) = (
         project.folder.join(&project.sdk),
         project.folder.join(&project.wit),

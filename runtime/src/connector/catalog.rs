@@ -176,7 +176,9 @@ impl ConnectorRuntime {
             imports.any(|(name, _)| name == wanted)
         };
         let (hands_over, speaks_smtp) = (imports(inspect::HANDOVER), imports(inspect::SMTP));
-        let (info, schema) = self.described(class, &pre, hands_over, call::still()).await?;
+        let (info, schema) = self
+            .described(class, &pre, hands_over, call::still())
+            .await?;
         Ok(Arc::new(LoadedConnector {
             digest,
             info,

@@ -14,7 +14,8 @@ use memchr::memmem;
 use super::engine::Snapshot;
 use super::shape::imports;
 use super::traces::Traces;
-use super::{Case, CheckReport, Finding, Level, Subject, sample};
+use super::{Case, CheckReport, Finding, Level, Subject};
+use crate::authoring::sample;
 use crate::connector::{ConnectorRuntime, GuestClock, Inspection, LoadedConnector, Probe, Used};
 use crate::replay::{ReplayResult, ReplayedOutcome, check as compare, replay_under};
 

@@ -83,7 +83,13 @@ fn print(report: &CheckReport) {
     for words in &report.not_proven {
         output::line(&format!("not proven  {words}"));
     }
-    let count = |level| report.findings.iter().filter(|finding| finding.level == level).count();
+    let count = |level| {
+        report
+            .findings
+            .iter()
+            .filter(|finding| finding.level == level)
+            .count()
+    };
     output::note(&format!(
         "{} errors, {} warnings",
         count(Level::Error),

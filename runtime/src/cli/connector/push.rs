@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use bytes::Bytes;
 use clap::Args;
 use serde::Deserialize;
 
@@ -11,6 +12,7 @@ use super::component;
 use crate::about::ConnectorInfo;
 use crate::authoring::{Approval, Project};
 use crate::cli::client::Client;
+use crate::cli::upload::upload;
 use crate::cli::{Bundle, Output, ServerArgs, output};
 use crate::connector::Needs;
 use crate::id::Digest;
@@ -43,16 +45,15 @@ pub(super) async fn run(
     let bytes = match path.is_dir() {
         true => {
             let component = Project::read(path)?.component();
-            let bytes = std::fs::read(&component);
+            let bytes = std::fs::read(&component).map(Bytes::from);
             bytes.with_context(|| {
                 let component = component.display();
                 format!("{component} cannot be read: `sendbox connector build` makes it")
             })?
         }
-        false => component(&args.connector, bundle)?.to_vec(),
+        false => component(&args.connector, bundle)?,
     };
-    let client = Client::new(&args.server)?;
-    let answer = client.component("/v1/connectors", bytes).await?;
+    let answer = upload(&Client::new(&args.server)?, bytes).await?;
     let uploaded: Uploaded =
         serde_json::from_value(answer).context("the server's answer is not understood")?;
     let approval = Approval::of(
@@ -64,7 +65,9 @@ pub(super) async fn run(
     match output {
         Output::Json => output::line(&serde_json::to_string(&approval)?),
         Output::Text => {
-            output::line("uploaded; an operator approves it by naming its digest in an integration:");
+            output::line(
+                "uploaded; an operator approves it by naming its digest in an integration:",
+            );
             for line in approval.lines() {
                 output::line(&line);
             }
