@@ -61,7 +61,7 @@ impl Sources {
 
     /// The first file that differs from `before`, for people.
     #[must_use]
-    pub fn changed_since(&self, before: &Self) -> Option<&Path> {
+    pub fn changed_since<'a>(&'a self, before: &'a Self) -> Option<&'a Path> {
         let known = |file: &&(PathBuf, Option<SystemTime>, u64)| before.0.contains(file);
         let new = self.0.iter().find(|file| !known(file));
         let gone = before

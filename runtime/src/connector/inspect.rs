@@ -92,10 +92,8 @@ pub(super) struct Shape {
 /// Reads `bytes` and refuses what no connector is.
 pub(super) fn shape(bytes: &[u8], limit: usize) -> Result<Shape, UploadError> {
     let shape = read(bytes, limit)?;
-    match shape.problems().next() {
-        Some(problem) => Err(problem),
-        None => Ok(shape),
-    }
+    let first = shape.problems().next();
+    first.map_or(Ok(shape), Err)
 }
 
 /// Everything that keeps `bytes` from being a connector, for an author to read at once.
