@@ -16,7 +16,7 @@ pub use approval::Approval;
 pub use build::{BuildError, Built, build};
 pub use cases::{Case, CaseError, read as read_cases};
 pub use check::{CheckReport, Finding, Level, Subject, SubjectError, check};
-pub use dev::{Round, changed, round};
+pub use dev::{Round, changed, rehearse, round};
 pub use language::Language;
 pub use project::{MANIFEST, Project, ProjectError};
 pub use scaffold::{ScaffoldError, scaffold};

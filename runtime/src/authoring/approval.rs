@@ -20,6 +20,8 @@ pub struct Approval {
     pub secrets: Vec<SecretPlaces>,
     /// Bytes of the component.
     pub size: u64,
+    /// Which pool its instances come from, in the server's word.
+    pub class: String,
     /// What it starts with.
     pub needs: Needs,
     /// What is granted at most under the default limits.
@@ -40,7 +42,13 @@ pub struct SecretPlaces {
 impl Approval {
     /// Of what an upload was found to be.
     #[must_use]
-    pub fn of(info: &ConnectorInfo, digest: Digest, size: u64, needs: Needs) -> Self {
+    pub fn of(
+        info: &ConnectorInfo,
+        digest: Digest,
+        size: u64,
+        class: String,
+        needs: Needs,
+    ) -> Self {
         let secret = |(setting, title): (String, String)| {
             let mut grants = info.secret_grants.iter();
             let grant = grants.find(|grant| grant.setting == setting);
@@ -59,6 +67,7 @@ impl Approval {
                 .map(secret)
                 .collect(),
             size,
+            class,
             needs,
             granted: Needs::granted(),
         }
@@ -86,7 +95,8 @@ impl Approval {
             lines.push(format!("secret     {}{title}: {places}", secret.setting));
         }
         let (needs, granted) = (&self.needs, &self.granted);
-        lines.push(format!("size       {} KiB", self.size.div_ceil(1 << 10)));
+        let size = self.size.div_ceil(1 << 10);
+        lines.push(format!("size       {size} KiB, class {}", self.class));
         lines.push(format!(
             "memory     {} KiB to start with, of {} KiB; in {} of {} memories",
             needs.memory_bytes >> 10,

@@ -47,7 +47,7 @@ pub async fn round(runtime: &ConnectorRuntime, project: &Project) -> Round {
 }
 
 /// Shows what the cases of a project do that is built.
-async fn rehearse(runtime: &ConnectorRuntime, project: &Project) -> Round {
+pub async fn rehearse(runtime: &ConnectorRuntime, project: &Project) -> Round {
     let path = project.component();
     let bytes = match std::fs::read(&path) {
         Ok(bytes) => Bytes::from(bytes),

@@ -48,6 +48,9 @@ impl UploadError {
             Self::NeedsTooMuch { .. } => {
                 format!("start with smaller tables: at most {} elements are granted", granted.table_elements)
             }
+            Self::Compile(problem) if problem.contains("multiple memories") => {
+                "build it as one component: linked ones that have a memory each, as QuickJS's are, need a feature that is off; JavaScript is built with StarlingMonkey".to_owned()
+            }
             Self::Compile(_) => {
                 "build it without threads, SIMD, exceptions, garbage collection and tail calls: those features are off".to_owned()
             }
@@ -57,6 +60,9 @@ impl UploadError {
             Self::UnsafeEngine { .. } => "ask the operator to update the server".to_owned(),
             Self::Describe { .. } => {
                 "answer `describe` from constants: it has 2 s, no network, no clock that moves and no settings".to_owned()
+            }
+            Self::BadInfo { field: "hosts", problem } if problem.contains("hands over") => {
+                "leave out the hosts, or the import of handover: toolchains of JavaScript and Python import all of a world, so give them one with what is used".to_owned()
             }
             Self::BadInfo { field, .. } => format!("correct {field} in what `describe` answers"),
             Self::Schema(_) => {

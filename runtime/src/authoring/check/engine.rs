@@ -8,8 +8,6 @@ use memchr::memmem;
 pub(super) enum Snapshot {
     /// JavaScript.
     StarlingMonkey,
-    /// JavaScript, small.
-    QuickJs,
     /// Python.
     CPython,
 }
@@ -21,16 +19,12 @@ impl Snapshot {
         if holds("StarlingMonkey") {
             return Some(Self::StarlingMonkey);
         }
-        if holds("componentize-py") || holds("PYTHONHOME") {
-            return Some(Self::CPython);
-        }
-        (holds("QuickJS") || holds("quickjs")).then_some(Self::QuickJs)
+        (holds("componentize-py") || holds("PYTHONHOME")).then_some(Self::CPython)
     }
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::StarlingMonkey => "StarlingMonkey (JavaScript)",
-            Self::QuickJs => "QuickJS (JavaScript)",
             Self::CPython => "CPython",
         }
     }
@@ -40,9 +34,6 @@ impl Snapshot {
         match self {
             Self::StarlingMonkey => {
                 "build it with WASI's clocks and random linked: `sendbox connector build` does, and so does `jco componentize -d stdio http fetch-event`; never `-d all`"
-            }
-            Self::QuickJs => {
-                "build it with StarlingMonkey, as `sendbox connector build` does, or draw nothing: QuickJS seeds Math.random when it is built in"
             }
             Self::CPython => {
                 "build it without `--stub-wasi` (`-s`), as `sendbox connector build` does"

@@ -271,16 +271,13 @@ fn chance(
     report: &mut CheckReport,
 ) {
     let can_ask = RANDOM.iter().any(|name| imports(inspection, name));
-    if let Some(engine) = engine
-        && (!can_ask || engine == Snapshot::QuickJs && seen.asked_for_chance == 0)
-    {
+    if let Some(engine) = engine.filter(|_| !can_ask) {
         report.findings.push(Finding::new(
             Level::Warning,
             "chance.frozen",
             format!(
-                "{} was started when the component was built, and no send asks the host for random bytes{}: its random numbers are the same in every send",
-                engine.name(),
-                if can_ask { "" } else { ", nor can one" },
+                "{} was started when the component was built, and no random source is imported: its random numbers are the same in every send",
+                engine.name()
             ),
             engine.remedy(),
         ));

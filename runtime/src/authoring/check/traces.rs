@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use percent_encoding::percent_decode_str;
+
 use crate::replay::{ReplayResult, ReplayedOutcome};
 
 /// Headers that the host writes.
@@ -31,13 +33,14 @@ impl Traces {
         let mut texts = Vec::new();
         for (index, request) in result.requests.iter().enumerate() {
             let place = |part: &str| format!("request {}, {part}", index + 1);
-            texts.push((place("URL"), format!("{} {}", request.method, request.url)));
+            let url = plain(&request.url);
+            texts.push((place("URL"), format!("{} {url}", request.method)));
             for (name, value) in &request.headers {
                 if !HOSTS_OWN.contains(&name.as_str()) {
                     texts.push((place(name), value.clone()));
                 }
             }
-            let body = String::from_utf8_lossy(&request.body).into_owned();
+            let body = plain(&String::from_utf8_lossy(&request.body));
             texts.push((place("body"), body));
         }
         for (index, mail) in result.smtp.iter().enumerate() {
@@ -86,6 +89,11 @@ impl Traces {
         }
         repeated
     }
+}
+
+/// Without the escapes of URLs and forms, whose digits are no part of a value.
+fn plain(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 fn words(outcome: &ReplayedOutcome) -> String {

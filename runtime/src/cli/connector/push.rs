@@ -32,6 +32,7 @@ struct Uploaded {
     digest: Digest,
     size: u64,
     info: ConnectorInfo,
+    class: String,
     #[serde(flatten)]
     needs: Needs,
 }
@@ -60,6 +61,7 @@ pub(super) async fn run(
         &uploaded.info,
         uploaded.digest,
         uploaded.size,
+        uploaded.class,
         uploaded.needs,
     );
     match output {
