@@ -22,6 +22,9 @@ mod convert;
 mod describe;
 mod engine;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod host_handover;
 mod host_http;
 mod host_io;

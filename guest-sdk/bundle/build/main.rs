@@ -15,7 +15,7 @@ const SDKS: [(&str, &[&str]); 5] = [
     ("js", &["sdk/"]),
     ("python", &["sendbox_guest/", "world/"]),
     ("go", GO),
-    ("c", &["include/", "src/", "wasm/"]),
+    ("c", &["include/", "src/", "testing/", "wasm/"]),
 ];
 
 /// A Go module is its whole folder.

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::App;
 use super::error::ApiError;
+use crate::about::printable;
 
 /// Bytes of a JSON body.
 pub const JSON_MAX: usize = 256 * 1024;
@@ -71,7 +72,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         ApiError::BadRequest(if error.is_data() {
             format!(
                 "the body is not what it must be: {}",
-                without_values(&error.to_string())
+                printable(&without_values(&error.to_string()))
             )
         } else {
             format!("the body must be JSON: {place}")
@@ -79,20 +80,16 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     })
 }
 
-/// serde repeats a wrong value in quotation marks or as a number: both may be secrets.
+/// serde repeats a wrong value in quotation marks, as a number or as a variant: each may be a secret.
 fn without_values(text: &str) -> String {
-    match (
-        text.find("invalid type: "),
-        text.find("invalid value: "),
-        text.find(", expected"),
-    ) {
-        (Some(at), _, Some(end)) | (_, Some(at), Some(end)) if at < end => {
-            format!(
-                "{}the value is not right{}",
-                text.get(..at).unwrap_or_default(),
-                text.get(end..).unwrap_or_default()
-            )
-        }
+    let marks = ["invalid type: ", "invalid value: ", "unknown variant "];
+    let begin = marks.iter().filter_map(|mark| text.find(mark)).min();
+    match (begin, text.rfind(", expected")) {
+        (Some(at), Some(end)) if at < end => format!(
+            "{}the value is not right{}",
+            text.get(..at).unwrap_or_default(),
+            text.get(end..).unwrap_or_default()
+        ),
         _ => text.to_owned(),
     }
 }
@@ -106,6 +103,15 @@ mod tests {
     struct Shape {
         #[expect(dead_code, reason = "only its type matters")]
         key: String,
+        #[expect(dead_code, reason = "only its type matters")]
+        kind: Option<Kind>,
+    }
+
+    #[derive(serde::Deserialize, Debug)]
+    #[serde(rename_all = "lowercase")]
+    enum Kind {
+        Plain,
+        Html,
     }
 
     #[test]
@@ -115,5 +121,9 @@ mod tests {
         assert!(!text("{\"key\": 123456}").contains("123456"));
         assert!(text("{\"key\"").contains("must be JSON"));
         assert!(text("{\"other\": 1}").contains("unknown field `other`"));
+        assert!(!text("{\"o\\u001b\": 1}").contains(char::is_control));
+        let kind = "{\"kind\": \"s3cret\", \"key\": \"k\"}";
+        assert!(text(kind).contains("expected `plain` or `html`"));
+        assert!(!text(kind).contains("s3cret"));
     }
 }

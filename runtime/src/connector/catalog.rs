@@ -16,7 +16,7 @@ use super::clock::GuestClock;
 use super::error::{ConnectorError, UploadError};
 use super::state::State;
 use super::{ConnectorRuntime, call, describe, inspect};
-use crate::about::ConnectorInfo;
+use crate::about::{ConnectorInfo, printable};
 use crate::id::Digest;
 use crate::settings::SettingsSchema;
 
@@ -151,7 +151,7 @@ impl ConnectorRuntime {
         let answer = call::describe(self, self.pools.of(class), pre, clock).await;
         let info = answer.map_err(|error| UploadError::Describe {
             code: error.code(),
-            problem: error.to_string(),
+            problem: printable(&error.to_string()),
         })?;
         describe::check(info, hands_over)
     }
@@ -169,7 +169,7 @@ impl ConnectorRuntime {
         let linked = pool.linker.instantiate_pre(component);
         let pre = linked
             .and_then(ConnectorPre::new)
-            .map_err(|error| UploadError::Mismatch(format!("{error:#}")))?;
+            .map_err(|error| UploadError::Mismatch(printable(&format!("{error:#}"))))?;
         let component_type = component.component_type();
         let imports = |wanted| {
             let mut imports = component_type.imports(&pool.engine);

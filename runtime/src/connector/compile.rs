@@ -11,6 +11,7 @@ use wasmtime::component::Component;
 use super::artifact::Artifacts;
 use super::engine::EngineConfig;
 use super::error::UploadError;
+use crate::about::printable;
 use crate::id::Digest;
 
 mod child;
@@ -99,5 +100,5 @@ fn gave_up(error: tokio::task::JoinError) -> UploadError {
 }
 
 fn refused(error: wasmtime::Error) -> UploadError {
-    UploadError::Compile(format!("{error:#}"))
+    UploadError::Compile(printable(&format!("{error:#}")))
 }

@@ -69,15 +69,8 @@ impl Log {
     pub(super) fn last_words(&self) -> Option<String> {
         let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let lines: Vec<_> = inner.last.iter().map(String::as_str).collect();
-        let text = inner.redaction.text(&lines.join("\n"));
-        let printable = |c: char| {
-            if c.is_control() && c != '\n' {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        };
-        let text: String = text.trim().chars().map(printable).collect();
+        let text = inner.redaction.text(&lines.join(" | "));
+        let text: String = text.trim().chars().map(shown).collect();
         let text = tail(&text, LAST_TOLD);
         (!text.is_empty()).then(|| text.to_owned())
     }
@@ -121,10 +114,7 @@ impl Inner {
         let margin = self.limits.log_line_bytes.saturating_add(LINE_MAX);
         let text = self.redaction.text(head(line, margin));
         let text = head(&text, self.limits.log_line_bytes);
-        let line: String = format!("{label}: {text}")
-            .chars()
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-            .collect();
+        let line: String = format!("{label}: {text}").chars().map(shown).collect();
         let full = self.bytes + line.len() > self.limits.log_bytes
             || self.lines.len() >= self.limits.log_lines;
         if full {
@@ -145,6 +135,14 @@ pub(super) fn head(text: &str, max: usize) -> &str {
         end -= 1;
     }
     text.get(..end).unwrap_or_default()
+}
+
+/// A character as a log may hold it.
+fn shown(c: char) -> char {
+    match c.is_control() {
+        true => char::REPLACEMENT_CHARACTER,
+        false => c,
+    }
 }
 
 /// The last `max` bytes of `text`, cut between characters.
@@ -299,7 +297,7 @@ mod tests {
         let log = small();
         log.add("info", "1\n2\n3\n4");
         log.add(STDERR, "Traceback\n\u{7}ValueError: no such thing");
-        let words = "Traceback\n\u{fffd}ValueError: no such thing";
+        let words = "Traceback | \u{fffd}ValueError: no such thing";
         assert_eq!(log.last_words().as_deref(), Some(words));
         for _ in 0..100 {
             log.add(STDERR, &"x".repeat(1_000));

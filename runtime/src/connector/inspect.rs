@@ -8,6 +8,7 @@ use wasmparser::{
 
 use super::engine::{CORE_INSTANCES, MEMORIES, TABLES};
 use super::error::UploadError;
+use crate::about::printable;
 use crate::limits::{Limit, Limits};
 
 /// The export that makes a component a connector.
@@ -241,7 +242,10 @@ fn check_body(body: &FunctionBody<'_>) -> Result<(), UploadError> {
 }
 
 fn check_import(name: &str) -> Option<UploadError> {
-    if let Some(interface) = name.strip_prefix(CONTRACT) {
+    let plain = name.bytes().all(|byte| byte.is_ascii_graphic());
+    if let Some(interface) = name.strip_prefix(CONTRACT)
+        && plain
+    {
         let ours = interface.ends_with(CONTRACT_VERSION);
         return (!ours).then(|| wrong_version(name));
     }
@@ -249,8 +253,8 @@ fn check_import(name: &str) -> Option<UploadError> {
         && name
             .rsplit_once('@')
             .is_some_and(|(_, version)| version.starts_with("0.2."));
-    (!wasi).then(|| UploadError::ForeignImport {
-        name: name.to_owned(),
+    (!(plain && wasi)).then(|| UploadError::ForeignImport {
+        name: printable(name),
     })
 }
 
@@ -268,7 +272,7 @@ fn check_exports(exports: &[String]) -> Option<UploadError> {
 
 fn wrong_version(found: &str) -> UploadError {
     UploadError::WrongContractVersion {
-        found: found.to_owned(),
+        found: printable(found),
         expected: SEND_MESSAGE,
     }
 }
@@ -296,6 +300,6 @@ fn within(limit: Limit, needed: u64) -> Result<(), UploadError> {
 pub(super) fn malformed(error: wasmparser::BinaryReaderError) -> UploadError {
     UploadError::Malformed {
         offset: error.offset(),
-        problem: error.message().to_owned(),
+        problem: printable(error.message()),
     }
 }

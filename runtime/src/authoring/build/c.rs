@@ -19,12 +19,13 @@ const GLUE: &str = "build/bindings";
 /// The module that the linker writes.
 const MODULE: &str = "build/core.wasm";
 
-/// Words of the compiler: a small reactor for WASI, with warnings.
-const COMPILE: [&str; 6] = [
+/// Words of the compiler: a small reactor for WASI, with warnings, whose assertions hold.
+const COMPILE: [&str; 7] = [
     "--target=wasm32-wasi",
     "-mexec-model=reactor",
     "-Os",
     "-g0",
+    "-UNDEBUG",
     "-Wall",
     "-Wextra",
 ];
@@ -44,7 +45,7 @@ pub(super) fn build(project: &Project, contract: &mut Contract) -> Result<Vec<u8
 
     let own = project.entry.parent().unwrap_or(Path::new(""));
     let mut inputs = sources(project, own, &["c"])?;
-    let with_cpp = sources(project, own, &["cc", "cpp"])?;
+    let with_cpp = sources(project, own, &["cc", "cpp", "cxx"])?;
     for folder in ["src", "wasm"] {
         inputs.extend(sources(project, &project.sdk.join(folder), &["c"])?);
     }
@@ -67,6 +68,7 @@ pub(super) fn build(project: &Project, contract: &mut Contract) -> Result<Vec<u8
         .args(["-o", MODULE])
         .args(&inputs);
     if !with_cpp.is_empty() {
+        // Compiled once on a machine, which takes a minute or two.
         command.arg("-lc++");
     }
     toolchain::run("zig cc", &mut command)?;
@@ -107,15 +109,13 @@ impl Zig {
     fn compiler(&self, project: &Project, language: &str, define: &str) -> Command {
         let mut include = OsString::from("-I");
         include.push(project.sdk.join("include"));
-        let mut internal = OsString::from("-I");
-        internal.push(project.sdk.join("src"));
         let mut command = toolchain::command(project, &self.program);
         command
             .args(self.arguments)
             .arg(language)
             .args(COMPILE)
             .arg(define)
-            .args([include, internal])
+            .arg(include)
             .arg(format!("-I{GLUE}"));
         command
     }

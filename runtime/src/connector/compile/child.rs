@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::confine::{Allowance, confine};
 use super::progress::Underway;
+use crate::about::printable;
 use crate::connector::engine::COMPONENT_BYTES_MAX;
 use crate::connector::engine::{self, EngineConfig};
 use crate::connector::error::UploadError;
@@ -188,7 +189,7 @@ fn judge(ended: &Ended, allowance: Allowance) -> Result<(), UploadError> {
             Err(memory())
         }
         (Some(code), _) if code == i32::from(REFUSED) => {
-            Err(UploadError::Compile(words.into_owned()))
+            Err(UploadError::Compile(printable(&words)))
         }
         (Some(PANICKED), _) => Err(UploadError::Compile(format!(
             "the compiler gave up: {}",

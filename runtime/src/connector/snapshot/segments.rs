@@ -6,12 +6,13 @@ use wasmparser::{BinaryReaderError, Data, DataKind, DataSectionReader, Operator,
 /// Zeros that are written out rather than begin another segment.
 const GAP: usize = 32;
 
-/// The module with fewer segments, whose memory begins with the same bytes. One whose segments are not
-/// all placed at the start, apart and at numbers, is returned as it is.
+/// The module with fewer segments, whose memory begins with the same bytes. One that places segments later,
+/// over each other or not at numbers is returned as it is.
 pub(super) fn merge(module: &[u8]) -> Result<Vec<u8>, BinaryReaderError> {
     let mut merged = Module::new();
     for payload in Parser::new(0).parse_all(module) {
         let payload = payload?;
+        // Only a module with this section can place a segment later.
         if let Payload::DataCountSection { .. } = payload {
             return Ok(module.to_vec());
         }
@@ -42,7 +43,12 @@ impl Segment {
 fn joined(reader: &DataSectionReader<'_>) -> Result<Option<Vec<Segment>>, BinaryReaderError> {
     let mut segments = Vec::new();
     for data in reader.clone() {
-        match placed(data?)? {
+        let data = data?;
+        // The snapshot leaves these, which nothing can place, where the module's own were.
+        if matches!(data.kind, DataKind::Passive) {
+            continue;
+        }
+        match placed(data)? {
             Some(segment) => segments.push(segment),
             None => return Ok(None),
         }
@@ -124,7 +130,8 @@ mod tests {
         let overlapping =
             r#"(module (memory 1) (data (i32.const 0) "abc") (data (i32.const 1) "d"))"#;
         assert_eq!(segments(overlapping), 2);
-        let waiting = r#"(module (memory 1) (data "abc") (data (i32.const 1) "d"))"#;
+        let waiting = r#"(module (memory 1) (data $later "abc") (data (i32.const 1) "d")
+            (func (memory.init $later (i32.const 0) (i32.const 0) (i32.const 3))))"#;
         assert_eq!(segments(waiting), 2);
     }
 }
