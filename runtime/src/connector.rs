@@ -35,6 +35,7 @@ mod host_wasi_http;
 mod inspect;
 mod limits;
 mod pool;
+mod remedy;
 mod shares;
 mod snapshot;
 mod state;
@@ -43,10 +44,12 @@ pub use advisories::{Advisories, AdvisoriesError, Advisory, ENGINE_VERSION, Seve
 pub use call::{Call, CallReport};
 pub use catalog::LoadedConnector;
 pub use class::ConnectorClass;
-pub use clock::GuestClock;
+pub use clock::{GuestClock, Probe};
 pub use compile::{Compilation, CompilationState, compile_standard_input};
 pub use engine::{EngineConfig, TICK};
 pub use error::{ConnectorError, UploadError};
+pub use inspect::Needs;
+pub use limits::Used;
 pub use snapshot::{SnapshotError, started};
 
 /// Everything that runs guests. One for a process.
@@ -80,10 +83,9 @@ pub struct Inspection {
     pub class: ConnectorClass,
     /// What it imports, in the component's order.
     pub imports: Vec<String>,
-    /// Linear memories in its modules.
-    pub memories: u64,
-    /// Tables in its modules.
-    pub tables: u64,
+    /// What it starts with.
+    #[serde(flatten)]
+    pub needs: Needs,
     /// Milliseconds that it took to compile; 0 if this host had it compiled already.
     pub compile_ms: u64,
 }
@@ -139,10 +141,21 @@ impl ConnectorRuntime {
             info: loaded.info.clone(),
             class: loaded.class,
             imports: shape.imports,
-            memories: shape.memories,
-            tables: shape.tables,
+            needs: shape.needs,
             compile_ms: loaded.compile_ms,
         })
+    }
+
+    /// The same for an author: every import and export that is not the contract's, not the first alone.
+    ///
+    /// # Errors
+    /// All that is wrong.
+    pub async fn examine(&self, bytes: Bytes) -> Result<Inspection, Vec<UploadError>> {
+        let problems = inspect::problems(&bytes, self.component_bytes);
+        if problems.is_empty() {
+            return self.inspect(bytes).await.map_err(|error| vec![error]);
+        }
+        Err(problems)
     }
 
     /// The compilations that wait or are under way, the first that was asked for first.

@@ -210,6 +210,36 @@ fn take_secrets(
     }
 }
 
+/// The secrets that a settings schema has, by JSON pointer (`-` for the items of a list), with their titles.
+#[must_use]
+pub fn secret_places(schema: &Value) -> Vec<(String, String)> {
+    let mut places = Vec::new();
+    find_secrets(schema, "", &mut places);
+    places.sort();
+    places.dedup();
+    places
+}
+
+fn find_secrets(schema: &Value, pointer: &str, out: &mut Vec<(String, String)>) {
+    if schema.get("writeOnly") == Some(&Value::Bool(true)) {
+        let title = schema.get("title").and_then(Value::as_str);
+        out.push((pointer.to_owned(), title.unwrap_or_default().to_owned()));
+    }
+    let branches = ["allOf", "anyOf", "oneOf"].into_iter();
+    let branches = branches.filter_map(|keyword| schema.get(keyword)?.as_array());
+    let branches = branches.flatten().chain(schema.get("then"));
+    for branch in branches.chain(schema.get("else")) {
+        find_secrets(branch, pointer, out);
+    }
+    let properties = schema.get("properties").and_then(Value::as_object);
+    for (name, property) in properties.into_iter().flatten() {
+        find_secrets(property, &format!("{pointer}/{}", escape(name)), out);
+    }
+    if let Some(items) = schema.get("items") {
+        find_secrets(items, &format!("{pointer}/-"), out);
+    }
+}
+
 /// The keyword of a settings schema that says how often a key made of a secret is derived before it signs.
 const DERIVATIONS: &str = "x-derivations";
 /// No signature scheme in use derives more often.

@@ -18,6 +18,7 @@ mod api;
 mod authoring;
 mod backstop;
 mod canaries;
+mod checking;
 mod crash;
 mod deliver;
 mod deliver_mail;

@@ -57,7 +57,7 @@ async fn a_connector_is_inspected() {
         .unwrap();
     assert_eq!(seen.info.id.as_str(), "acts");
     assert_eq!(seen.digest, Digest::of(guests::ACTS));
-    assert_eq!(seen.memories, 1);
+    assert_eq!(seen.needs.memories, 1);
     assert!(
         seen.imports
             .iter()
@@ -113,10 +113,18 @@ async fn what_does_not_keep_to_the_contract_is_refused_by_name() {
             expected: "sendbox:connector/send-message@0.1.0",
         }
     );
+    let imported = r#"(component (import "sendbox:connector/http@0.3.0" (instance)))"#;
+    assert_eq!(
+        refusal_of_text(&runtime, imported).await.to_string(),
+        "the component is made for version 0.3.0 of the contract (it names sendbox:connector/http@0.3.0), \
+         and this host speaks version 0.1.0"
+    );
     let empty = r#"(component (instance $i) (export "sendbox:connector/send-message@0.1.0" (instance $i)))"#;
     assert_eq!(
-        refusal_of_text(&runtime, empty).await.code(),
-        "upload.compile"
+        refusal_of_text(&runtime, empty).await,
+        UploadError::MissingExport {
+            name: "sendbox:connector/send-message@0.1.0#describe",
+        }
     );
 }
 

@@ -56,6 +56,8 @@ pub enum ApiError {
         code: &'static str,
         /// The reason in words.
         detail: String,
+        /// What its author can do about it.
+        remedy: String,
     },
     /// The idempotency key belongs to another message.
     #[error("the idempotency key was used with another message in the last 24 hours")]
@@ -145,6 +147,8 @@ struct Problem<'a> {
     status: u16,
     code: &'a str,
     detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
 }
@@ -157,11 +161,16 @@ impl IntoResponse for ApiError {
         } else {
             &[]
         };
+        let remedy = match &self {
+            Self::Upload { remedy, .. } => Some(remedy.as_str()),
+            _ => None,
+        };
         let problem = Problem {
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             code: self.code(),
             detail: self.to_string(),
+            remedy,
             errors,
         };
         let mut response = (status, axum::Json(problem)).into_response();
@@ -261,6 +270,7 @@ impl From<UploadError> for ApiError {
         Self::Upload {
             code: error.code(),
             detail: error.to_string(),
+            remedy: error.remedy(),
         }
     }
 }

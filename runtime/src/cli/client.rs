@@ -151,6 +151,9 @@ fn refusal(status: u16, problem: &Value) -> String {
         .and_then(Value::as_str)
         .unwrap_or("no reason given");
     let mut text = format!("the server answers {status}: {detail}");
+    if let Some(remedy) = problem.get("remedy").and_then(Value::as_str) {
+        text.push_str(&format!("\n  fix: {remedy}"));
+    }
     for error in problem
         .get("errors")
         .and_then(Value::as_array)

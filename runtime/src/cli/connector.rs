@@ -15,8 +15,12 @@ use super::{Bundle, Output, ServerArgs, authoring, output};
 use crate::authoring::Language;
 use crate::connector::{ConnectorRuntime, EngineConfig};
 use crate::id::Digest;
-use crate::replay::{ReplayCase, check, replay};
+use crate::replay::{ReplayCase, replay};
 use crate::secret::DataKey;
+
+mod check;
+mod dev;
+mod push;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConnectorCommand {
@@ -47,6 +51,12 @@ pub(super) enum ConnectorCommand {
         #[arg(long)]
         check: bool,
     },
+    /// Find what an upload would refuse and what a send would need, and whether sends repeat themselves.
+    Check(check::CheckArgs),
+    /// Build a project at every change, replay its cases, and show the requests that would leave.
+    Dev(dev::DevArgs),
+    /// Upload a project's component, and say what an operator has to approve.
+    Push(push::PushArgs),
     /// Upload a component to a server.
     Upload {
         #[command(flatten)]
@@ -77,6 +87,9 @@ pub(super) async fn run(
         ConnectorCommand::Replay { connector, check } => {
             return run_cases(component(&connector, bundle)?, check).await;
         }
+        ConnectorCommand::Check(args) => return check::run(args, output, bundle).await,
+        ConnectorCommand::Dev(args) => return dev::run(args, output).await,
+        ConnectorCommand::Push(args) => return push::run(args, output, bundle).await,
         ConnectorCommand::Upload { server, connector } => {
             let bytes = component(&connector, bundle)?;
             output::result(output, &upload(&Client::new(&server)?, bytes).await?);
@@ -135,7 +148,7 @@ async fn run_cases(bytes: Bytes, compare: bool) -> anyhow::Result<ExitCode> {
             output::line(&serde_json::to_string(&result)?);
             continue;
         }
-        let differences = check(&case, &result);
+        let differences = crate::replay::check(&case, &result);
         different += u32::from(!differences.is_empty());
         for difference in differences {
             output::line(&format!("{}: {difference}", case.id));

@@ -15,6 +15,7 @@ use super::clock::GuestClock;
 use super::convert;
 use super::error::ConnectorError;
 use super::host_log::Log;
+use super::limits::{Meter, Used};
 use super::pool::Pool;
 use super::state::{self, CallParts, State};
 use crate::egress::EgressScope;
@@ -71,6 +72,8 @@ pub struct CallReport {
     pub duration: Duration,
     /// Whether the guest was ended against its will.
     pub trapped: bool,
+    /// What the guest used of its limits.
+    pub used: Used,
 }
 
 /// Runs one send. Await it to its end: a caller that drops it gives up the wire record with it.
@@ -82,12 +85,18 @@ pub(super) async fn send(
     let started = Instant::now();
     let redaction = Redaction::of(call.placeholders.clone(), &call.message);
     let log = Log::new(Arc::clone(&call.limits), redaction.clone());
-    let answer = answer_of(runtime, connector, &mut call, log.clone()).await;
+    let meter = Arc::new(Meter::default());
+    let answer = answer_of(runtime, connector, &mut call, log.clone(), &meter).await;
     let (wire, source) = (call.egress.wire(), call.egress.source());
     let (answer, handover) = match answer {
         Ok((answer, handover)) => (Ok(answer), handover),
-        Err(error) => (Err(error), None),
+        Err(error) => (Err(error.after(log.last_words())), None),
     };
+    if let Err(ConnectorError::Trap { functions, .. }) = &answer {
+        for function in functions {
+            log.add("trap", &format!("in {function}"));
+        }
+    }
     let answer = answer.and_then(|answer| convert::result(answer, &call.limits, &redaction));
     let (log, met) = log.take();
     let trapped = answer.as_ref().is_err_and(ConnectorError::trapped);
@@ -101,6 +110,7 @@ pub(super) async fn send(
         met,
         duration: started.elapsed(),
         trapped,
+        used: meter.used(),
     }
 }
 
@@ -111,6 +121,7 @@ async fn answer_of(
     connector: &LoadedConnector,
     call: &mut Call,
     log: Log,
+    meter: &Arc<Meter>,
 ) -> Result<(Answer, Option<Content>), ConnectorError> {
     let pool = runtime.pools.of(connector.class);
     let _turn = pool.turn(call.deadline).await?;
@@ -122,6 +133,7 @@ async fn answer_of(
         limits: Arc::clone(&call.limits),
         deadline: call.deadline,
         clock: call.clock.clone(),
+        meter: Arc::clone(meter),
         in_flight,
     };
     let (settings, message) = (
@@ -152,11 +164,20 @@ async fn answer_of(
     answer
 }
 
+/// The clock that a connector is described under.
+pub(super) const fn still() -> GuestClock {
+    GuestClock::Frozen {
+        now_ms: 0,
+        random: bytes::Bytes::new(),
+    }
+}
+
 /// Asks for the connector's description, with no capability granted.
 pub(super) async fn describe(
     runtime: &ConnectorRuntime,
     pool: &Pool,
     connector: &ConnectorPre<State>,
+    clock: GuestClock,
 ) -> Result<types::ConnectorInfo, ConnectorError> {
     let limits = Arc::new(Limits {
         cpu_ms: u64::try_from(DESCRIBE.as_millis()).unwrap_or(u64::MAX),
@@ -166,16 +187,15 @@ pub(super) async fn describe(
     let deadline = Instant::now() + DESCRIBE;
     let _turn = pool.turn(deadline).await?;
     let (in_flight, _landed) = mpsc::channel(1);
+    let log = Log::new(Arc::clone(&limits), Redaction::none());
     let parts = CallParts {
         egress: None,
-        log: Log::new(Arc::clone(&limits), Redaction::none()),
+        log: log.clone(),
         placeholders: Placeholders::none(),
         limits: Arc::clone(&limits),
         deadline,
-        clock: GuestClock::Frozen {
-            now_ms: 0,
-            random: bytes::Bytes::new(),
-        },
+        clock,
+        meter: Arc::default(),
         in_flight,
     };
     let (pre, mut store) = (connector.clone(), state::store(&pool.engine, parts));
@@ -185,7 +205,8 @@ pub(super) async fn describe(
         let exports = guest.sendbox_connector_send_message();
         exports.call_describe(&mut store).await
     };
-    run(runtime, None, &moved, &limits, deadline, guest).await
+    let answer = run(runtime, None, &moved, &limits, deadline, guest).await;
+    answer.map_err(|error| error.after(log.last_words()))
 }
 
 /// Runs a guest, start functions included, until it answers, traps or is too late. `guest` owns its store:

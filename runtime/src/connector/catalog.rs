@@ -8,9 +8,11 @@ use bytes::Bytes;
 use moka::sync::Cache;
 use tokio::sync::OnceCell;
 use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
 
 use super::bindings::ConnectorPre;
 use super::class::ConnectorClass;
+use super::clock::GuestClock;
 use super::error::{ConnectorError, UploadError};
 use super::state::State;
 use super::{ConnectorRuntime, call, describe, inspect};
@@ -102,6 +104,58 @@ impl ConnectorRuntime {
         Ok(Arc::clone(connector))
     }
 
+    /// Whether the functions of the contract are there, by name.
+    fn exports(&self, component: &Component, class: ConnectorClass) -> Result<(), UploadError> {
+        let engine = &self.pools.of(class).engine;
+        let component_type = component.component_type();
+        let export = component_type.get_export(engine, inspect::SEND_MESSAGE);
+        let ComponentItem::ComponentInstance(interface) =
+            export
+                .map(|export| export.ty)
+                .ok_or(UploadError::MissingExport {
+                    name: inspect::SEND_MESSAGE,
+                })?
+        else {
+            let words = format!("{} is no instance", inspect::SEND_MESSAGE);
+            return Err(UploadError::Mismatch(words));
+        };
+        for (function, name) in inspect::FUNCTIONS {
+            if interface.get_export(engine, function).is_none() {
+                return Err(UploadError::MissingExport { name });
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks a connector once more what it is, in a fresh instance under another clock: it must always answer
+    /// the same.
+    ///
+    /// # Errors
+    /// Where it does not answer, or wrongly.
+    pub async fn describe_again(
+        &self,
+        connector: &LoadedConnector,
+        clock: GuestClock,
+    ) -> Result<ConnectorInfo, UploadError> {
+        let answer = self.described(connector.class, &connector.pre, connector.hands_over, clock);
+        Ok(answer.await?.0)
+    }
+
+    async fn described(
+        &self,
+        class: ConnectorClass,
+        pre: &ConnectorPre<State>,
+        hands_over: bool,
+        clock: GuestClock,
+    ) -> Result<(ConnectorInfo, SettingsSchema), UploadError> {
+        let answer = call::describe(self, self.pools.of(class), pre, clock).await;
+        let info = answer.map_err(|error| UploadError::Describe {
+            code: error.code(),
+            problem: printable(&error.to_string()),
+        })?;
+        describe::check(info, hands_over)
+    }
+
     /// Links and describes a compiled component.
     async fn ready(
         &self,
@@ -110,25 +164,21 @@ impl ConnectorRuntime {
         component: &Component,
         compiled_in: Duration,
     ) -> Result<Arc<LoadedConnector>, ConnectorError> {
+        self.exports(component, class)?;
         let pool = self.pools.of(class);
         let linked = pool.linker.instantiate_pre(component);
         let pre = linked
             .and_then(ConnectorPre::new)
-            .map_err(|error| UploadError::Compile(printable(&format!("{error:#}"))))?;
-        let info =
-            call::describe(self, pool, &pre)
-                .await
-                .map_err(|error| UploadError::Describe {
-                    code: error.code(),
-                    problem: printable(&error.to_string()),
-                })?;
+            .map_err(|error| UploadError::Mismatch(printable(&format!("{error:#}"))))?;
         let component_type = component.component_type();
         let imports = |wanted| {
             let mut imports = component_type.imports(&pool.engine);
             imports.any(|(name, _)| name == wanted)
         };
         let (hands_over, speaks_smtp) = (imports(inspect::HANDOVER), imports(inspect::SMTP));
-        let (info, schema) = describe::check(info, hands_over)?;
+        let (info, schema) = self
+            .described(class, &pre, hands_over, call::still())
+            .await?;
         Ok(Arc::new(LoadedConnector {
             digest,
             info,

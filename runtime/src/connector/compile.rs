@@ -84,7 +84,18 @@ impl Compiler {
             })
         };
         let compiled = tokio::task::spawn_blocking(work).await;
-        compiled.map_err(|error| UploadError::Host(error.to_string()))?
+        compiled.map_err(gave_up)?
+    }
+}
+
+/// Why a compilation ended without an answer. The compiler panics where what it makes itself, such as the code
+/// between two components that are linked to each other, needs a feature that is off.
+fn gave_up(error: tokio::task::JoinError) -> UploadError {
+    let words = error.to_string();
+    let first = words.split("\\n").next().unwrap_or_default();
+    match error.is_panic() {
+        true => UploadError::Compile(format!("the compiler gave up: {first}")),
+        false => UploadError::Host(words),
     }
 }
 

@@ -16,7 +16,8 @@ use super::error::ConnectorError;
 pub(super) const COMPONENT_BYTES_MAX: usize = 32 << 20;
 
 /// How often the epoch moves: the step of CPU limits.
-pub const TICK: Duration = Duration::from_millis(10);
+pub const TICK: Duration = Duration::from_millis(TICK_MS);
+pub(super) const TICK_MS: u64 = 10;
 
 /// Linear memories that a component may have, if it is large.
 pub(super) const MEMORIES: u32 = 4;

@@ -36,6 +36,8 @@ const PATIENCE: u64 = 10;
 
 /// The component is at fault.
 const REFUSED: u8 = 3;
+/// What a process exits with that panicked.
+const PANICKED: i32 = 101;
 /// The process could not be confined.
 const NOT_CONFINED: u8 = 4;
 
@@ -189,6 +191,13 @@ fn judge(ended: &Ended, allowance: Allowance) -> Result<(), UploadError> {
         (Some(code), _) if code == i32::from(REFUSED) => {
             Err(UploadError::Compile(printable(&words)))
         }
+        (Some(PANICKED), _) => Err(UploadError::Compile(format!(
+            "the compiler gave up: {}",
+            words
+                .lines()
+                .find(|line| !line.contains("panicked at") && !line.is_empty())
+                .unwrap_or_default()
+        ))),
         (_, Some(libc::SIGXCPU | libc::SIGKILL)) => {
             Err(over(format!("{} s of CPU", allowance.cpu)))
         }
