@@ -36,6 +36,7 @@ mod email_service;
 mod fault_kit;
 mod faults;
 mod guest_corpus;
+mod guide;
 mod harness;
 mod hostile;
 mod languages;

@@ -45,14 +45,24 @@ impl ConnectorClass {
         if bytes.len() > SMALL_BYTES {
             return Ok(Self::Large);
         }
-        let (mut memories, mut instances, mut pages, mut components) = (0, 0, 0_u64, 0);
+        let (mut memories, mut instances, mut pages) = (0, 0, 0_u64);
+        let mut open = Vec::new();
         for payload in Parser::new(0).parse_all(bytes) {
-            match payload.map_err(malformed)? {
-                // How often what is nested is instantiated is not looked into.
+            let payload = payload.map_err(malformed)?;
+            let nested = open.len() > 1;
+            match payload {
+                // A component within it may only pass functions on: how often it is instantiated is not looked into.
                 Payload::Version {
-                    encoding: Encoding::Component,
+                    encoding: Encoding::Module,
                     ..
-                } => components += 1,
+                }
+                | Payload::InstanceSection(_)
+                    if nested =>
+                {
+                    return Ok(Self::Large);
+                }
+                Payload::Version { encoding, .. } => open.push(encoding),
+                Payload::End(_) => drop(open.pop()),
                 Payload::MemorySection(section) => {
                     for memory in section {
                         memories += 1;
@@ -61,16 +71,14 @@ impl ConnectorClass {
                 }
                 Payload::InstanceSection(section) => {
                     for instance in section {
-                        let made =
-                            matches!(instance.map_err(malformed)?, Instance::Instantiate { .. });
-                        instances += u32::from(made);
+                        let instance = instance.map_err(malformed)?;
+                        instances += u32::from(matches!(instance, Instance::Instantiate { .. }));
                     }
                 }
                 _ => {}
             }
         }
-        let small = components <= 1
-            && memories <= Self::Small.memories()
+        let small = memories <= Self::Small.memories()
             && instances <= Self::Small.core_instances()
             && pages.saturating_mul(PAGE) <= SMALL_MEMORY;
         Ok(if small { Self::Small } else { Self::Large })
@@ -93,8 +101,9 @@ mod tests {
             class(&format!("(component {module})")),
             ConnectorClass::Small
         );
+        let shim = "(component (import \"send\" (func $send)) (export \"send\" (func $send)))";
         assert_eq!(
-            class(&format!("(component {module} {few})")),
+            class(&format!("(component {module} {few} {shim})")),
             ConnectorClass::Small
         );
     }
@@ -104,7 +113,7 @@ mod tests {
         let large = [
             "(component (core module (memory 1)) (core module (memory 1)))".to_owned(),
             "(component (core module (memory 65)))".to_owned(),
-            "(component (component))".to_owned(),
+            "(component (component (core module)))".to_owned(),
             format!(
                 "(component (core module $m) {})",
                 "(core instance (instantiate $m))".repeat(17)
