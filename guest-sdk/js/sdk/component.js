@@ -8,11 +8,13 @@ import { send } from "./connector.js";
 import { Failure } from "./failure.js";
 import { HttpResponse } from "./http.js";
 import { Message } from "./message.js";
+import { warmUp } from "./warm.js";
 
 const ENCODER = new TextEncoder();
 
 /** The component's one export. `project` is what the project's files say of the connector. */
 export function component(connector, project) {
+  warmUp(exchangeWithHost);
   return {
     describe: () => ({
       version: project.version,
