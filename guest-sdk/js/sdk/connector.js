@@ -1,6 +1,7 @@
 // The four things a connector says, and the one path that turns them into a send.
 
 import { Failure } from "./failure.js";
+import { HttpRequest } from "./http.js";
 import { parseSettings } from "./settings.js";
 
 /** Parts that every connector has, and those that it may have. */
@@ -49,6 +50,7 @@ export function send(connector, settings, message, exchange) {
 
 function attempt(connector, settings, message, exchange) {
   const request = connector.request(settings, message);
+  if (!(request instanceof HttpRequest)) throw new TypeError("`request` returned no request");
   request.check();
   const response = exchange(request);
   if (response.ok) return connector.receipt(response);
