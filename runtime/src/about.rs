@@ -45,3 +45,18 @@ pub struct SecretGrant {
     #[serde(default)]
     pub derivations: u32,
 }
+
+/// Characters of a text that a connector's author wrote into a refusal's words.
+const PRINTABLE_MAX: usize = 1_000;
+
+/// A text that holds what a connector's author wrote, as it may stand on a line of a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    let shown = |c: char| {
+        if c.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    text.chars().take(PRINTABLE_MAX).map(shown).collect()
+}

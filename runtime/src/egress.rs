@@ -30,6 +30,9 @@ mod capture;
 mod config;
 mod dial;
 mod explain;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod headers;
 mod journal;
 mod link;

@@ -5,6 +5,9 @@ use axum::routing::post;
 
 use crate::api::App;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod logto;
 
 /// The routes of all front doors.

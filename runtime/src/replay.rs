@@ -124,6 +124,20 @@ pub async fn replay(
     connector: &Arc<LoadedConnector>,
     case: &ReplayCase,
 ) -> ReplayResult {
+    let clock = GuestClock::Frozen {
+        now_ms: case.now_ms,
+        random: case.random(),
+    };
+    replay_under(runtime, connector, case, clock).await
+}
+
+/// The same under a clock and with a chance of the caller's.
+pub async fn replay_under(
+    runtime: &ConnectorRuntime,
+    connector: &Arc<LoadedConnector>,
+    case: &ReplayCase,
+    clock: GuestClock,
+) -> ReplayResult {
     let refused = |failure| ReplayResult::new(&case.id, Err(failure), Duration::ZERO);
     if let Some(problem) = connector.schema.problems(&case.settings).into_iter().next() {
         let words = format!("{}: {}", problem.pointer, problem.message);
@@ -152,13 +166,10 @@ pub async fn replay(
         placeholders,
         limits,
         deadline,
-        clock: GuestClock::Frozen {
-            now_ms: case.now_ms,
-            random: case.random(),
-        },
+        clock,
     };
     let report = runtime.call(connector, call).await;
-    ReplayResult::new(&case.id, report.result, report.duration).with_sent(&capture, report.handover)
+    ReplayResult::of(&case.id, report, &capture)
 }
 
 /// The way out under production's policy, into the list of answers.
@@ -190,12 +201,24 @@ fn scope(
 }
 
 impl ReplayCase {
-    fn random(&self) -> Bytes {
+    /// The bytes of its UUIDs.
+    #[must_use]
+    pub fn random(&self) -> Bytes {
         let uuids = self
             .uuids
             .iter()
             .filter_map(|text| Uuid::try_parse(text).ok());
         uuids.flat_map(Uuid::into_bytes).collect()
+    }
+
+    /// The case with a provider that accepts everything, where nothing was recorded of one.
+    #[must_use]
+    pub fn or_stand_in(mut self) -> Self {
+        if self.responses.is_empty() && self.network.is_none() {
+            let requests = Limits::default().requests as usize;
+            self.responses = vec![CaseResponse::stand_in(); requests];
+        }
+        self
     }
 
     fn message(&self) -> OutgoingMessage {
@@ -232,6 +255,16 @@ impl ReplayCase {
 }
 
 impl CaseResponse {
+    fn stand_in() -> Self {
+        let json = ("content-type".to_owned(), "application/json".to_owned());
+        Self {
+            status: 200,
+            headers: BTreeMap::from([json]),
+            body: r#"{"id":"stand-in","ok":true}"#.to_owned(),
+            network: None,
+        }
+    }
+
     fn answer(&self) -> Answer {
         match self.network {
             Some(BrokenAnswer::Garbage) => Answer::Garbage,

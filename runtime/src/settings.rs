@@ -7,9 +7,10 @@ use jsonschema::{Draft, Validator};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::about::SecretGrant;
+use crate::about::{SecretGrant, printable};
 use crate::secret::Secret;
 
+mod bounds;
 mod placeholder;
 
 pub use placeholder::{Place, PlaceError, Placeholders, PreparedSettings};
@@ -32,13 +33,39 @@ pub enum SchemaError {
     /// It is no valid JSON Schema 2020-12, or refers to another document.
     #[error("the settings schema is not valid: {0}")]
     Invalid(String),
+    /// Each of its regular expressions is kept compiled.
+    #[error("the settings schema may have 64 patterns")]
+    Patterns,
+    /// A reference that leaves the document, or from which there is no way back.
+    #[error(
+        "the settings schema's references must be JSON pointers such as #/$defs/name, without a circle, and without $id or $dynamicRef"
+    )]
+    Reference,
+    /// With its references unfolded it takes too long to check anything against it.
+    #[error("the settings schema may hold 20,000 values, with its references unfolded")]
+    Large,
+    /// A secret that would be kept and shown like any other setting.
+    #[error(
+        "the settings schema marks as writeOnly what is not reached by properties, items, allOf, anyOf, oneOf, then and else alone"
+    )]
+    HiddenSecret,
 }
+
+/// Values of settings times those of their schema: below it every wrong place is told, and from the second on
+/// nothing is checked. The largest schema of ours has 306.
+const COLLECTED_MAX: usize = 1_000_000;
+const CHECKED_MAX: usize = 100_000_000;
+
+/// Secrets of one integration: a placeholder names its own with two digits.
+const SECRETS_MAX: usize = 100;
 
 /// A connector's settings schema, compiled once for each component.
 #[derive(Debug)]
 pub struct SettingsSchema {
     schema: Value,
     validator: Validator,
+    /// JSON values in it, its references unfolded.
+    size: usize,
 }
 
 impl SettingsSchema {
@@ -50,18 +77,22 @@ impl SettingsSchema {
         if schema.get("type").and_then(Value::as_str) != Some("object") {
             return Err(SchemaError::NotObject);
         }
+        let size = bounds::check(schema)?;
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
+            .with_pattern_options(bounds::patterns())
             .offline()
             .build(schema)
-            .map_err(|error| SchemaError::Invalid(error.masked().to_string()))?;
+            .map_err(|error| SchemaError::Invalid(printable(&error.masked().to_string())))?;
         Ok(Self {
             schema: schema.clone(),
             validator,
+            size,
         })
     }
 
-    /// Every place of `settings` that breaks the schema, at most 16; none when they hold.
+    /// Every place of `settings` that breaks the schema, at most 16; none when they hold. Of settings whose size
+    /// times the schema's is large, the first place alone.
     #[must_use]
     pub fn problems(&self, settings: &Value) -> Vec<SettingsProblem> {
         let problem = |error: jsonschema::ValidationError<'_>| {
@@ -74,14 +105,30 @@ impl SettingsSchema {
             }
             SettingsProblem {
                 pointer,
-                message: error.masked_with("the value").to_string(),
+                message: printable(&error.masked_with("the value").to_string()),
             }
         };
-        self.validator
-            .iter_errors(settings)
-            .take(16)
-            .map(problem)
-            .collect()
+        let whole = |message: String| {
+            vec![SettingsProblem {
+                pointer: String::new(),
+                message,
+            }]
+        };
+        if self.split(settings.clone()).1.len() > SECRETS_MAX {
+            return whole(format!("may hold {SECRETS_MAX} secrets"));
+        }
+        match bounds::values(settings).saturating_mul(self.size) {
+            0..COLLECTED_MAX => {
+                let problems = self.validator.iter_errors(settings);
+                problems.take(16).map(problem).collect()
+            }
+            // The validator collects every wrong place before it shows the first.
+            COLLECTED_MAX..CHECKED_MAX => {
+                let first = self.validator.validate(settings).err();
+                first.map(problem).into_iter().collect()
+            }
+            _ => whole("holds too many values to be checked against this schema".to_owned()),
+        }
     }
 
     /// Parts settings from their secrets: each text that the schema marks `writeOnly` becomes `null`
@@ -160,6 +207,36 @@ fn take_secrets(
             }
         }
         _ => {}
+    }
+}
+
+/// The secrets that a settings schema has, by JSON pointer (`-` for the items of a list), with their titles.
+#[must_use]
+pub fn secret_places(schema: &Value) -> Vec<(String, String)> {
+    let mut places = Vec::new();
+    find_secrets(schema, "", &mut places);
+    places.sort();
+    places.dedup();
+    places
+}
+
+fn find_secrets(schema: &Value, pointer: &str, out: &mut Vec<(String, String)>) {
+    if schema.get("writeOnly") == Some(&Value::Bool(true)) {
+        let title = schema.get("title").and_then(Value::as_str);
+        out.push((pointer.to_owned(), title.unwrap_or_default().to_owned()));
+    }
+    let branches = ["allOf", "anyOf", "oneOf"].into_iter();
+    let branches = branches.filter_map(|keyword| schema.get(keyword)?.as_array());
+    let branches = branches.flatten().chain(schema.get("then"));
+    for branch in branches.chain(schema.get("else")) {
+        find_secrets(branch, pointer, out);
+    }
+    let properties = schema.get("properties").and_then(Value::as_object);
+    for (name, property) in properties.into_iter().flatten() {
+        find_secrets(property, &format!("{pointer}/{}", escape(name)), out);
+    }
+    if let Some(items) = schema.get("items") {
+        find_secrets(items, &format!("{pointer}/-"), out);
     }
 }
 

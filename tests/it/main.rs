@@ -11,11 +11,14 @@
     reason = "a test that cannot go on should say where"
 )]
 
+mod admission;
 mod advisories;
 mod answer_corpus;
 mod api;
+mod authoring;
 mod backstop;
 mod canaries;
+mod checking;
 mod crash;
 mod deliver;
 mod deliver_mail;
@@ -35,6 +38,7 @@ mod faults;
 mod guest_corpus;
 mod harness;
 mod hostile;
+mod languages;
 mod mail_corpus;
 mod mail_deviations;
 mod mail_kit;
@@ -46,6 +50,7 @@ mod secret_corpus;
 mod secrets;
 mod signing;
 mod sweep;
+mod sweep_mail;
 mod templates;
 mod tidy;
 mod upload_corpus;

@@ -223,10 +223,10 @@ fn excerpt(response: &Response) -> Option<String> {
 /// fits a header, a subject or a line of a log.
 #[must_use]
 pub fn one_line(text: &str) -> String {
-    if !text.contains(|c: char| c.is_ascii_control()) {
+    if !text.contains(char::is_control) {
         return text.to_owned();
     }
-    let words = text.split(|c: char| c.is_ascii_control());
+    let words = text.split(char::is_control);
     let words: Vec<_> = words
         .map(str::trim)
         .filter(|word| !word.is_empty())

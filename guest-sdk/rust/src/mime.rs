@@ -153,6 +153,8 @@ pub fn address(text: &str) -> Option<String> {
         }
     };
     let domain = endpoint::domain(domain)?;
+    // Some readers decode encoded words wherever they stand (RFC 2047, 5 forbids them here).
+    let is_local = is_local && !local.contains("=?");
     (is_local && local.len() <= 64).then(|| format!("{local}@{domain}"))
 }
 
@@ -303,6 +305,7 @@ mod tests {
             "a@[127.0.0.1]",
             "a b@x.test",
             "<a@x.test>",
+            "=?utf-8?Q?b?=@x.test",
         ] {
             assert_eq!(address(bad), None, "{bad}");
         }

@@ -1,5 +1,7 @@
 //! Request bodies: JSON within a limit, with errors that name the place and never the value.
 
+use std::time::Duration;
+
 use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_ENCODING;
@@ -9,9 +11,15 @@ use serde::de::DeserializeOwned;
 
 use super::App;
 use super::error::ApiError;
+use crate::about::printable;
 
 /// Bytes of a JSON body.
 pub const JSON_MAX: usize = 256 * 1024;
+
+/// How long a body may take that is not long: a peer that drips bytes holds no connection for longer.
+const BODY_TIME: Duration = Duration::from_secs(30);
+/// Bytes a second at which a longer one must come.
+const BODY_PACE: usize = 64 * 1024;
 
 /// A JSON body of type `T`.
 #[derive(Debug)]
@@ -28,7 +36,8 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
 /// The whole body, at most `limit` bytes. One that says that it is longer is refused before it is read.
 ///
 /// # Errors
-/// [`ApiError::TooLarge`], [`ApiError::ContentEncoding`], or [`ApiError::BadRequest`] when the caller went away.
+/// [`ApiError::TooLarge`], [`ApiError::ContentEncoding`], or [`ApiError::BadRequest`] when the caller went away
+/// or was too slow.
 pub async fn read(request: Request, limit: usize) -> Result<Bytes, ApiError> {
     if request.headers().contains_key(CONTENT_ENCODING) {
         return Err(ApiError::ContentEncoding);
@@ -36,7 +45,15 @@ pub async fn read(request: Request, limit: usize) -> Result<Bytes, ApiError> {
     if request.body().size_hint().lower() > limit as u64 {
         return Err(ApiError::TooLarge(limit));
     }
-    match Limited::new(request.into_body(), limit).collect().await {
+    let time = BODY_TIME + Duration::from_secs((limit / BODY_PACE) as u64);
+    let body = Limited::new(request.into_body(), limit).collect();
+    let Ok(body) = tokio::time::timeout(time, body).await else {
+        return Err(ApiError::BadRequest(format!(
+            "the body did not come within {} s",
+            time.as_secs()
+        )));
+    };
+    match body {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
             Err(ApiError::TooLarge(limit))
@@ -55,7 +72,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         ApiError::BadRequest(if error.is_data() {
             format!(
                 "the body is not what it must be: {}",
-                without_values(&error.to_string())
+                printable(&without_values(&error.to_string()))
             )
         } else {
             format!("the body must be JSON: {place}")
@@ -63,20 +80,16 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     })
 }
 
-/// serde repeats a wrong value in quotation marks or as a number: both may be secrets.
+/// serde repeats a wrong value in quotation marks, as a number or as a variant: each may be a secret.
 fn without_values(text: &str) -> String {
-    match (
-        text.find("invalid type: "),
-        text.find("invalid value: "),
-        text.find(", expected"),
-    ) {
-        (Some(at), _, Some(end)) | (_, Some(at), Some(end)) if at < end => {
-            format!(
-                "{}the value is not right{}",
-                text.get(..at).unwrap_or_default(),
-                text.get(end..).unwrap_or_default()
-            )
-        }
+    let marks = ["invalid type: ", "invalid value: ", "unknown variant "];
+    let begin = marks.iter().filter_map(|mark| text.find(mark)).min();
+    match (begin, text.rfind(", expected")) {
+        (Some(at), Some(end)) if at < end => format!(
+            "{}the value is not right{}",
+            text.get(..at).unwrap_or_default(),
+            text.get(end..).unwrap_or_default()
+        ),
         _ => text.to_owned(),
     }
 }
@@ -90,6 +103,15 @@ mod tests {
     struct Shape {
         #[expect(dead_code, reason = "only its type matters")]
         key: String,
+        #[expect(dead_code, reason = "only its type matters")]
+        kind: Option<Kind>,
+    }
+
+    #[derive(serde::Deserialize, Debug)]
+    #[serde(rename_all = "lowercase")]
+    enum Kind {
+        Plain,
+        Html,
     }
 
     #[test]
@@ -99,5 +121,9 @@ mod tests {
         assert!(!text("{\"key\": 123456}").contains("123456"));
         assert!(text("{\"key\"").contains("must be JSON"));
         assert!(text("{\"other\": 1}").contains("unknown field `other`"));
+        assert!(!text("{\"o\\u001b\": 1}").contains(char::is_control));
+        let kind = "{\"kind\": \"s3cret\", \"key\": \"k\"}";
+        assert!(text(kind).contains("expected `plain` or `html`"));
+        assert!(!text(kind).contains("s3cret"));
     }
 }

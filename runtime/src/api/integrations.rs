@@ -95,6 +95,8 @@ pub(super) async fn put(
     let status = if known.is_some() {
         StatusCode::OK
     } else {
+        let there = app.store.integrations(&caller.tenant).await?.len();
+        app.admission.integration(there)?;
         StatusCode::CREATED
     };
     let integration = build(&app, caller.tenant, id, body, known).await?;
@@ -301,7 +303,7 @@ pub(super) async fn test(
         expires_in: app.bounds.time_to_live,
         idempotency_key: None,
     };
-    let message = message(&app, caller.tenant, fields)?;
+    let message = message(app.clock.now(), caller.tenant, fields)?;
     let (outcome, report) = app.delivery.test(ready, &message).await?;
     Ok(Answer(json!({
         "ok": matches!(outcome, Outcome::Receipt(_)),

@@ -22,6 +22,7 @@ use crate::id::{MessageId, TenantId};
 use crate::message::{Channel, Message, Payload, Recipient, UsageType};
 use crate::store::{Cancelled, MessageFilter};
 use crate::template::LanguageTag;
+use crate::time::Timestamp;
 
 /// Seconds that a caller may wait for the first attempt.
 const WAIT_MAX: u64 = 60;
@@ -48,11 +49,11 @@ pub struct Fields<'a> {
     pub idempotency_key: Option<String>,
 }
 
-/// Checks the fields and makes a new message of them.
+/// Checks the fields and makes a new message of them, accepted at `now`.
 ///
 /// # Errors
 /// [`ApiError::Invalid`] names the field.
-pub fn message(app: &App, tenant: TenantId, fields: Fields<'_>) -> Result<Message, ApiError> {
+pub fn message(now: Timestamp, tenant: TenantId, fields: Fields<'_>) -> Result<Message, ApiError> {
     let payload = Payload::parse(fields.payload)?;
     let locale = fields
         .locale
@@ -74,7 +75,6 @@ pub fn message(app: &App, tenant: TenantId, fields: Fields<'_>) -> Result<Messag
         }
         None => None,
     };
-    let now = app.clock.now();
     Ok(Message {
         id: MessageId::generate(),
         tenant,
@@ -132,7 +132,8 @@ pub(super) async fn post(
         expires_in: time_to_live(&app, body.expires_in_seconds)?,
         idempotency_key: idempotency_key(&headers)?,
     };
-    let message = message(&app, caller.tenant.clone(), fields)?;
+    let message = message(app.clock.now(), caller.tenant.clone(), fields)?;
+    app.admission.message(&message).await?;
     match app.delivery.submit(message, !wait.is_zero()).await? {
         Submitted::Accepted(id, first) => {
             if let Some(first) = first {

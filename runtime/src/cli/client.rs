@@ -16,8 +16,8 @@ use crate::egress::{
 use crate::limits::Limits;
 use crate::settings::Placeholders;
 
-/// Time for a whole call: an upload compiles.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Time for a whole call: an upload may wait for other compilations before its own.
+const PATIENCE: Duration = Duration::from_mins(20);
 /// Bytes of a component, and of an answer.
 const BODY_MAX: usize = 64 << 20;
 
@@ -151,6 +151,9 @@ fn refusal(status: u16, problem: &Value) -> String {
         .and_then(Value::as_str)
         .unwrap_or("no reason given");
     let mut text = format!("the server answers {status}: {detail}");
+    if let Some(remedy) = problem.get("remedy").and_then(Value::as_str) {
+        text.push_str(&format!("\n  fix: {remedy}"));
+    }
     for error in problem
         .get("errors")
         .and_then(Value::as_array)

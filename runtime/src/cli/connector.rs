@@ -1,7 +1,7 @@
 //! `sendbox connector …`: for authors and operators.
 
 use std::io::BufRead;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,14 +10,34 @@ use bytes::Bytes;
 use clap::Subcommand;
 
 use super::client::Client;
-use super::{Bundle, Output, ServerArgs, output};
+use super::upload::upload;
+use super::{Bundle, Output, ServerArgs, authoring, output};
+use crate::authoring::Language;
 use crate::connector::{ConnectorRuntime, EngineConfig};
 use crate::id::Digest;
-use crate::replay::{ReplayCase, check, replay};
+use crate::replay::{ReplayCase, replay};
 use crate::secret::DataKey;
+
+mod check;
+mod dev;
+mod push;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConnectorCommand {
+    /// Write the project of a new connector, which builds at once.
+    New {
+        /// What it is written in.
+        #[arg(long, value_enum)]
+        lang: Language,
+        /// Its name, and its folder's: a-z, 0-9 and '-', starting with a letter.
+        name: String,
+    },
+    /// Build a project's component by its language's toolchain.
+    Build {
+        /// The folder with the connector.toml.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+    },
     /// Look at a component as an upload would.
     Inspect {
         /// A component's file, or the id of a bundled connector.
@@ -31,6 +51,12 @@ pub(super) enum ConnectorCommand {
         #[arg(long)]
         check: bool,
     },
+    /// Find what an upload would refuse and what a send would need, and whether sends repeat themselves.
+    Check(check::CheckArgs),
+    /// Build a project at every change, replay its cases, and show the requests that would leave.
+    Dev(dev::DevArgs),
+    /// Upload a project's component, and say what an operator has to approve.
+    Push(push::PushArgs),
     /// Upload a component to a server.
     Upload {
         #[command(flatten)]
@@ -51,6 +77,8 @@ pub(super) async fn run(
     bundle: Bundle,
 ) -> anyhow::Result<ExitCode> {
     match command {
+        ConnectorCommand::New { lang, name } => authoring::new(output, lang, &name)?,
+        ConnectorCommand::Build { folder } => authoring::build_project(output, folder).await?,
         ConnectorCommand::Inspect { connector } => {
             let runtime = local_runtime()?;
             let inspection = runtime.inspect(component(&connector, bundle)?).await?;
@@ -59,14 +87,12 @@ pub(super) async fn run(
         ConnectorCommand::Replay { connector, check } => {
             return run_cases(component(&connector, bundle)?, check).await;
         }
+        ConnectorCommand::Check(args) => return check::run(args, output, bundle).await,
+        ConnectorCommand::Dev(args) => return dev::run(args, output).await,
+        ConnectorCommand::Push(args) => return push::run(args, output, bundle).await,
         ConnectorCommand::Upload { server, connector } => {
-            let bytes = component(&connector, bundle)?.to_vec();
-            output::result(
-                output,
-                &Client::new(&server)?
-                    .component("/v1/connectors", bytes)
-                    .await?,
-            );
+            let bytes = component(&connector, bundle)?;
+            output::result(output, &upload(&Client::new(&server)?, bytes).await?);
         }
         ConnectorCommand::List { server } => {
             output::result(
@@ -122,7 +148,7 @@ async fn run_cases(bytes: Bytes, compare: bool) -> anyhow::Result<ExitCode> {
             output::line(&serde_json::to_string(&result)?);
             continue;
         }
-        let differences = check(&case, &result);
+        let differences = crate::replay::check(&case, &result);
         different += u32::from(!differences.is_empty());
         for difference in differences {
             output::line(&format!("{}: {difference}", case.id));

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::ConnectorRuntime;
@@ -15,6 +15,8 @@ use super::clock::GuestClock;
 use super::convert;
 use super::error::ConnectorError;
 use super::host_log::Log;
+use super::limits::{Meter, Used};
+use super::pool::Pool;
 use super::state::{self, CallParts, State};
 use crate::egress::EgressScope;
 use crate::id::{SourceName, TenantId};
@@ -64,30 +66,14 @@ pub struct CallReport {
     pub source: Option<SourceName>,
     /// The guest's words, capped and redacted.
     pub log: Vec<String>,
+    /// Limits that it met and that did not end it.
+    pub met: Vec<Limit>,
     /// From the call to its end, waiting for a slot included.
     pub duration: Duration,
     /// Whether the guest was ended against its will.
     pub trapped: bool,
-}
-
-/// Turns to run, as many as the pool has slots; first come, first served.
-#[derive(Debug)]
-pub(super) struct Turns(Semaphore);
-
-impl Turns {
-    pub(super) fn new(slots: u32) -> Self {
-        Self(Semaphore::new(slots.max(1) as usize))
-    }
-
-    async fn next(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, ConnectorError> {
-        match timeout_at(deadline, self.0.acquire()).await {
-            Ok(Ok(turn)) => Ok(turn),
-            Ok(Err(_)) | Err(_) => Err(ConnectorError::Limit {
-                limit: Limit::Concurrency,
-                detail: "too many sends are under way: no slot became free in time".to_owned(),
-            }),
-        }
-    }
+    /// What the guest used of its limits.
+    pub used: Used,
 }
 
 /// Runs one send. Await it to its end: a caller that drops it gives up the wire record with it.
@@ -99,13 +85,20 @@ pub(super) async fn send(
     let started = Instant::now();
     let redaction = Redaction::of(call.placeholders.clone(), &call.message);
     let log = Log::new(Arc::clone(&call.limits), redaction.clone());
-    let answer = answer_of(runtime, connector, &mut call, log.clone()).await;
+    let meter = Arc::new(Meter::default());
+    let answer = answer_of(runtime, connector, &mut call, log.clone(), &meter).await;
     let (wire, source) = (call.egress.wire(), call.egress.source());
     let (answer, handover) = match answer {
         Ok((answer, handover)) => (Ok(answer), handover),
-        Err(error) => (Err(error), None),
+        Err(error) => (Err(error.after(log.last_words())), None),
     };
+    if let Err(ConnectorError::Trap { functions, .. }) = &answer {
+        for function in functions {
+            log.add("trap", &format!("in {function}"));
+        }
+    }
     let answer = answer.and_then(|answer| convert::result(answer, &call.limits, &redaction));
+    let (log, met) = log.take();
     let trapped = answer.as_ref().is_err_and(ConnectorError::trapped);
     CallReport {
         result: answer.unwrap_or_else(|error| Err(error.failure(wire.completed()))),
@@ -113,9 +106,11 @@ pub(super) async fn send(
         handover,
         wire,
         source,
-        log: log.take(),
+        log,
+        met,
         duration: started.elapsed(),
         trapped,
+        used: meter.used(),
     }
 }
 
@@ -126,8 +121,10 @@ async fn answer_of(
     connector: &LoadedConnector,
     call: &mut Call,
     log: Log,
+    meter: &Arc<Meter>,
 ) -> Result<(Answer, Option<Content>), ConnectorError> {
-    let _turn = runtime.turns.next(call.deadline).await?;
+    let pool = runtime.pools.of(connector.class);
+    let _turn = pool.turn(call.deadline).await?;
     let (in_flight, mut landed) = mpsc::channel(1);
     let parts = CallParts {
         egress: Some(Arc::clone(&call.egress)),
@@ -136,6 +133,7 @@ async fn answer_of(
         limits: Arc::clone(&call.limits),
         deadline: call.deadline,
         clock: call.clock.clone(),
+        meter: Arc::clone(meter),
         in_flight,
     };
     let (settings, message) = (
@@ -143,7 +141,7 @@ async fn answer_of(
         convert::message(call.message.clone()),
     );
     let pre = connector.pre().clone();
-    let mut store = state::store(&runtime.engine, parts);
+    let mut store = state::store(&pool.engine, parts);
     let moved = store.data().moved();
     let guest = async move {
         let guest = pre.instantiate_async(&mut store).await?;
@@ -166,10 +164,20 @@ async fn answer_of(
     answer
 }
 
+/// The clock that a connector is described under.
+pub(super) const fn still() -> GuestClock {
+    GuestClock::Frozen {
+        now_ms: 0,
+        random: bytes::Bytes::new(),
+    }
+}
+
 /// Asks for the connector's description, with no capability granted.
 pub(super) async fn describe(
     runtime: &ConnectorRuntime,
+    pool: &Pool,
     connector: &ConnectorPre<State>,
+    clock: GuestClock,
 ) -> Result<types::ConnectorInfo, ConnectorError> {
     let limits = Arc::new(Limits {
         cpu_ms: u64::try_from(DESCRIBE.as_millis()).unwrap_or(u64::MAX),
@@ -177,28 +185,28 @@ pub(super) async fn describe(
         ..Limits::default()
     });
     let deadline = Instant::now() + DESCRIBE;
-    let _turn = runtime.turns.next(deadline).await?;
+    let _turn = pool.turn(deadline).await?;
     let (in_flight, _landed) = mpsc::channel(1);
+    let log = Log::new(Arc::clone(&limits), Redaction::none());
     let parts = CallParts {
         egress: None,
-        log: Log::new(Arc::clone(&limits), Redaction::none()),
+        log: log.clone(),
         placeholders: Placeholders::none(),
         limits: Arc::clone(&limits),
         deadline,
-        clock: GuestClock::Frozen {
-            now_ms: 0,
-            random: bytes::Bytes::new(),
-        },
+        clock,
+        meter: Arc::default(),
         in_flight,
     };
-    let (pre, mut store) = (connector.clone(), state::store(&runtime.engine, parts));
+    let (pre, mut store) = (connector.clone(), state::store(&pool.engine, parts));
     let moved = store.data().moved();
     let guest = async move {
         let guest = pre.instantiate_async(&mut store).await?;
         let exports = guest.sendbox_connector_send_message();
         exports.call_describe(&mut store).await
     };
-    run(runtime, None, &moved, &limits, deadline, guest).await
+    let answer = run(runtime, None, &moved, &limits, deadline, guest).await;
+    answer.map_err(|error| error.after(log.last_words()))
 }
 
 /// Runs a guest, start functions included, until it answers, traps or is too late. `guest` owns its store:

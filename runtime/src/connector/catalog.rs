@@ -8,12 +8,15 @@ use bytes::Bytes;
 use moka::sync::Cache;
 use tokio::sync::OnceCell;
 use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
 
 use super::bindings::ConnectorPre;
+use super::class::ConnectorClass;
+use super::clock::GuestClock;
 use super::error::{ConnectorError, UploadError};
 use super::state::State;
 use super::{ConnectorRuntime, call, describe, inspect};
-use crate::about::ConnectorInfo;
+use crate::about::{ConnectorInfo, printable};
 use crate::id::Digest;
 use crate::settings::SettingsSchema;
 
@@ -29,6 +32,8 @@ pub struct LoadedConnector {
     pub hands_over: bool,
     /// It imports SMTP, which takes its time.
     pub speaks_smtp: bool,
+    /// Which pool its instances come from.
+    pub class: ConnectorClass,
     pub(super) compile_ms: u64,
     pre: ConnectorPre<State>,
 }
@@ -81,51 +86,106 @@ impl ConnectorRuntime {
         let place = self.catalog.place(digest);
         let connector = place
             .get_or_try_init(async || {
-                if let Some(component) = self.compiler.compiled(digest).await {
-                    return self.ready(digest, &component, Duration::ZERO).await;
+                let class = ConnectorClass::of(&bytes)?;
+                let engine = &self.pools.of(class).engine;
+                if let Some(component) = self.compiler.compiled(engine, digest).await {
+                    return self.ready(digest, class, &component, Duration::ZERO).await;
                 }
                 if Digest::of(&bytes) != digest {
                     return Err(ConnectorError::WrongDigest(digest));
                 }
                 inspect::shape(&bytes, self.component_bytes)?;
                 let started = Instant::now();
-                let component = self.compiler.compile(digest, bytes).await?;
-                self.ready(digest, &component, started.elapsed()).await
+                let component = self.compiler.compile(engine, digest, bytes).await?;
+                let compiled_in = started.elapsed();
+                self.ready(digest, class, &component, compiled_in).await
             })
             .await?;
         Ok(Arc::clone(connector))
+    }
+
+    /// Whether the functions of the contract are there, by name.
+    fn exports(&self, component: &Component, class: ConnectorClass) -> Result<(), UploadError> {
+        let engine = &self.pools.of(class).engine;
+        let component_type = component.component_type();
+        let export = component_type.get_export(engine, inspect::SEND_MESSAGE);
+        let ComponentItem::ComponentInstance(interface) =
+            export
+                .map(|export| export.ty)
+                .ok_or(UploadError::MissingExport {
+                    name: inspect::SEND_MESSAGE,
+                })?
+        else {
+            let words = format!("{} is no instance", inspect::SEND_MESSAGE);
+            return Err(UploadError::Mismatch(words));
+        };
+        for (function, name) in inspect::FUNCTIONS {
+            if interface.get_export(engine, function).is_none() {
+                return Err(UploadError::MissingExport { name });
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks a connector once more what it is, in a fresh instance under another clock: it must always answer
+    /// the same.
+    ///
+    /// # Errors
+    /// Where it does not answer, or wrongly.
+    pub async fn describe_again(
+        &self,
+        connector: &LoadedConnector,
+        clock: GuestClock,
+    ) -> Result<ConnectorInfo, UploadError> {
+        let answer = self.described(connector.class, &connector.pre, connector.hands_over, clock);
+        Ok(answer.await?.0)
+    }
+
+    async fn described(
+        &self,
+        class: ConnectorClass,
+        pre: &ConnectorPre<State>,
+        hands_over: bool,
+        clock: GuestClock,
+    ) -> Result<(ConnectorInfo, SettingsSchema), UploadError> {
+        let answer = call::describe(self, self.pools.of(class), pre, clock).await;
+        let info = answer.map_err(|error| UploadError::Describe {
+            code: error.code(),
+            problem: printable(&error.to_string()),
+        })?;
+        describe::check(info, hands_over)
     }
 
     /// Links and describes a compiled component.
     async fn ready(
         &self,
         digest: Digest,
+        class: ConnectorClass,
         component: &Component,
         compiled_in: Duration,
     ) -> Result<Arc<LoadedConnector>, ConnectorError> {
-        let linked = self.linker.instantiate_pre(component);
+        self.exports(component, class)?;
+        let pool = self.pools.of(class);
+        let linked = pool.linker.instantiate_pre(component);
         let pre = linked
             .and_then(ConnectorPre::new)
-            .map_err(|error| UploadError::Compile(format!("{error:#}")))?;
-        let info = call::describe(self, &pre)
-            .await
-            .map_err(|error| UploadError::Describe {
-                code: error.code(),
-                problem: error.to_string(),
-            })?;
+            .map_err(|error| UploadError::Mismatch(printable(&format!("{error:#}"))))?;
         let component_type = component.component_type();
         let imports = |wanted| {
-            let mut imports = component_type.imports(&self.engine);
+            let mut imports = component_type.imports(&pool.engine);
             imports.any(|(name, _)| name == wanted)
         };
         let (hands_over, speaks_smtp) = (imports(inspect::HANDOVER), imports(inspect::SMTP));
-        let (info, schema) = describe::check(info, hands_over)?;
+        let (info, schema) = self
+            .described(class, &pre, hands_over, call::still())
+            .await?;
         Ok(Arc::new(LoadedConnector {
             digest,
             info,
             schema,
             hands_over,
             speaks_smtp,
+            class,
             compile_ms: u64::try_from(compiled_in.as_millis()).unwrap_or(u64::MAX),
             pre,
         }))

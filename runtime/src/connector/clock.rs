@@ -1,6 +1,8 @@
 //! What a guest takes for time and chance: the machine's, or a recorded case's.
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Buf, Bytes};
@@ -23,6 +25,68 @@ pub enum GuestClock {
         /// The first random bytes; after them comes a fixed sequence.
         random: Bytes,
     },
+    /// The same with a sequence of its own, and with a note of who asks.
+    Probe(Probe),
+}
+
+/// A clock that stands still and a chance that is given, to be told apart from those of another run: what a
+/// guest makes of them shows whether it asks for them anew in each send.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    now_ms: u64,
+    random: Bytes,
+    seed: u64,
+    asked: Arc<Asked>,
+}
+
+#[derive(Debug, Default)]
+struct Asked {
+    time: AtomicU64,
+    chance: AtomicU64,
+}
+
+impl Probe {
+    /// At `now_ms` milliseconds since the Unix epoch: first the bytes of `random`, then the sequence of `seed`.
+    #[must_use]
+    pub fn new(now_ms: u64, random: Bytes, seed: u64) -> Self {
+        Self {
+            now_ms,
+            random,
+            seed,
+            asked: Arc::default(),
+        }
+    }
+
+    /// How often the guest asked for the time.
+    #[must_use]
+    pub fn asked_for_time(&self) -> u64 {
+        self.asked.time.load(Ordering::Relaxed)
+    }
+
+    /// How often the guest asked for random bytes. A seed for hash tables is none.
+    #[must_use]
+    pub fn asked_for_chance(&self) -> u64 {
+        self.asked.chance.load(Ordering::Relaxed)
+    }
+
+    fn set(self, wasi: &mut WasiCtxBuilder) {
+        let now = Duration::from_millis(self.now_ms);
+        let noted = |source| Noted {
+            source,
+            asked: Arc::clone(&self.asked),
+        };
+        wasi.wall_clock(Noted {
+            source: FrozenWall(now),
+            asked: Arc::clone(&self.asked),
+        })
+        .monotonic_clock(Noted {
+            source: FrozenMonotonic(u64::try_from(now.as_nanos()).unwrap_or_default()),
+            asked: Arc::clone(&self.asked),
+        })
+        .secure_random(noted(Recorded::new(self.random, self.seed)))
+        .insecure_random(noted(Recorded::new(Bytes::new(), self.seed)))
+        .insecure_random_seed(u128::from(self.seed));
+    }
 }
 
 /// Gives `wasi` the time and chance of `clock`.
@@ -35,11 +99,12 @@ pub(super) fn set(wasi: &mut WasiCtxBuilder, clock: GuestClock) {
         GuestClock::Frozen { now_ms, random } => {
             let now = Duration::from_millis(now_ms);
             wasi.wall_clock(FrozenWall(now))
-                .monotonic_clock(FrozenMonotonic)
-                .secure_random(Recorded::new(random))
-                .insecure_random(Recorded::new(Bytes::new()))
+                .monotonic_clock(FrozenMonotonic(0))
+                .secure_random(Recorded::new(random, 0))
+                .insecure_random(Recorded::new(Bytes::new(), 0))
                 .insecure_random_seed(0);
         }
+        GuestClock::Probe(probe) => probe.set(wasi),
     }
 }
 
@@ -94,7 +159,7 @@ impl HostWallClock for FrozenWall {
     }
 }
 
-struct FrozenMonotonic;
+struct FrozenMonotonic(u64);
 
 impl HostMonotonicClock for FrozenMonotonic {
     fn resolution(&self) -> u64 {
@@ -102,11 +167,58 @@ impl HostMonotonicClock for FrozenMonotonic {
     }
 
     fn now(&self) -> u64 {
-        0
+        self.0
     }
 }
 
-/// Recorded bytes, then the numbers of `SplitMix64` from zero. wasi:random draws each byte of a
+/// A source that notes who asks it.
+struct Noted<T> {
+    source: T,
+    asked: Arc<Asked>,
+}
+
+impl<T: HostWallClock> HostWallClock for Noted<T> {
+    fn resolution(&self) -> Duration {
+        self.source.resolution()
+    }
+
+    fn now(&self) -> Duration {
+        self.asked.time.fetch_add(1, Ordering::Relaxed);
+        self.source.now()
+    }
+}
+
+impl<T: HostMonotonicClock> HostMonotonicClock for Noted<T> {
+    fn resolution(&self) -> u64 {
+        self.source.resolution()
+    }
+
+    fn now(&self) -> u64 {
+        self.asked.time.fetch_add(1, Ordering::Relaxed);
+        self.source.now()
+    }
+}
+
+impl<T: TryRng> TryRng for Noted<T> {
+    type Error = T::Error;
+
+    fn try_next_u32(&mut self) -> Result<u32, T::Error> {
+        self.asked.chance.fetch_add(1, Ordering::Relaxed);
+        self.source.try_next_u32()
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, T::Error> {
+        self.asked.chance.fetch_add(1, Ordering::Relaxed);
+        self.source.try_next_u64()
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), T::Error> {
+        self.asked.chance.fetch_add(1, Ordering::Relaxed);
+        self.source.try_fill_bytes(out)
+    }
+}
+
+/// Recorded bytes, then the numbers of `SplitMix64` from a seed. wasi:random draws each byte of a
 /// list by one call of `next_u32`, so that such a call takes a single recorded byte.
 struct Recorded {
     bytes: Bytes,
@@ -114,8 +226,8 @@ struct Recorded {
 }
 
 impl Recorded {
-    fn new(bytes: Bytes) -> Self {
-        Self { bytes, state: 0 }
+    fn new(bytes: Bytes, state: u64) -> Self {
+        Self { bytes, state }
     }
 
     fn byte(&mut self) -> u8 {
@@ -155,13 +267,13 @@ mod tests {
 
     #[test]
     fn recorded_bytes_come_first_and_in_order_and_then_a_fixed_sequence() {
-        let mut first = Recorded::new(Bytes::from_static(&[1, 2, 3, 4, 5, 6, 7, 8, 9]));
+        let mut first = Recorded::new(Bytes::from_static(&[1, 2, 3, 4, 5, 6, 7, 8, 9]), 0);
         assert_eq!(first.try_next_u32(), Ok(1));
         assert_eq!(
             first.try_next_u64(),
             Ok(u64::from_le_bytes([2, 3, 4, 5, 6, 7, 8, 9]))
         );
-        let mut second = Recorded::new(Bytes::new());
+        let mut second = Recorded::new(Bytes::new(), 0);
         let (mut a, mut b) = ([0; 32], [0; 32]);
         first.try_fill_bytes(&mut a).unwrap();
         second.try_fill_bytes(&mut b).unwrap();

@@ -1,7 +1,9 @@
 //! Why a component is refused, and why a call ended without the guest's answer.
 
+use std::fmt;
+
 use wasmtime::component::ResourceTableError;
-use wasmtime::{PoolConcurrencyLimitError, Trap};
+use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::id::Digest;
@@ -61,13 +63,20 @@ pub enum UploadError {
         name: &'static str,
     },
     /// Made for another version of the contract.
-    #[error("the component is made for {found}, and this host speaks {expected}")]
+    #[error(
+        "the component is made for version {} of the contract (it names {found}), and this host speaks version {}",
+        version_of(found),
+        version_of(expected)
+    )]
     WrongContractVersion {
-        /// What it exports.
+        /// What it imports or exports.
         found: String,
         /// What this host calls.
         expected: &'static str,
     },
+    /// Its imports or exports have other types than the contract's.
+    #[error("the component's imports or exports differ from the contract's: {0}")]
+    Mismatch(String),
     /// Starts with more than a send may use.
     #[error("the component starts with more than {} allows", .limit.code())]
     NeedsTooMuch {
@@ -128,6 +137,7 @@ impl UploadError {
             Self::ForeignImport { .. } => "upload.foreign-import",
             Self::MissingExport { .. } => "upload.missing-export",
             Self::WrongContractVersion { .. } => "upload.contract-version",
+            Self::Mismatch(_) => "upload.mismatch",
             Self::NeedsTooMuch { .. } => "upload.needs-too-much",
             Self::Compile(_) => "upload.compile",
             Self::CompileLimit { .. } => "upload.compile-limit",
@@ -136,6 +146,24 @@ impl UploadError {
             Self::BadInfo { .. } => "upload.info",
             Self::Schema(_) => "upload.schema",
             Self::Host(_) => "upload.host",
+        }
+    }
+}
+
+/// `0.1.0` of `sendbox:connector/http@0.1.0`.
+fn version_of(name: &str) -> &str {
+    name.rsplit_once('@').map_or(name, |(_, version)| version)
+}
+
+/// What a guest wrote to its standard error before its end, capped and redacted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastWords(Option<String>);
+
+impl fmt::Display for LastWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(words) => write!(f, "; it said: {words}"),
+            None => Ok(()),
         }
     }
 }
@@ -160,12 +188,24 @@ pub enum ConnectorError {
         /// Its value and what to do, in words.
         detail: String,
     },
-    /// The guest trapped.
-    #[error("the connector trapped: {0}")]
-    Trap(String),
+    /// The guest trapped: a panic, an abort, an exception that nobody caught.
+    #[error("the connector trapped: {reason}{said}")]
+    Trap {
+        /// The engine's words.
+        reason: String,
+        /// What the guest said of it.
+        said: LastWords,
+        /// The functions that it was in, the innermost first, where the component has their names.
+        functions: Vec<String>,
+    },
     /// The guest called `exit`.
-    #[error("the connector exited with {0} instead of answering")]
-    Exit(i32),
+    #[error("the connector exited with {code} instead of answering{said}")]
+    Exit {
+        /// Its exit code.
+        code: i32,
+        /// What the guest said of it.
+        said: LastWords,
+    },
     /// The attempt could not be recorded before its request.
     #[error("the attempt could not be recorded before its request, so nothing was sent")]
     NotArmed,
@@ -184,8 +224,8 @@ impl ConnectorError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Limit { limit, .. } => limit.code(),
-            Self::Trap(_) => "connector.trap",
-            Self::Exit(_) => "connector.exit",
+            Self::Trap { .. } => "connector.trap",
+            Self::Exit { .. } => "connector.exit",
             Self::NotArmed => "attempt.not-armed",
             Self::HostPanic => "host.panic",
             Self::Refused(_) => "connector.refused",
@@ -196,7 +236,19 @@ impl ConnectorError {
     /// Whether the guest was ended against its will.
     #[must_use]
     pub const fn trapped(&self) -> bool {
-        matches!(self, Self::Limit { .. } | Self::Trap(_) | Self::Exit(_))
+        matches!(
+            self,
+            Self::Limit { .. } | Self::Trap { .. } | Self::Exit { .. }
+        )
+    }
+
+    /// The same with what the guest wrote to its standard error last: a runtime's own account of a panic or of
+    /// an exception, in its language's words.
+    pub(super) fn after(mut self, words: Option<String>) -> Self {
+        if let Self::Trap { said, .. } | Self::Exit { said, .. } = &mut self {
+            *said = LastWords(words);
+        }
+        self
     }
 
     /// The failure of an attempt that ended this way. `completed`: a whole request left before.
@@ -233,7 +285,8 @@ impl ConnectorError {
         };
         let limit = |limit, detail| Self::Limit { limit, detail };
         if let Some(exit) = error.downcast_ref::<I32Exit>() {
-            return Self::Exit(exit.0);
+            let (code, said) = (exit.0, LastWords::default());
+            return Self::Exit { code, said };
         }
         if error.downcast_ref::<Trap>() == Some(&Trap::StackOverflow) {
             let detail = "the connector's calls nest too deep for its stack".to_owned();
@@ -269,6 +322,26 @@ impl ConnectorError {
             );
             return limit(Limit::HostcallBytes, detail);
         }
-        Self::Trap(words)
+        Self::Trap {
+            reason: words,
+            said: LastWords::default(),
+            functions: functions(&error),
+        }
     }
+}
+
+/// Functions of a backtrace that are kept.
+const FUNCTIONS_MAX: usize = 16;
+
+/// The named functions that a trap happened in, by the engine's own account of them: a line for each frame,
+/// `0: 0x1f2 - module!function`.
+fn functions(error: &wasmtime::Error) -> Vec<String> {
+    let backtrace = error.downcast_ref::<WasmBacktrace>();
+    let account = backtrace.map(ToString::to_string).unwrap_or_default();
+    let frames = account
+        .lines()
+        .filter_map(|line| line.split_once(" - "))
+        .map(|(_, place)| place.split_once('!').map_or(place, |(_, name)| name))
+        .filter(|name| !name.starts_with("<wasm function"));
+    frames.take(FUNCTIONS_MAX).map(str::to_owned).collect()
 }

@@ -1,6 +1,7 @@
 //! The `log` import and the standard streams: words for the tenant's timeline, capped and redacted.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -12,7 +13,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use super::bindings::log;
 use super::state::State;
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::redaction::Redaction;
 
 /// One call's log. Copies share it, so that it survives the store.
@@ -24,9 +25,19 @@ struct Inner {
     lines: Vec<String>,
     bytes: usize,
     cut: bool,
+    /// The last lines of standard error, as they were written: kept even where the log is cut.
+    last: VecDeque<String>,
+    met: Vec<Limit>,
     limits: Arc<Limits>,
     redaction: Redaction,
 }
+
+/// The label of standard error.
+pub(super) const STDERR: &str = "stderr";
+
+/// Bytes of standard error that are kept to explain an end, and how many of them are told.
+const LAST_KEPT: usize = 16 << 10;
+const LAST_TOLD: usize = 2 << 10;
 
 impl Log {
     pub(super) fn new(limits: Arc<Limits>, redaction: Redaction) -> Self {
@@ -34,6 +45,8 @@ impl Log {
             lines: Vec::new(),
             bytes: 0,
             cut: false,
+            last: VecDeque::new(),
+            met: Vec::new(),
             limits,
             redaction,
         })))
@@ -43,21 +56,56 @@ impl Log {
     pub(super) fn add(&self, label: &str, text: &str) {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for line in text.lines() {
-            inner.add(label, line);
-            if inner.cut {
+            if label == STDERR {
+                inner.keep_last(line);
+            } else if inner.cut {
                 return;
             }
+            inner.add(label, line);
         }
     }
 
-    /// The lines so far.
-    pub(super) fn take(&self) -> Vec<String> {
+    /// What was written to standard error last, redacted and cut at its beginning; none if nothing was.
+    pub(super) fn last_words(&self) -> Option<String> {
+        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines: Vec<_> = inner.last.iter().map(String::as_str).collect();
+        let text = inner.redaction.text(&lines.join(" | "));
+        let text: String = text.trim().chars().map(shown).collect();
+        let text = tail(&text, LAST_TOLD);
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// The send met a limit that does not end it.
+    pub(super) fn met(&self, limit: Limit) {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut inner.lines)
+        inner.met(limit);
+    }
+
+    /// The lines so far, and the limits that the send met.
+    pub(super) fn take(&self) -> (Vec<String>, Vec<Limit>) {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (
+            std::mem::take(&mut inner.lines),
+            std::mem::take(&mut inner.met),
+        )
     }
 }
 
 impl Inner {
+    fn keep_last(&mut self, line: &str) {
+        self.last.push_back(head(line, LINE_MAX).to_owned());
+        let mut bytes: usize = self.last.iter().map(String::len).sum();
+        while bytes > LAST_KEPT {
+            bytes -= self.last.pop_front().map_or(bytes, |line| line.len());
+        }
+    }
+
+    fn met(&mut self, limit: Limit) {
+        if !self.met.contains(&limit) {
+            self.met.push(limit);
+        }
+    }
+
     fn add(&mut self, label: &str, line: &str) {
         if self.cut {
             return;
@@ -66,14 +114,12 @@ impl Inner {
         let margin = self.limits.log_line_bytes.saturating_add(LINE_MAX);
         let text = self.redaction.text(head(line, margin));
         let text = head(&text, self.limits.log_line_bytes);
-        let line: String = format!("{label}: {text}")
-            .chars()
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-            .collect();
+        let line: String = format!("{label}: {text}").chars().map(shown).collect();
         let full = self.bytes + line.len() > self.limits.log_bytes
             || self.lines.len() >= self.limits.log_lines;
         if full {
             self.cut = true;
+            self.met(Limit::Log);
             self.lines.push("… the log is cut here".to_owned());
             return;
         }
@@ -89,6 +135,23 @@ pub(super) fn head(text: &str, max: usize) -> &str {
         end -= 1;
     }
     text.get(..end).unwrap_or_default()
+}
+
+/// A character as a log may hold it.
+fn shown(c: char) -> char {
+    match c.is_control() {
+        true => char::REPLACEMENT_CHARACTER,
+        false => c,
+    }
+}
+
+/// The last `max` bytes of `text`, cut between characters.
+fn tail(text: &str, max: usize) -> &str {
+    let mut start = text.len().saturating_sub(max);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    text.get(start..).unwrap_or_default()
 }
 
 impl log::Host for State {
@@ -219,7 +282,7 @@ mod tests {
         log.add("info", "grüße aus der Ferne\n\u{1b}[31mred");
         log.add("info", "3\n4\n5");
         assert_eq!(
-            log.take(),
+            log.take().0,
             [
                 "info: grüße ",
                 "info: \u{fffd}[31mred",
@@ -230,12 +293,26 @@ mod tests {
     }
 
     #[test]
+    fn the_last_words_of_standard_error_outlive_a_cut_log() {
+        let log = small();
+        log.add("info", "1\n2\n3\n4");
+        log.add(STDERR, "Traceback\n\u{7}ValueError: no such thing");
+        let words = "Traceback | \u{fffd}ValueError: no such thing";
+        assert_eq!(log.last_words().as_deref(), Some(words));
+        for _ in 0..100 {
+            log.add(STDERR, &"x".repeat(1_000));
+        }
+        assert_eq!(log.last_words().map(|words| words.len()), Some(LAST_TOLD));
+        assert_eq!(small().last_words(), None);
+    }
+
+    #[test]
     fn what_is_written_in_pieces_becomes_one_line() {
         let log = small();
         let stream = LineStream::new("stderr", log.clone());
         stream.push(b"one ");
         stream.push(b"line\nrest");
         drop(stream);
-        assert_eq!(log.take(), ["stderr: one line", "stderr: rest"]);
+        assert_eq!(log.take().0, ["stderr: one line", "stderr: rest"]);
     }
 }

@@ -1,12 +1,14 @@
 //! What a component needs and how complex it is, read before anything is compiled: the compiler's
 //! cost is not bounded by a file's size alone.
 
+use serde::{Deserialize, Serialize};
 use wasmparser::{
-    ComponentExternalKind, Encoding, FunctionBody, Operator, Parser, Payload, TableType,
+    ComponentExternalKind, Encoding, FunctionBody, Instance, Operator, Parser, Payload, TableType,
 };
 
-use super::engine::{MEMORIES, TABLES};
+use super::engine::{CORE_INSTANCES, MEMORIES, TABLES};
 use super::error::UploadError;
+use crate::about::printable;
 use crate::limits::{Limit, Limits};
 
 /// The export that makes a component a connector.
@@ -18,6 +20,11 @@ pub(super) const SMTP: &str = "sendbox:connector/smtp@0.1.0";
 const SEND_MESSAGE_ANY: &str = "sendbox:connector/send-message@";
 const CONTRACT: &str = "sendbox:connector/";
 const CONTRACT_VERSION: &str = "@0.1.0";
+/// What a connector exports in [`SEND_MESSAGE`].
+pub(super) const FUNCTIONS: [(&str, &str); 2] = [
+    ("describe", "sendbox:connector/send-message@0.1.0#describe"),
+    ("send", "sendbox:connector/send-message@0.1.0#send"),
+];
 /// Packages of WASI 0.2. Files and sockets are linked with nothing behind them.
 const WASI: [&str; 7] = [
     "wasi:io/",
@@ -39,6 +46,36 @@ const TYPES_MAX: u64 = 10_000;
 const NESTING_MAX: u64 = 8;
 const PAGE: u64 = 64 << 10;
 
+/// What a component starts with: so much the pool of instances must grant it, whatever a send does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Needs {
+    /// Linear memories in its modules.
+    pub memories: u64,
+    /// Bytes that they have at the start, together.
+    pub memory_bytes: u64,
+    /// Tables in its modules.
+    pub tables: u64,
+    /// Elements that they have at the start, together.
+    pub table_elements: u64,
+    /// Instances of core modules.
+    pub core_instances: u64,
+}
+
+impl Needs {
+    /// The most that is granted under the default limits of a send.
+    #[must_use]
+    pub fn granted() -> Self {
+        let limits = Limits::default();
+        Self {
+            memories: u64::from(MEMORIES),
+            memory_bytes: limits.memory as u64,
+            tables: u64::from(TABLES),
+            table_elements: limits.table_elements as u64,
+            core_instances: u64::from(CORE_INSTANCES),
+        }
+    }
+}
+
 /// What a component is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Shape {
@@ -46,10 +83,8 @@ pub(super) struct Shape {
     pub(super) imports: Vec<String>,
     /// Instances that it exports.
     pub(super) exports: Vec<String>,
-    /// Linear memories defined in its modules.
-    pub(super) memories: u64,
-    /// Tables defined in its modules.
-    pub(super) tables: u64,
+    /// What it starts with.
+    pub(super) needs: Needs,
     functions: u64,
     types: u64,
     segments: u64,
@@ -57,6 +92,21 @@ pub(super) struct Shape {
 
 /// Reads `bytes` and refuses what no connector is.
 pub(super) fn shape(bytes: &[u8], limit: usize) -> Result<Shape, UploadError> {
+    let shape = read(bytes, limit)?;
+    let first = shape.problems().next();
+    first.map_or(Ok(shape), Err)
+}
+
+/// Everything that keeps `bytes` from being a connector, for an author to read at once.
+pub(super) fn problems(bytes: &[u8], limit: usize) -> Vec<UploadError> {
+    match read(bytes, limit) {
+        Ok(shape) => shape.problems().collect(),
+        Err(error) => vec![error],
+    }
+}
+
+/// Reads as far as the cost of reading on is bounded.
+fn read(bytes: &[u8], limit: usize) -> Result<Shape, UploadError> {
     if bytes.len() > limit {
         let size = bytes.len();
         return Err(UploadError::TooLarge { size, limit });
@@ -87,12 +137,16 @@ pub(super) fn shape(bytes: &[u8], limit: usize) -> Result<Shape, UploadError> {
         }
         shape.read_module(payload)?;
     }
-    check_imports(&shape.imports)?;
-    check_exports(&shape.exports)?;
     Ok(shape)
 }
 
 impl Shape {
+    /// Imports and exports that are not the contract's.
+    fn problems(&self) -> impl Iterator<Item = UploadError> {
+        let imports = self.imports.iter().filter_map(|name| check_import(name));
+        imports.chain(check_exports(&self.exports))
+    }
+
     /// Imports and exports of the outermost component.
     fn read_surface(&mut self, payload: &Payload<'_>) -> Result<(), UploadError> {
         match payload {
@@ -137,18 +191,29 @@ impl Shape {
             Payload::MemorySection(section) => {
                 for memory in section {
                     let memory = memory.map_err(malformed)?;
-                    self.memories += 1;
-                    within(Limit::Memory, memory.initial.saturating_mul(PAGE))?;
+                    let bytes = memory.initial.saturating_mul(PAGE);
+                    within(Limit::Memory, bytes)?;
+                    self.needs.memories += 1;
+                    self.needs.memory_bytes += bytes;
                 }
-                at_most("memories", self.memories, u64::from(MEMORIES))
+                at_most("memories", self.needs.memories, u64::from(MEMORIES))
             }
             Payload::TableSection(section) => {
                 for table in section {
                     let TableType { initial, .. } = table.map_err(malformed)?.ty;
-                    self.tables += 1;
                     within(Limit::TableElements, initial)?;
+                    self.needs.tables += 1;
+                    self.needs.table_elements += initial;
                 }
-                at_most("tables", self.tables, u64::from(TABLES))
+                at_most("tables", self.needs.tables, u64::from(TABLES))
+            }
+            Payload::InstanceSection(section) => {
+                for instance in section {
+                    let instance = instance.map_err(malformed)?;
+                    let made = matches!(instance, Instance::Instantiate { .. });
+                    self.needs.core_instances += u64::from(made);
+                }
+                Ok(())
             }
             Payload::CodeSectionEntry(body) => check_body(&body),
             _ => Ok(()),
@@ -176,33 +241,39 @@ fn check_body(body: &FunctionBody<'_>) -> Result<(), UploadError> {
     Ok(())
 }
 
-fn check_imports(imports: &[String]) -> Result<(), UploadError> {
-    let contract = |name: &str| name.starts_with(CONTRACT) && name.ends_with(CONTRACT_VERSION);
-    let wasi = |name: &str| {
-        WASI.iter().any(|package| name.starts_with(package))
-            && name
-                .rsplit_once('@')
-                .is_some_and(|(_, version)| version.starts_with("0.2."))
-    };
-    match imports.iter().find(|name| !contract(name) && !wasi(name)) {
-        Some(name) => Err(UploadError::ForeignImport { name: name.clone() }),
-        None => Ok(()),
+fn check_import(name: &str) -> Option<UploadError> {
+    let plain = name.bytes().all(|byte| byte.is_ascii_graphic());
+    if let Some(interface) = name.strip_prefix(CONTRACT)
+        && plain
+    {
+        let ours = interface.ends_with(CONTRACT_VERSION);
+        return (!ours).then(|| wrong_version(name));
     }
+    let wasi = WASI.iter().any(|package| name.starts_with(package))
+        && name
+            .rsplit_once('@')
+            .is_some_and(|(_, version)| version.starts_with("0.2."));
+    (!(plain && wasi)).then(|| UploadError::ForeignImport {
+        name: printable(name),
+    })
 }
 
-fn check_exports(exports: &[String]) -> Result<(), UploadError> {
+fn check_exports(exports: &[String]) -> Option<UploadError> {
     if exports.iter().any(|name| name == SEND_MESSAGE) {
-        return Ok(());
+        return None;
     }
-    match exports
-        .iter()
-        .find(|name| name.starts_with(SEND_MESSAGE_ANY))
-    {
-        Some(found) => Err(UploadError::WrongContractVersion {
-            found: found.clone(),
-            expected: SEND_MESSAGE,
-        }),
-        None => Err(UploadError::MissingExport { name: SEND_MESSAGE }),
+    let mut exports = exports.iter();
+    let other = exports.find(|name| name.starts_with(SEND_MESSAGE_ANY));
+    Some(match other {
+        Some(found) => wrong_version(found),
+        None => UploadError::MissingExport { name: SEND_MESSAGE },
+    })
+}
+
+fn wrong_version(found: &str) -> UploadError {
+    UploadError::WrongContractVersion {
+        found: printable(found),
+        expected: SEND_MESSAGE,
     }
 }
 
@@ -226,9 +297,9 @@ fn within(limit: Limit, needed: u64) -> Result<(), UploadError> {
     Ok(())
 }
 
-fn malformed(error: wasmparser::BinaryReaderError) -> UploadError {
+pub(super) fn malformed(error: wasmparser::BinaryReaderError) -> UploadError {
     UploadError::Malformed {
         offset: error.offset(),
-        problem: error.message().to_owned(),
+        problem: printable(error.message()),
     }
 }

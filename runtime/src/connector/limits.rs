@@ -1,16 +1,57 @@
 //! A guest's memory and tables, bounded in sum.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
 use wasmtime::ResourceLimiter;
 
 use super::engine::{CORE_INSTANCES, MEMORIES, TABLES};
 use super::error::ConnectorError;
 use crate::limits::{Limit, Limits};
 
+/// What a guest has used of its limits when its call ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Used {
+    /// Bytes of linear memory, summed over all memories.
+    pub memory: u64,
+    /// Table elements, summed over all tables.
+    pub table_elements: u64,
+    /// Milliseconds of CPU, in whole ticks that it ran into.
+    pub cpu_ms: u64,
+}
+
+/// The same while it runs, shared with whoever outlives the store.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    memory: AtomicU64,
+    elements: AtomicU64,
+    ticks: AtomicU64,
+}
+
+impl Meter {
+    pub(super) fn set_ticks(&self, ticks: u64) {
+        self.ticks.store(ticks, Ordering::Relaxed);
+    }
+
+    pub(super) fn used(&self) -> Used {
+        Used {
+            memory: self.memory.load(Ordering::Relaxed),
+            table_elements: self.elements.load(Ordering::Relaxed),
+            cpu_ms: self
+                .ticks
+                .load(Ordering::Relaxed)
+                .saturating_mul(super::engine::TICK_MS),
+        }
+    }
+}
+
 /// Sums what a store's memories and tables grow to; wasmtime's own limiter bounds each alone.
 #[derive(Debug)]
 pub(super) struct SumLimiter {
     memory: Budget,
     elements: Budget,
+    meter: Arc<Meter>,
 }
 
 #[derive(Debug)]
@@ -31,11 +72,12 @@ impl Budget {
 }
 
 impl SumLimiter {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, meter: Arc<Meter>) -> Self {
         let budget = |allowed| Budget { used: 0, allowed };
         Self {
             memory: budget(limits.memory),
             elements: budget(limits.table_elements),
+            meter,
         }
     }
 }
@@ -50,6 +92,9 @@ impl ResourceLimiter for SumLimiter {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         if self.memory.grow(current, desired) {
+            self.meter
+                .memory
+                .store(self.memory.used as u64, Ordering::Relaxed);
             return Ok(true);
         }
         let detail = format!(
@@ -70,6 +115,9 @@ impl ResourceLimiter for SumLimiter {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         if self.elements.grow(current, desired) {
+            self.meter
+                .elements
+                .store(self.elements.used as u64, Ordering::Relaxed);
             return Ok(true);
         }
         let detail = format!(
@@ -107,7 +155,7 @@ mod tests {
             table_elements: 10,
             ..Limits::default()
         };
-        let mut limiter = SumLimiter::new(&limits);
+        let mut limiter = SumLimiter::new(&limits, Arc::default());
         assert!(limiter.memory_growing(0, 2 << 16, None).is_ok());
         assert!(limiter.memory_growing(0, 1 << 16, None).is_ok());
         let error = limiter.memory_growing(2 << 16, 3 << 16, None).unwrap_err();

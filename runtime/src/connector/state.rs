@@ -12,12 +12,12 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::background::Moved;
 use super::clock::{self, GuestClock};
-use super::engine::TICK;
+use super::engine::TICK_MS;
 use super::error::ConnectorError;
 use super::host_handover::Handover;
-use super::host_log::{LineStream, Log};
+use super::host_log::{LineStream, Log, STDERR};
 use super::host_wasi_http::Outgoing;
-use super::limits::SumLimiter;
+use super::limits::{Meter, SumLimiter};
 use crate::egress::EgressScope;
 use crate::limits::Limits;
 use crate::settings::Placeholders;
@@ -46,6 +46,7 @@ pub(super) struct State {
     limiter: SumLimiter,
     ticks: u64,
     moved: Moved,
+    meter: Arc<Meter>,
 }
 
 /// What a call is made of.
@@ -58,6 +59,8 @@ pub(super) struct CallParts {
     pub(super) limits: Arc<Limits>,
     pub(super) deadline: Instant,
     pub(super) clock: GuestClock,
+    /// What it uses, read after its end.
+    pub(super) meter: Arc<Meter>,
     /// A copy of it goes with every request under way; when all are gone, none is.
     pub(super) in_flight: mpsc::Sender<()>,
 }
@@ -94,7 +97,7 @@ impl State {
             .allow_ip_name_lookup(false)
             .max_random_size(parts.limits.random_bytes)
             .stdout(LineStream::new("stdout", parts.log.clone()))
-            .stderr(LineStream::new("stderr", parts.log.clone()));
+            .stderr(LineStream::new(STDERR, parts.log.clone()));
         clock::set(&mut wasi, parts.clock);
         Self {
             table,
@@ -111,9 +114,10 @@ impl State {
                 in_flight: parts.in_flight,
             },
             egress: parts.egress,
-            limiter: SumLimiter::new(&parts.limits),
+            limiter: SumLimiter::new(&parts.limits, Arc::clone(&parts.meter)),
             ticks: 0,
             moved: Moved::default(),
+            meter: parts.meter,
             limits: parts.limits,
         }
     }
@@ -124,11 +128,11 @@ impl State {
         if Instant::now() >= self.deadline {
             return Err(ConnectorError::wall(&self.limits));
         }
-        let tick = u64::try_from(TICK.as_millis()).unwrap_or(1);
-        if self.ticks >= self.limits.cpu_ms.div_ceil(tick) {
+        if self.ticks >= self.limits.cpu_ms.div_ceil(TICK_MS) {
             return Err(ConnectorError::cpu(&self.limits));
         }
         self.ticks += 1;
+        self.meter.set_ticks(self.ticks);
         if self.ticks >= LONG {
             self.moved.store(true, Ordering::Relaxed);
         }

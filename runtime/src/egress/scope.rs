@@ -278,15 +278,14 @@ impl EgressScope {
     }
 
     fn redact(&self, received: &Received) -> HttpResponse {
-        let header = |value: &http::HeaderValue| {
-            String::from_utf8_lossy(&self.placeholders.redact(value.as_bytes())).into_owned()
-        };
+        let text =
+            |bytes: &[u8]| String::from_utf8_lossy(&self.placeholders.redact(bytes)).into_owned();
         HttpResponse {
             status: received.status,
             headers: received
                 .headers
                 .iter()
-                .map(|(name, value)| (name.as_str().to_owned(), header(value)))
+                .map(|(name, value)| (text(name.as_str().as_bytes()), text(value.as_bytes())))
                 .collect(),
             body: match self.placeholders.redact(&received.body) {
                 std::borrow::Cow::Borrowed(_) => received.body.clone(),

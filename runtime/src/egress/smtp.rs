@@ -30,6 +30,8 @@ mod session;
 pub use script::{CapturedMail, MailScript};
 
 pub(super) use mailer::{Dispatch, Mailer};
+#[cfg(feature = "fuzzing")]
+pub use reply::replies;
 
 /// One message for one server. Credentials may hold placeholders; nothing else may.
 #[derive(Clone)]

@@ -4,9 +4,11 @@
 //! success and shows the body of anything else to the person who signs in, so a refusal is one short
 //! plain sentence without a provider's words.
 
+use std::time::Duration;
+
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::IntoResponse;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -18,8 +20,11 @@ use crate::api::error::ApiError;
 use crate::api::messages::{Fields, message};
 use crate::attempt::{Outcome, Transition};
 use crate::delivery::{Ended, Submitted};
-use crate::message::Channel;
+use crate::id::TenantId;
+use crate::limits::Limit;
+use crate::message::{Channel, Message};
 use crate::outcome::FailureKind;
+use crate::time::Timestamp;
 
 /// Unknown fields are let through: a newer Logto may add some.
 #[derive(Deserialize)]
@@ -37,15 +42,21 @@ pub(super) async fn post(
     Path((tenant, channel)): Path<(String, String)>,
     request: Request,
 ) -> impl IntoResponse {
+    let mut headers = HeaderMap::new();
     let (status, body) = match accept(&app, &tenant, &channel, request).await {
         Ok(answer) => answer,
-        Err(error) => (error.status(), format!("{}\n", sentence(&error))),
+        Err(error) => {
+            let wait = error.retry_after().map(HeaderValue::from);
+            headers.extend(wait.map(|wait| (RETRY_AFTER, wait)));
+            (error.status(), format!("{}\n", sentence(&error)))
+        }
     };
     let media_type = match status.is_success() {
         true => "application/json",
         false => "text/plain; charset=utf-8",
     };
-    (status, [(CONTENT_TYPE, media_type)], body)
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    (status, headers, body)
 }
 
 async fn accept(
@@ -61,19 +72,16 @@ async fn accept(
         .tenant
         .filter(|own| own.as_str() == tenant)
         .ok_or(ApiError::NotFound("tenant"))?;
+    app.admission.call(&tenant, app.clock.now())?;
     let bytes = read(Request::from_parts(parts, body), JSON_MAX).await?;
-    let body: LogtoBody = parse(&bytes)?;
-    let fields = Fields {
+    let own = Terms {
+        tenant,
         channel,
-        to: &body.to,
-        usage_type: &body.usage_type,
-        payload: &body.payload,
-        locale: None,
-        ip: body.ip.as_deref(),
         expires_in: app.bounds.time_to_live,
-        idempotency_key: None,
+        now: app.clock.now(),
     };
-    let message = message(app, tenant, fields)?;
+    let message = posted(&bytes, own)?;
+    app.admission.message(&message).await?;
     let id = message.id;
     match app.delivery.submit(message, true).await? {
         Submitted::Accepted(_, Some(first)) => {
@@ -85,6 +93,30 @@ async fn accept(
         }
         _ => Ok(accepted(&id.to_string())),
     }
+}
+
+/// What a message has from elsewhere than its body.
+pub(super) struct Terms {
+    pub(super) tenant: TenantId,
+    pub(super) channel: Channel,
+    pub(super) expires_in: Duration,
+    pub(super) now: Timestamp,
+}
+
+/// The message that a body asks for.
+pub(super) fn posted(bytes: &[u8], terms: Terms) -> Result<Message, ApiError> {
+    let body: LogtoBody = parse(bytes)?;
+    let fields = Fields {
+        channel: terms.channel,
+        to: &body.to,
+        usage_type: &body.usage_type,
+        payload: &body.payload,
+        locale: None,
+        ip: body.ip.as_deref(),
+        expires_in: terms.expires_in,
+        idempotency_key: None,
+    };
+    message(terms.now, terms.tenant, fields)
 }
 
 fn accepted(id: &str) -> (StatusCode, String) {
@@ -109,7 +141,7 @@ fn answer(id: &str, ended: &Ended) -> (StatusCode, String) {
 }
 
 /// A refusal in words for the person, or for the one who sets Logto up.
-fn sentence(error: &ApiError) -> String {
+pub(super) fn sentence(error: &ApiError) -> String {
     match error {
         ApiError::Unauthorized => "The Authorization of this connector is not valid.".to_owned(),
         ApiError::NotFound(_) => "The endpoint of this connector does not exist.".to_owned(),
@@ -118,6 +150,12 @@ fn sentence(error: &ApiError) -> String {
         }
         ApiError::Invalid(_) | ApiError::BadRequest(_) | ApiError::TooLarge(_) => {
             format!("The message is not valid: {error}.")
+        }
+        ApiError::OverLimit(over) if over.limit == Limit::Recipient => {
+            "This recipient was sent enough messages for now. Please try again later.".to_owned()
+        }
+        ApiError::OverLimit(_) => {
+            "Too many messages for now. Please try again in a moment.".to_owned()
         }
         ApiError::Unavailable => "The message was not accepted. Please try again.".to_owned(),
         _ => "The message could not be accepted.".to_owned(),

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use serde::{Serialize, Serializer};
 
 use super::mail::ReplayedMail;
+use crate::connector::{CallReport, Used};
 use crate::egress::{Capture, CapturedRequest};
 use crate::message::Content;
 use crate::outcome::{Failure, FailureKind, Receipt};
@@ -27,8 +28,17 @@ pub struct ReplayResult {
     pub content: Option<Content>,
     /// What came of it.
     pub outcome: ReplayedOutcome,
+    /// The guest's own lines.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<String>,
     /// From the call to its end, in microseconds.
     pub duration_us: u64,
+    /// Whether the guest was ended against its will.
+    #[serde(skip)]
+    pub trapped: bool,
+    /// What the guest used of its limits.
+    #[serde(skip)]
+    pub used: Used,
 }
 
 /// A request that would have left, secrets filled in.
@@ -94,17 +104,25 @@ impl ReplayResult {
                     message: failure.message,
                 },
             },
+            log: Vec::new(),
             duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+            trapped: false,
+            used: Used::default(),
         }
     }
 
-    /// Adds what would have left, and what was handed over.
-    pub(super) fn with_sent(mut self, capture: &Capture, content: Option<Content>) -> Self {
-        self.content = content;
+    /// What came of a call, and what would have left.
+    pub(super) fn of(id: &str, report: CallReport, capture: &Capture) -> Self {
         let requests = capture.requests();
-        self.requests = requests.into_iter().map(ReplayedRequest::from).collect();
-        self.smtp = capture.mails().iter().map(ReplayedMail::from).collect();
-        self
+        Self {
+            requests: requests.into_iter().map(ReplayedRequest::from).collect(),
+            smtp: capture.mails().iter().map(ReplayedMail::from).collect(),
+            content: report.handover,
+            log: report.log,
+            trapped: report.trapped,
+            used: report.used,
+            ..Self::new(id, report.result, report.duration)
+        }
     }
 }
 

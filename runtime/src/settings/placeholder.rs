@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::grant_for;
+use super::{SECRETS_MAX, grant_for};
 use crate::about::SecretGrant;
 use crate::redaction::Finder;
 use crate::secret::Secret;
@@ -66,7 +66,8 @@ impl fmt::Debug for PreparedSettings {
 }
 
 impl PreparedSettings {
-    /// Prepares parted settings. `grants` are those of the connector's `describe`.
+    /// Prepares parted settings. `grants` are those of the connector's `describe`. Of more secrets than
+    /// [`SettingsSchema::problems`](super::SettingsSchema::problems) lets through, the last stay `null`.
     #[must_use]
     pub fn new(
         mut settings: Value,
@@ -75,7 +76,7 @@ impl PreparedSettings {
     ) -> Self {
         let marker = uuid::Uuid::new_v4().simple().to_string();
         let mut found = Vec::new();
-        for (index, (pointer, secret)) in secrets.iter().enumerate() {
+        for (index, (pointer, secret)) in secrets.iter().take(SECRETS_MAX).enumerate() {
             if let Some(place) = settings.pointer_mut(pointer) {
                 *place = Value::String(format!("{marker}-{index}-"));
                 found.push((index, pointer, secret));

@@ -12,6 +12,8 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::confine::{Allowance, confine};
+use super::progress::Underway;
+use crate::about::printable;
 use crate::connector::engine::COMPONENT_BYTES_MAX;
 use crate::connector::engine::{self, EngineConfig};
 use crate::connector::error::UploadError;
@@ -34,6 +36,8 @@ const PATIENCE: u64 = 10;
 
 /// The component is at fault.
 const REFUSED: u8 = 3;
+/// What a process exits with that panicked.
+const PANICKED: i32 = 101;
 /// The process could not be confined.
 const NOT_CONFINED: u8 = 4;
 
@@ -87,7 +91,11 @@ impl Compiler {
     }
 
     /// Has `bytes` compiled within the limits, which are doubled for a large component.
-    pub(super) async fn compile(&self, bytes: &[u8]) -> Result<Vec<u8>, UploadError> {
+    pub(super) async fn compile(
+        &self,
+        bytes: &[u8],
+        underway: &Underway,
+    ) -> Result<Vec<u8>, UploadError> {
         let times = if bytes.len() > LARGE { 2 } else { 1 };
         let allowance = Allowance {
             cpu: self.seconds.saturating_mul(times),
@@ -98,6 +106,7 @@ impl Compiler {
         let mut child = started.map_err(|error| {
             UploadError::Host(format!("the compiler could not be started: {error}"))
         })?;
+        underway.by(child.id(), allowance.cpu);
         match timeout(wall, exchange(&mut child, bytes)).await {
             Ok(Ok(ended)) => judge(&ended, allowance).map(|()| ended.code),
             Ok(Err(error)) => Err(UploadError::Host(format!("the compiler: {error}"))),
@@ -180,8 +189,15 @@ fn judge(ended: &Ended, allowance: Allowance) -> Result<(), UploadError> {
             Err(memory())
         }
         (Some(code), _) if code == i32::from(REFUSED) => {
-            Err(UploadError::Compile(words.into_owned()))
+            Err(UploadError::Compile(printable(&words)))
         }
+        (Some(PANICKED), _) => Err(UploadError::Compile(format!(
+            "the compiler gave up: {}",
+            words
+                .lines()
+                .find(|line| !line.contains("panicked at") && !line.is_empty())
+                .unwrap_or_default()
+        ))),
         (_, Some(libc::SIGXCPU | libc::SIGKILL)) => {
             Err(over(format!("{} s of CPU", allowance.cpu)))
         }

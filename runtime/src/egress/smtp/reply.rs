@@ -170,6 +170,19 @@ fn parse(mut line: Bytes) -> Option<(u16, bool, Bytes)> {
     (200..600).contains(&code).then_some((code, more, text))
 }
 
+/// Every reply in `bytes`, up to the first that is none, and why that is none.
+#[cfg(feature = "fuzzing")]
+pub async fn replies(bytes: &[u8]) -> (Vec<SmtpReply>, EgressError) {
+    let mut channel = Channel::new(tokio::io::join(bytes, tokio::io::sink()));
+    let mut replies = Vec::new();
+    loop {
+        match channel.read_reply().await {
+            Ok(reply) => replies.push(reply.told()),
+            Err(error) => return (replies, error),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

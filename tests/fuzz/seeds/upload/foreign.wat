@@ -1,0 +1,1 @@
+(component (import "acme:own/thing@1.0.0" (instance)) (instance $i) (export "sendbox:connector/send-message@0.1.0" (instance $i)))

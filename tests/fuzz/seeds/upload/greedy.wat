@@ -1,0 +1,1 @@
+(component (core module (memory 65536) (table 10000000 funcref)) (instance $i) (export "sendbox:connector/send-message@0.1.0" (instance $i)))

@@ -1,0 +1,1 @@
+(component (import "sendbox:connector/http@0.1.0" (instance)) (import "wasi:io/streams@0.2.6" (instance)) (instance $i) (export "sendbox:connector/send-message@0.1.0" (instance $i)))

@@ -1,0 +1,1 @@
+(component (instance $i) (export "sendbox:connector/send-message@0.1.0" (instance $i)))

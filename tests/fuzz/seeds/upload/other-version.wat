@@ -1,0 +1,1 @@
+(component (instance $i) (export "sendbox:connector/send-message@0.2.0" (instance $i)))
