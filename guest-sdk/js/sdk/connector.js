@@ -7,6 +7,9 @@ import { parseSettings } from "./settings.js";
 /** Parts that every connector has, and those that it may have. */
 const PARTS = ["about", "settings", "request", "receipt", "failure", "send"];
 
+/** What a connector must say of itself. */
+const ABOUT = ["id", "channel", "titles", "descriptions"];
+
 /**
  * A connector: one provider, one channel. Its parts are free of I/O; `send` below does the rest. One
  * that speaks to its provider itself, with `fetch`, has `send` in place of `request`.
@@ -17,6 +20,9 @@ export function connector(parts) {
   }
   for (const name of ["about", "settings", parts.send ? "send" : "request"]) {
     if (!parts[name]) throw new TypeError(`a connector needs the part \`${name}\``);
+  }
+  for (const name of ABOUT) {
+    if (!parts.about[name]) throw new TypeError(`\`about\` needs \`${name}\``);
   }
   return {
     receipt: () => ({}),

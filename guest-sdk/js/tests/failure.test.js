@@ -115,4 +115,5 @@ test("a part that nobody knows is a mistake", () => {
     () => connector({ about, settings: object({ a: text() }) }),
     /needs the part `request`/,
   );
+  assert.throws(() => hook({ about: { ...about, titles: undefined } }), /`about` needs `titles`/);
 });
