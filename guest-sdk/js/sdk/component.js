@@ -8,11 +8,13 @@ import { send } from "./connector.js";
 import { Failure } from "./failure.js";
 import { HttpResponse } from "./http.js";
 import { Message } from "./message.js";
+import { warmUp } from "./warm.js";
 
 const ENCODER = new TextEncoder();
 
 /** The component's one export. `project` is what the project's files say of the connector. */
 export function component(connector, project) {
+  warmUp(exchangeWithHost);
   return {
     describe: () => ({
       version: project.version,
@@ -40,12 +42,10 @@ export function component(connector, project) {
 function fail(error) {
   const { kind, code, message, retryAfter, cause } = Failure.ofException(error);
   if (cause?.stack) log("error", `${message}\n${cause.stack}`);
-  throw {
-    kind,
-    code,
-    message,
-    retryAfter: retryAfter === undefined ? undefined : BigInt(retryAfter),
-  };
+  // What is no count of milliseconds would end the send without a failure.
+  const delay =
+    retryAfter >= 0 && Number.isFinite(retryAfter) ? BigInt(Math.ceil(retryAfter)) : undefined;
+  throw { kind, code, message, retryAfter: delay };
 }
 
 function exchange(request) {

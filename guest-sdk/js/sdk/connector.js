@@ -1,10 +1,14 @@
 // The four things a connector says, and the one path that turns them into a send.
 
 import { Failure } from "./failure.js";
+import { HttpRequest } from "./http.js";
 import { parseSettings } from "./settings.js";
 
 /** Parts that every connector has, and those that it may have. */
 const PARTS = ["about", "settings", "request", "receipt", "failure", "send"];
+
+/** What a connector must say of itself. */
+const ABOUT = ["id", "channel", "titles", "descriptions"];
 
 /**
  * A connector: one provider, one channel. Its parts are free of I/O; `send` below does the rest. One
@@ -16,6 +20,9 @@ export function connector(parts) {
   }
   for (const name of ["about", "settings", parts.send ? "send" : "request"]) {
     if (!parts[name]) throw new TypeError(`a connector needs the part \`${name}\``);
+  }
+  for (const name of ABOUT) {
+    if (!parts.about[name]) throw new TypeError(`\`about\` needs \`${name}\``);
   }
   return {
     receipt: () => ({}),
@@ -49,6 +56,7 @@ export function send(connector, settings, message, exchange) {
 
 function attempt(connector, settings, message, exchange) {
   const request = connector.request(settings, message);
+  if (!(request instanceof HttpRequest)) throw new TypeError("`request` returned no request");
   request.check();
   const response = exchange(request);
   if (response.ok) return connector.receipt(response);

@@ -1,3 +1,5 @@
+/// <reference path="./host.d.ts" />
+
 /** What a message travels by. */
 export type Channel = "email" | "sms";
 

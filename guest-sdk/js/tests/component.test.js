@@ -81,6 +81,15 @@ test("a failure is thrown as a plain record, its delay as a big integer", () => 
   assert.deepEqual(failure, { kind: "throttled", code: "429", message, retryAfter: 7000n });
 });
 
+test("a delay that is none is left out", () => {
+  for (const retryAfter of [Number.NaN, -1, Infinity]) {
+    const request = () => {
+      throw new Failure("throttled", "later", { retryAfter });
+    };
+    assert.equal(sent({ request }).failure.retryAfter, undefined);
+  }
+});
+
 test("an error of the host's is a failure with its tag as the code", () => {
   const { failure } = sent({}, () => {
     throw Object.assign(new Error("dns"), { payload: { tag: "dns" } });

@@ -76,6 +76,11 @@ test("an exception of the author's becomes a failure with its message", async ()
   assert.match(failure.message, /^TypeError: .*payload/);
 });
 
+test("a request that is forgotten is named", async () => {
+  const failure = await failureOf({ request: () => undefined }, message());
+  assert.equal(failure.message, "TypeError: `request` returned no request");
+});
+
 test("an exception behind an await becomes a failure with its message", async () => {
   const later = async () => {
     await null;
@@ -110,4 +115,5 @@ test("a part that nobody knows is a mistake", () => {
     () => connector({ about, settings: object({ a: text() }) }),
     /needs the part `request`/,
   );
+  assert.throws(() => hook({ about: { ...about, titles: undefined } }), /`about` needs `titles`/);
 });

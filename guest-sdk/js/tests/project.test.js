@@ -37,7 +37,7 @@ function newProject(t) {
   cpSync(join(root, "template"), folder, { recursive: true });
   cpSync(join(root, "sdk"), join(folder, "sdk"), { recursive: true });
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    const file = join(entry.path, entry.name);
+    const file = join(entry.parentPath ?? entry.path, entry.name);
     if (!entry.isFile() || file.startsWith(join(folder, "sdk"))) continue;
     const text = readFileSync(file, "utf8");
     writeFileSync(

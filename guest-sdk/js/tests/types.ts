@@ -12,6 +12,7 @@ import {
   templates,
   text,
 } from "../sdk/index.js";
+import { Key } from "sendbox:connector/signing@0.1.0";
 
 const settings = object({
   region: choice("eu", "us"),
@@ -55,3 +56,6 @@ connector({
   settings,
   request: () => post("https://x.example"),
 });
+
+export const signature = (secret: string): Uint8Array =>
+  Key.fromSecret("", secret, "").sign("hmac-sha256", new Uint8Array());

@@ -1,4 +1,4 @@
-// {{title}}: one e-mail, posted as JSON to the provider's address.
+// {{title}}: posts each e-mail as JSON to an endpoint.
 
 import { connector, mailTemplates, object, post, text, url } from "../sdk/index.js";
 
@@ -8,18 +8,17 @@ export default connector({
     id: "{{name}}",
     channel: "email",
     titles: { en: "{{title}}" },
-    descriptions: { en: "Sends e-mail through {{title}}." },
+    descriptions: { en: "Posts each e-mail as JSON to an endpoint." },
     hosts: ["{settings:/endpoint}"],
   },
 
   // What an operator fills in; `token` is a placeholder here, the host puts the secret in its place.
-  settings: object({ endpoint: url(), token: text(), from: text(), templates: mailTemplates() }),
+  settings: object({ endpoint: url(), token: text(), templates: mailTemplates() }),
 
   // How a message becomes a request.
   request(settings, message) {
     const content = settings.templates.text(message);
     return post(settings.endpoint).bearer(settings.token).json({
-      from: settings.from,
       to: message.recipient,
       subject: content.subject,
       html: content.html,
