@@ -12,8 +12,8 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use super::BuildError;
 use super::contract::Contract;
 
-/// Writes a language's bindings of the contract into `folder`, which holds nothing else afterwards.
-/// A file that is there already stays untouched: compilers look at its time.
+/// Writes a language's bindings of the contract into `folder`. A file that is there already stays
+/// untouched, because compilers look at its time; what an older contract had more of, nothing imports.
 pub(super) fn write_glue(
     contract: &mut Contract,
     mut generator: Box<dyn WorldGenerator>,
