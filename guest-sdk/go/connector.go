@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 )
 
 // Channel is what a message travels by.
@@ -102,6 +103,7 @@ func (c *Connector[S]) Run(settings string, message *Message, exchange Exchange)
 func (c *Connector[S]) attempt(text string, message *Message, exchange Exchange) (_ *Receipt, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
+			debug.PrintStack() // Standard error is the send's log.
 			err = &Failure{Kind: Unknown, Code: "panic", Message: fmt.Sprint(cause)}
 		}
 	}()

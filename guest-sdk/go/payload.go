@@ -38,6 +38,9 @@ func ParsePayload(text string) (*Payload, error) {
 
 // Get is the value of a variable, by its first name.
 func (p *Payload) Get(name string) (value any, ok bool) {
+	if p == nil {
+		return nil, false
+	}
 	at, ok := p.index[name]
 	if !ok {
 		return nil, false
@@ -48,6 +51,9 @@ func (p *Payload) Get(name string) (value any, ok bool) {
 // All gives names and values in order.
 func (p *Payload) All() iter.Seq2[string, any] {
 	return func(yield func(string, any) bool) {
+		if p == nil {
+			return
+		}
 		for _, member := range p.members {
 			if !yield(member.name, member.value) {
 				return

@@ -1,6 +1,7 @@
 package sendbox
 
 import (
+	"encoding"
 	"encoding/json/v2"
 	"reflect"
 	"strconv"
@@ -38,9 +39,10 @@ func readValue(value any, into reflect.Value, path string) error {
 	return nil
 }
 
-// readShape knows structs, lists and texts, which settings are made of; encoding/json reads the rest.
+// readShape knows structs, lists and texts, which settings are made of. encoding/json reads the rest, and types that
+// read themselves.
 func readShape(value any, into reflect.Value, path string) error {
-	switch into.Kind() {
+	switch kind(into) {
 	case reflect.Struct:
 		object, ok := value.(*Payload)
 		if !ok {
@@ -65,13 +67,25 @@ func readShape(value any, into reflect.Value, path string) error {
 			return wrong(path, "expected a string")
 		}
 		into.SetString(text)
+	case reflect.Pointer:
+		into.Set(reflect.New(into.Type().Elem()))
+		return readValue(value, into.Elem(), path)
 	default:
 		text, err := json.Marshal(value)
 		if err != nil || value == nil || json.Unmarshal(text, into.Addr().Interface()) != nil {
-			return wrong(path, "expected "+strings.TrimPrefix(into.Kind().String(), "*"))
+			return wrong(path, "expected "+into.Type().String())
 		}
 	}
 	return nil
+}
+
+// kind is the kind of a type, or none where the type reads itself.
+func kind(into reflect.Value) reflect.Kind {
+	switch into.Addr().Interface().(type) {
+	case json.Unmarshaler, json.UnmarshalerFrom, encoding.TextUnmarshaler:
+		return reflect.Invalid
+	}
+	return into.Kind()
 }
 
 func readFields(object *Payload, into reflect.Value, path string) error {

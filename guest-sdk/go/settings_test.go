@@ -15,7 +15,9 @@ type inner struct {
 	APIKey string `json:"apiKey"`
 	Pool   pool   `json:"pool,omitzero"`
 	Port   int    `json:"port,omitzero"`
-	Strict *bool  `json:"strict,omitzero"`
+
+	Type   sendbox.ContentType `json:"type,omitzero"`
+	Strict *bool               `json:"strict,omitzero"`
 }
 
 type pool string
@@ -35,6 +37,8 @@ func TestTheFailingFieldIsNamedAndItsValueIsNot(t *testing.T) {
 		`{"inner":[{"apiKey":"k","pool":null}]}`:              "inner[0].pool: expected a string",
 		`{"inner":[{"apiKey":"k"},{"apiKey":"k","port":{}}]}`: "inner[1].port: expected int",
 		`{"inner":[{"apiKey":"k","port":null}]}`:              "inner[0].port: expected int",
+		`{"inner":[{"apiKey":"k","type":"text/markdown"}]}`:   "inner[0].type: expected sendbox.ContentType",
+		`{"inner":[{"apiKey":"k","strict":"yes"}]}`:           "inner[0].strict: expected bool",
 		`{"inner":"sk_live"}`:                                 "inner: expected a list",
 		`{"inner":[7]}`:                                       "inner[0]: expected an object",
 		"{}":                                                  "settings: missing field `inner`",
@@ -50,11 +54,11 @@ func TestTheFailingFieldIsNamedAndItsValueIsNot(t *testing.T) {
 
 func TestSettingsAreReadByTheirTags(t *testing.T) {
 	var settings outer
-	err := sendbox.ReadSettings(`{"inner":[{"apiKey":"k","port":587,"strict":true,"more":1}]}`, &settings)
+	err := sendbox.ReadSettings(`{"inner":[{"apiKey":"k","port":587,"strict":true,"type":"text/plain","more":1}]}`, &settings)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if read := settings.Inner[0]; read.APIKey != "k" || read.Port != 587 || read.Strict == nil || !*read.Strict {
+	if read := settings.Inner[0]; read.APIKey != "k" || read.Port != 587 || read.Strict == nil || !*read.Strict || read.Type != sendbox.Plain {
 		t.Error(read)
 	}
 }

@@ -38,6 +38,7 @@ mod faults;
 mod guest_corpus;
 mod harness;
 mod hostile;
+mod languages;
 mod mail_corpus;
 mod mail_deviations;
 mod mail_kit;

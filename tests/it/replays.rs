@@ -13,11 +13,11 @@ use sendbox::replay::{ReplayCase, check, replay};
 
 use crate::sandbox::runtime;
 
-fn workspace() -> PathBuf {
+pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn golden() -> Option<PathBuf> {
+pub(crate) fn golden() -> Option<PathBuf> {
     let folder = std::env::var_os("SENDBOX_GOLDEN")
         .map_or_else(|| workspace().join("../shared/golden"), PathBuf::from);
     if !folder.is_dir() {
@@ -28,7 +28,7 @@ fn golden() -> Option<PathBuf> {
 }
 
 /// The cases that `docs/compatibility.md` lists, in its last section, as `connector/case` at the start of a row.
-fn listed(connector: &str) -> BTreeSet<String> {
+pub(crate) fn listed(connector: &str) -> BTreeSet<String> {
     let page = std::fs::read_to_string(workspace().join("docs/compatibility.md")).unwrap();
     let cells = page.lines().filter_map(|line| line.strip_prefix("| `"));
     cells
@@ -39,13 +39,12 @@ fn listed(connector: &str) -> BTreeSet<String> {
 }
 
 /// The cases of a file that end otherwise than expected, each with what differs; nothing without the file.
-async fn different(
+pub(crate) async fn different(
     runtime: &ConnectorRuntime,
-    component: &'static [u8],
+    bytes: Bytes,
     cases: &Path,
 ) -> Option<BTreeMap<String, Vec<String>>> {
     let cases = std::fs::read_to_string(cases).ok()?;
-    let bytes = Bytes::from_static(component);
     let connector = runtime.load(Digest::of(&bytes), bytes).await.unwrap();
     let mut different = BTreeMap::new();
     for line in cases.lines() {
@@ -64,7 +63,7 @@ async fn a_built_connector_differs_from_its_recorded_peer_only_where_it_says_so(
     let runtime = runtime(EngineConfig::default());
     for (name, bytes) in connector_bundle::BUNDLED {
         let cases = golden.join(format!("{name}.jsonl"));
-        if let Some(different) = different(&runtime, bytes, &cases).await {
+        if let Some(different) = different(&runtime, Bytes::from_static(bytes), &cases).await {
             let ids: BTreeSet<_> = different.keys().cloned().collect();
             assert_eq!(ids, listed(name), "{different:#?}");
         }
@@ -77,7 +76,7 @@ async fn a_built_connector_without_a_peer_does_what_its_own_cases_say() {
     let mut replayed = Vec::new();
     for (name, bytes) in connector_bundle::BUNDLED {
         let cases = workspace().join(format!("connectors/{name}/tests/cases.jsonl"));
-        if let Some(different) = different(&runtime, bytes, &cases).await {
+        if let Some(different) = different(&runtime, Bytes::from_static(bytes), &cases).await {
             assert!(different.is_empty(), "{different:#?}");
             replayed.push(*name);
         }

@@ -60,10 +60,15 @@ pub(crate) fn runtime(config: EngineConfig) -> ConnectorRuntime {
 
 impl Sandbox {
     pub(crate) async fn with_slots(pool_slots: u32) -> Self {
-        let runtime = runtime(EngineConfig {
+        Self::of(EngineConfig {
             pool_slots,
             ..EngineConfig::default()
-        });
+        })
+        .await
+    }
+
+    pub(crate) async fn of(config: EngineConfig) -> Self {
+        let runtime = runtime(config);
         let bytes = Bytes::from_static(guests::ACTS);
         let acts = runtime.load(Digest::of(&bytes), bytes).await.unwrap();
         Self { runtime, acts }

@@ -43,6 +43,8 @@ fn list() -> Result<(), Box<dyn Error>> {
     for (language, parts) in SDKS {
         let folder = root.join("guest-sdk").join(language);
         if !folder.join("template").is_dir() {
+            // What is not there yet is looked for again at every build.
+            println!("cargo::rerun-if-changed={}/template", folder.display());
             continue;
         }
         for path in walk::files(&folder)? {

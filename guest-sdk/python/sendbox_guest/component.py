@@ -8,6 +8,8 @@ from __future__ import annotations
 import gc
 import os
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from componentize_py_types import Err
@@ -21,6 +23,7 @@ from .exchange import URLError
 from .failure import Failure, FailureKind
 from .http import Basic, Bearer, Credential, Request, Response
 from .message import Content, ContentType, Message
+from .rehearsal import PAYLOAD, ROUNDS, SETTINGS, Rehearsal
 
 _KINDS = {kind: types.FailureKind[kind.name] for kind in FailureKind}
 _CONTENT_TYPES = {
@@ -49,12 +52,9 @@ def component(connector: type[Connector[Any]]) -> type:
             return info
 
         def send(self, settings: str, message: types.Message) -> types.Receipt:
-            try:
-                receipt = connector_.send(made, settings, _message(message), _transport)
-            except Failure as failure:
-                raise Err(_failure(failure)) from None
-            return types.Receipt(_text(receipt.provider_message_id), _text(receipt.detail))
+            return _send(made, settings, message, http.send)
 
+    _rehearse()
     # A send ends before the collector would find anything, and what it looks at it copies.
     gc.collect()
     gc.freeze()
@@ -62,18 +62,36 @@ def component(connector: type[Connector[Any]]) -> type:
     return SendMessage
 
 
-def _transport(request: Request) -> Response:
+def _send(
+    connector: Connector[Any],
+    settings: str,
+    message: types.Message,
+    exchange: Callable[[http.Request], http.Response],
+) -> types.Receipt:
+    def transport(request: Request) -> Response:
+        return _response(exchange, _request(request))
+
     try:
-        response = http.send(
-            http.Request(
-                request.method,
-                request.url,
-                list(request.headers.items()),
-                request.data or b"",
-                _credential(request.credential),
-                None if request.timeout is None else max(1, int(request.timeout * 1000)),
-            )
-        )
+        receipt = connector_.send(connector, settings, _message(message), transport)
+    except Failure as failure:
+        raise Err(_failure(failure)) from None
+    return types.Receipt(_text(receipt.provider_message_id), _text(receipt.detail))
+
+
+def _request(request: Request) -> http.Request:
+    return http.Request(
+        request.method,
+        request.url,
+        list(request.headers.items()),
+        request.data or b"",
+        _credential(request.credential),
+        None if request.timeout is None else max(1, int(request.timeout * 1000)),
+    )
+
+
+def _response(exchange: Callable[[http.Request], http.Response], request: http.Request) -> Response:
+    try:
+        response = exchange(request)
     except Err as error:
         code = _HTTP_ERRORS[type(error.value)]
         raise URLError.of_host(code, getattr(error.value, "value", None)) from None
@@ -126,6 +144,24 @@ def _text(value: object) -> str | None:
     """A text that the host can read: a provider's id may be a number, and half a surrogate pair
     in a text would end the guest."""
     return None if value is None else str(value).encode("utf-8", "replace").decode("utf-8")
+
+
+def _rehearse() -> None:
+    """Sends to a provider of our own, which accepts, and then asks to wait."""
+    rehearsal = Rehearsal()
+    message = types.Message("a@x.example", "SignIn", PAYLOAD, "en", None, None, "key", 600_000)
+    headers = [("content-type", "application/json"), ("retry-after", "1")]
+    for status in (200, 429):
+        answer = http.Response(status, headers, b'{"id":"1"}')
+        for _ in range(ROUNDS):
+            try:
+                _send(rehearsal, SETTINGS, message, partial(_answered, answer))
+            except Err:
+                continue
+
+
+def _answered(answer: http.Response, request: http.Request) -> http.Response:
+    return answer
 
 
 def _info(about: About) -> types.ConnectorInfo:

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 from . import settings
-from .exchange import Transport, URLError, exchange, through
+from .exchange import Exchange, Transport, URLError, exchange
 from .failure import Failure
 from .http import Request, Response
 from .message import Message
@@ -131,7 +131,7 @@ def send(
     an error in the connector's own code becomes a failure with its name, words and place, and its
     trace goes to the standard error output, which the host keeps as the send's log.
     """
-    with through(transport) as way_out:
+    with Exchange(transport) as way_out:
         try:
             values = settings.parse(connector.settings_type, settings_text)
             message.check()

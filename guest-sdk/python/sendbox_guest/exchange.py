@@ -6,8 +6,7 @@ whole exchanges alone. Redirects are not followed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from .failure import Failure, FailureKind
 from .http import Headers, Request, Response
@@ -67,12 +66,25 @@ class HTTPError(URLError):
 
 
 class Exchange:
-    """The way out of one send, which remembers whether anything may have left."""
+    """The way out of one send, which remembers whether anything may have left.
+
+    Inside a `with` statement of it, `exchange` and `urlopen` go this way.
+    """
 
     def __init__(self, transport: Transport) -> None:
         """A way out over `transport`."""
         self.sent = False
         self._transport = transport
+        self._outer: Exchange | None = None
+
+    def __enter__(self) -> Exchange:
+        global _current
+        self._outer, _current = _current, self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        global _current
+        _current = self._outer
 
     def __call__(self, request: Request) -> Response:
         """Sends one request and returns its response, whatever the status code."""
@@ -82,17 +94,6 @@ class Exchange:
 
 
 _current: Exchange | None = None
-
-
-@contextmanager
-def through(transport: Transport) -> Iterator[Exchange]:
-    """Inside, requests go through `transport`."""
-    global _current
-    outer, _current = _current, Exchange(transport)
-    try:
-        yield _current
-    finally:
-        _current = outer
 
 
 def exchange(request: Request) -> Response:

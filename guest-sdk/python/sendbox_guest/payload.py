@@ -43,7 +43,12 @@ def loads(text: str) -> Any:
     """
     if "\\u" in text:
         text = _ESCAPES.sub(lambda found: "\\uFFFD" if found["half"] else found[0], text)
-    return _DECODER.decode(text)
+    try:
+        # The whole of `decode` but for white space around the value, which few texts have.
+        value, end = _DECODER.raw_decode(text)
+    except ValueError:
+        end = -1
+    return value if end == len(text) else _DECODER.decode(text)
 
 
 def stringify(value: Any) -> str:
@@ -62,7 +67,7 @@ def array_index(key: str) -> int | None:
 
 def _ordered(entries: dict[str, Any]) -> dict[str, Any]:
     """The entries in JavaScript's property order."""
-    if not any(map(_INDEX.fullmatch, entries)):
+    if not any(map(str.isdecimal, entries)):
         return entries
     indices = {key: index for key in entries if (index := array_index(key)) is not None}
     order = sorted(indices, key=indices.__getitem__)

@@ -16,10 +16,26 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from . import payload
 from .failure import Failure
 
-Reader = Callable[[Any, str], Any]
-"""Makes a setting of a JSON value at a path; raises Failure."""
+Reader = Callable[[Any], Any]
+"""Makes a setting of a JSON value; raises Misfit."""
 
 _EXPECTED = {str: "a string", bool: "a boolean", int: "an integer", float: "a number"}
+
+
+class Misfit(Exception):
+    """What is wrong with a setting, and, from the inside out, where."""
+
+    def __init__(self, words: str) -> None:
+        """A value that is wrong in itself."""
+        super().__init__(words)
+        self.words = words
+        self.path = ""
+
+    def below(self, step: str) -> Misfit:
+        """The same, in a value that has it at `step`: a name, or an index in brackets."""
+        dot = "." if self.path and not self.path.startswith("[") else ""
+        self.path = step + dot + self.path
+        return self
 
 
 def parse(type_: Any, text: str) -> Any:
@@ -28,7 +44,10 @@ def parse(type_: Any, text: str) -> Any:
         value = payload.loads(text)
     except (ValueError, RecursionError):
         raise Failure.invalid_settings("settings", "expected JSON") from None
-    return reader(type_)(value, "")
+    try:
+        return reader(type_)(value)
+    except Misfit as misfit:
+        raise Failure.invalid_settings(misfit.path or "settings", misfit.words) from None
 
 
 def not_empty(text: str) -> None:
@@ -64,10 +83,6 @@ def reader(type_: Any) -> Reader:
     return _plain(type_)
 
 
-def _refuse(path: str, words: str) -> Failure:
-    return Failure.invalid_settings(path or "settings", words)
-
-
 def _only(*types: Any) -> Reader:
     if len(types) != 1:
         raise TypeError("a setting has one type, with or without None")
@@ -76,17 +91,16 @@ def _only(*types: Any) -> Reader:
 
 def _plain(type_: type) -> Reader:
     if type_ is Any:
-        return lambda value, path: value
+        return lambda value: value
     if type_ not in _EXPECTED:
         raise TypeError(f"settings cannot hold {type_}")
     expected = f"expected {_EXPECTED[type_]}"
 
-    def read(value: Any, path: str) -> Any:
+    def read(value: Any) -> Any:
         # In Python a bool is an int; in JSON an int is as good as a float.
-        fits = type(value) is type_ or (type_ is float and type(value) is int)
-        if not fits:
-            raise _refuse(path, expected)
-        return value
+        if type(value) is type_ or (type_ is float and type(value) is int):
+            return value
+        raise Misfit(expected)
 
     return read
 
@@ -94,41 +108,53 @@ def _plain(type_: type) -> Reader:
 def _literal(choices: tuple[Any, ...]) -> Reader:
     expected = "expected " + " or ".join(f"`{choice}`" for choice in choices)
 
-    def read(value: Any, path: str) -> Any:
-        if not isinstance(value, str) or value not in choices:
-            raise _refuse(path, expected)
-        return value
+    def read(value: Any) -> Any:
+        if isinstance(value, str) and value in choices:
+            return value
+        raise Misfit(expected)
 
     return read
 
 
 def _checked(inner: Reader, checks: tuple[Any, ...]) -> Reader:
-    def read(value: Any, path: str) -> Any:
-        value = inner(value, path)
+    def read(value: Any) -> Any:
+        value = inner(value)
         for check in filter(callable, checks):
             try:
                 check(value)
             except ValueError as error:
-                raise _refuse(path, str(error)) from None
+                raise Misfit(str(error)) from None
         return value
 
     return read
 
 
 def _list(item: Reader) -> Reader:
-    def read(value: Any, path: str) -> Any:
+    def read(value: Any) -> Any:
         if not isinstance(value, list):
-            raise _refuse(path, "expected a sequence")
-        return [item(entry, f"{path}[{index}]") for index, entry in enumerate(value)]
+            raise Misfit("expected a sequence")
+        items: list[Any] = []
+        try:
+            for entry in value:
+                items.append(item(entry))
+        except Misfit as misfit:
+            raise misfit.below(f"[{len(items)}]") from None
+        return items
 
     return read
 
 
 def _dict(item: Reader) -> Reader:
-    def read(value: Any, path: str) -> Any:
+    def read(value: Any) -> Any:
         if not isinstance(value, dict):
-            raise _refuse(path, "expected a map")
-        return {name: item(entry, _below(path, name)) for name, entry in value.items()}
+            raise Misfit("expected a map")
+        items = {}
+        for name, entry in value.items():
+            try:
+                items[name] = item(entry)
+            except Misfit as misfit:
+                raise misfit.below(name) from None
+        return items
 
     return read
 
@@ -145,22 +171,21 @@ def _dataclass(type_: Any) -> Reader:
         for field in fields(type_)
     ]
 
-    def read(value: Any, path: str) -> Any:
+    def read(value: Any) -> Any:
         if not isinstance(value, dict):
-            raise _refuse(path, "expected a map")
+            raise Misfit("expected a map")
         values = {}
         for attribute, name, part, required in parts:
             if name in value:
-                values[attribute] = part(value[name], _below(path, name))
+                try:
+                    values[attribute] = part(value[name])
+                except Misfit as misfit:
+                    raise misfit.below(name) from None
             elif required:
-                raise _refuse(path, f"missing field `{name}`")
+                raise Misfit(f"missing field `{name}`")
         return type_(**values)
 
     return read
-
-
-def _below(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
 
 
 def _camel_case(name: str) -> str:

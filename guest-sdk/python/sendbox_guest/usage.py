@@ -64,13 +64,12 @@ class Templates(list[T]):
         """Reads a list of `item` and refuses one that lacks a required usage type."""
         entries = settings.reader(list[item])
 
-        def read(value: Any, path: str) -> Templates[Any]:
-            templates = Templates(entries(value, path))
+        def read(value: Any) -> Templates[Any]:
+            templates = Templates(entries(value))
             served = {template.usage_type for template in templates}
             missing = [usage_type for usage_type in REQUIRED if usage_type not in served]
             if missing:
-                words = f"no template for {', '.join(missing)}"
-                raise Failure.invalid_settings(path or "settings", words)
+                raise settings.Misfit(f"no template for {', '.join(missing)}")
             return templates
 
         return read

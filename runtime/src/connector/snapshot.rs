@@ -6,6 +6,7 @@
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use wasmparser::BinaryReaderError;
 use wasmtime::{Caller, Config, Engine, Extern, Instance, Linker, Module, OptLevel, Store, Val};
 use wasmtime_wizer::{InstanceState, SnapshotVal, ValType, Wizer};
 
@@ -43,9 +44,12 @@ pub enum SnapshotError {
 /// Where the start ends with a trap, or the module is none that can be kept.
 pub fn started(module: &[u8]) -> Result<Vec<u8>, SnapshotError> {
     let broken = |error: wasmtime::Error| SnapshotError::Module(format!("{error:#}"));
+    let unread = |error: BinaryReaderError| SnapshotError::Module(error.to_string());
+    // Twice: what the snapshot writes has the module's own segments beside those of the memory.
+    let module = segments::merge(module).map_err(unread)?;
     let mut wizer = Wizer::new();
     wizer.init_func(START);
-    let (context, instrumented) = wizer.instrument(module).map_err(broken)?;
+    let (context, instrumented) = wizer.instrument(&module).map_err(broken)?;
 
     let mut config = Config::new();
     config.cranelift_opt_level(OptLevel::None);
@@ -83,7 +87,7 @@ pub fn started(module: &[u8]) -> Result<Vec<u8>, SnapshotError> {
             "it has a global of a reference".to_owned(),
         ));
     }
-    segments::merge(&kept_module).map_err(|error| SnapshotError::Module(error.to_string()))
+    segments::merge(&kept_module).map_err(unread)
 }
 
 /// The started instance, as the snapshot asks for it.

@@ -88,3 +88,42 @@ fn ours() -> &'static str {
     let mut names = texts.filter_map(|text| text.strip_prefix("package ")?.split(';').next());
     names.next().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(text: &str) -> Result<(), BuildError> {
+        let bytes = wat::parse_str(text).unwrap();
+        check_component(Path::new("build/x.wasm"), &bytes)
+    }
+
+    fn exporting(version: &str) -> String {
+        format!(
+            r#"(component (instance $i) (export "sendbox:connector/send-message@{version}" (instance $i)))"#
+        )
+    }
+
+    #[test]
+    fn a_component_of_this_contract_passes() {
+        checked(&exporting("0.1.0")).unwrap();
+    }
+
+    #[test]
+    fn one_of_another_contract_is_named_with_both_versions() {
+        let words = checked(&exporting("0.0.9")).unwrap_err().to_string();
+        for part in [
+            "build/x.wasm",
+            "sendbox:connector@0.0.9",
+            "sendbox:connector@0.1.0",
+        ] {
+            assert!(words.contains(part), "{words}");
+        }
+    }
+
+    #[test]
+    fn what_exports_something_else_is_no_connector() {
+        let words = checked("(component)").unwrap_err().to_string();
+        assert!(words.contains("does not export"), "{words}");
+    }
+}

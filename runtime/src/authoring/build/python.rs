@@ -51,18 +51,19 @@ pub(super) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
     let ended = toolchain::ask(&mut command)?;
     let said = String::from_utf8_lossy(&ended.stderr);
     if !ended.status.success() {
-        return Err(BuildError::Said(TOOL, authors_part(&said).to_owned()));
+        return Err(BuildError::Said(TOOL, authors_part(&said)));
     }
     std::fs::read(&output).map_err(failed)
 }
 
 /// The traceback of the author's code, without the tool's own around it.
-fn authors_part(said: &str) -> &str {
+fn authors_part(said: &str) -> String {
     let said = said.split("Stack backtrace:").next().unwrap_or_default();
-    said.rsplit("AssertionError: ")
-        .next()
-        .unwrap_or(said)
-        .trim()
+    let traceback = said.rsplit_once("AssertionError: ").map(|(_, rest)| rest);
+    let traceback = traceback.map(|rest| rest.split("\nCaused by:").next().unwrap_or(rest));
+    // The tool sees the project's folder under this name.
+    let own = traceback.unwrap_or(said).replace("\"/0/", "\"");
+    own.trim().to_owned()
 }
 
 #[cfg(test)]
@@ -71,7 +72,7 @@ mod tests {
 
     #[test]
     fn of_the_tools_words_only_those_about_the_authors_code_are_shown() {
-        let said = "Caused by:\n    AssertionError: Traceback (most recent call last):\n  File \"connector.py\"\n\nStack backtrace:\n   0: main\n";
+        let said = "Caused by:\n    AssertionError: Traceback (most recent call last):\n  File \"/0/connector.py\"\n\n\nCaused by:\n    ValueError\n\nStack backtrace:\n   0: main\n";
         assert_eq!(
             authors_part(said),
             "Traceback (most recent call last):\n  File \"connector.py\""

@@ -1,6 +1,7 @@
 package export_sendbox_connector_send_message
 
 import (
+	"math"
 	"time"
 
 	wit "go.bytecodealliance.org/pkg/wit/types"
@@ -13,7 +14,7 @@ import (
 func exchange(request *sendbox.Request) (*sendbox.Response, error) {
 	timeout := wit.None[uint32]()
 	if request.Timeout > 0 {
-		timeout = wit.Some(uint32(request.Timeout.Milliseconds()))
+		timeout = wit.Some(uint32(min(request.Timeout.Milliseconds(), math.MaxUint32)))
 	}
 	result := sendbox_connector_http.Send(sendbox_connector_http.Request{
 		Method:     request.Method,

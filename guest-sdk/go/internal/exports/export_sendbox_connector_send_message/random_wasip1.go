@@ -1,3 +1,5 @@
+//go:build !go1.28
+
 package export_sendbox_connector_send_message
 
 import _ "unsafe" // For go:linkname.
@@ -11,8 +13,8 @@ func reseed() {
 	mrandinit(&m0)
 }
 
-// The runtime's own variables and functions of Go 1.27: runtime/rand.go, runtime/proc.go. With other fields before
-// init, randinit would end the program with "randinit twice", and no build would pass its cases.
+// The runtime's own variables and functions of Go 1.27: runtime/rand.go, runtime/proc.go. For a later Go, compare
+// them first, and then raise the version above.
 //
 //go:linkname globalRand runtime.globalRand
 var globalRand struct {

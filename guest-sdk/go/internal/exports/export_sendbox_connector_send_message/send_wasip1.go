@@ -37,7 +37,7 @@ func Describe() sendbox_connector_types.ConnectorInfo {
 func Send(
 	settings string, message sendbox_connector_types.Message,
 ) wit.Result[sendbox_connector_types.Receipt, sendbox_connector_types.Failure] {
-	reseed()
+	reseed() // Not there for a Go whose runtime it does not know.
 	receipt, failure := run(settings, message)
 	if failure != nil {
 		return wit.Err[sendbox_connector_types.Receipt](sendbox_connector_types.Failure{

@@ -1,0 +1,1 @@
+"""Makes a component of Python start faster: see `link`."""
