@@ -4,6 +4,7 @@
 //! A case is one JSON object a line. Unknown fields are ignored, so that a case can hold notes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,6 +95,16 @@ pub struct CaseResponse {
     body: String,
     #[serde(default)]
     network: Option<BrokenAnswer>,
+}
+
+impl fmt::Display for CaseResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.network {
+            Some(BrokenAnswer::Garbage) => f.write_str("something that is no HTTP"),
+            Some(BrokenAnswer::Truncated) => write!(f, "{} and the half of a body", self.status),
+            None => write!(f, "{} {}", self.status, self.body),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -260,6 +260,7 @@ async fn a_round_shows_the_message_and_the_requests_that_would_leave() {
         "case echo",
         "  message   SignIn to 14155552671: {\"code\":\"123456\"}",
         "  request   GET https://echo.example.com/",
+        "  stand-in  answers 200 {\"id\":\"stand-in\",\"ok\":true}",
     ] {
         assert!(
             round.lines.iter().any(|shown| shown == line),

@@ -260,11 +260,10 @@ async fn another_process_compiles_what_this_one_runs() {
     let bytes = Bytes::from_static(guests::ACTS);
     let inspection = runtime.inspect(bytes).await.unwrap();
     assert_eq!(inspection.info.id.as_str(), "acts");
-    let broken = r#"(component (instance $i) (export "sendbox:connector/send-message@0.1.0" (instance $i)))"#;
-    assert_eq!(
-        refusal_of_text(&runtime, broken).await.code(),
-        "upload.compile"
-    );
+    let simd = "(func (export \"simd\") (drop (v128.const i32x4 0 0 0 0))) (func ";
+    let simd = component(&guests::TABLE_GROWTH.replacen("(func ", simd, 1));
+    let refused = refusal(&runtime, simd).await;
+    assert_eq!(refused.code(), "upload.compile", "{refused}");
 }
 
 #[tokio::test]

@@ -16,6 +16,8 @@ use crate::secret::Secret;
 const HOSTS_OWN: [&str; 4] = ["host", "accept-encoding", "user-agent", "content-length"];
 /// Characters of a body that are shown.
 const BODY_MAX: usize = 8 << 10;
+/// Characters of an answer that are shown.
+const ANSWER_MAX: usize = 200;
 /// How deep a request stands.
 const INDENT: &str = "    ";
 
@@ -41,8 +43,12 @@ pub(super) fn show(connector: &LoadedConnector, case: &Case, result: &ReplayResu
             message.payload.get()
         ),
     ];
-    for request in &result.requests {
+    for (index, request) in result.requests.iter().enumerate() {
         lines.extend(show_request(request, &veil));
+        if let Some(answer) = case.replay.responses.get(index) {
+            let answer = one_line(&answer.to_string());
+            lines.push(format!("  stand-in  answers {answer}"));
+        }
     }
     for mail in &result.smtp {
         let from = mail.mail_from.as_deref().unwrap_or_default();
@@ -136,6 +142,12 @@ fn indented(text: &str) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// The beginning of a text, on one line.
+fn one_line(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().take(ANSWER_MAX).map(shown).collect()
 }
 
 fn outcome(outcome: &ReplayedOutcome) -> String {

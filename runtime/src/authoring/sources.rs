@@ -41,11 +41,8 @@ impl Sources {
                     continue;
                 }
                 match kind {
-                    Ok(kind) if kind.is_dir() => {
-                        if !WRITTEN.contains(&name.as_ref()) {
-                            folders.push(path);
-                        }
-                    }
+                    Ok(kind) if kind.is_dir() && WRITTEN.contains(&name.as_ref()) => {}
+                    Ok(kind) if kind.is_dir() => folders.push(path),
                     Ok(kind) if kind.is_file() => {
                         let about = entry.metadata().ok();
                         let changed = about.as_ref().and_then(|about| about.modified().ok());

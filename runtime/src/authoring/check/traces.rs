@@ -66,9 +66,12 @@ impl Traces {
 
     /// The first place where two sends differ.
     pub(super) fn difference<'a>(&'a self, other: &Self) -> Option<&'a str> {
+        if self.same(other) {
+            return None;
+        }
         let mut pairs = self.0.iter().zip(&other.0);
         let differing = pairs.find(|(mine, theirs)| mine != theirs);
-        differing.map(|((place, _), _)| place.as_str())
+        Some(differing.map_or("the number of requests", |((place, _), _)| place))
     }
 
     /// Whether any of the texts holds `text`.
