@@ -64,7 +64,7 @@ impl Mail<'_> {
     pub fn compose(&self) -> Result<Vec<u8>, Failure> {
         let mut head = Head::default();
         head.mailbox("From", self.from);
-        head.ready("To", &format!("<{}>", self.to));
+        head.address("To", self.to);
         if let Some(reply_to) = self.reply_to {
             head.mailbox("Reply-To", reply_to);
         }
@@ -272,6 +272,15 @@ mod tests {
             assert!(text.is_ascii());
             assert!(text.split("\r\n").all(|line| line.len() <= 998), "{text}");
         }
+    }
+
+    #[test]
+    fn an_address_with_spaces_is_not_folded() {
+        let from = team("");
+        let to = format!("\"a {}\"@example.net", "]".repeat(60));
+        let mut mail = mail(&from, "x", &[]);
+        mail.to = &to;
+        assert!(composed(&mail).contains(&format!("To: <{to}>\r\n")));
     }
 
     #[test]
