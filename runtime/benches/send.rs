@@ -8,6 +8,7 @@
 //! | `mail` | [`mail`] | mail over kept SMTP sessions, beside lettre; a signed send |
 //! | `sizes` | | the components of the bundle |
 //! | `neighbours` | [`neighbours`] | an ordinary tenant beside hostile guests, and what those leave in memory |
+//! | `languages` | [`languages`] | one connector in five languages, from the folder that `SENDBOX_LANGUAGE_GUESTS` names |
 //! | `memory` | [`memory`] | what a loaded connector and a send in flight keep resident |
 //!
 //! The provider, and the process whose memory is measured, are this program again with another role,
@@ -21,6 +22,8 @@ use anyhow::{Context, Result, bail};
 
 #[path = "send/fixture.rs"]
 mod fixture;
+#[path = "send/languages.rs"]
+mod languages;
 #[path = "send/load.rs"]
 mod load;
 #[path = "send/mail.rs"]
@@ -155,6 +158,13 @@ fn measure(arguments: &Arguments) -> Result<()> {
         // One that sleeps while it has nothing to do: all cores are the server's.
         let provider = provider::Provider::start(false)?;
         neighbours::measure(&self::setting(&folder, &provider), &mut report)?;
+    }
+    if wanted("languages")
+        && let Some(guests) = std::env::var_os(languages::FOLDER)
+    {
+        let provider = provider::Provider::start(false)?;
+        let setting = self::setting(&folder, &provider);
+        languages::measure(&setting, guests.as_ref(), &mut report)?;
     }
     report.print();
     if let Some(path) = &arguments.json {

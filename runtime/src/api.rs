@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{get, post, put};
 
+use crate::admission::Admission;
 use crate::config::Bound;
 use crate::connector::ConnectorRuntime;
 use crate::counts::Tally;
@@ -45,6 +46,8 @@ pub struct App {
     pub limits: Arc<BTreeMap<String, Bound>>,
     /// Uploads since the process started, by result: `accepted` or the code of the refusal.
     pub uploads: Arc<Tally<1>>,
+    /// What may come in.
+    pub admission: Arc<Admission>,
     /// Where the time comes from.
     pub clock: Clock,
     /// Bounds of the doors.
@@ -113,6 +116,7 @@ pub fn router(app: App) -> Router {
             post(connectors::upload).get(connectors::list),
         )
         .route("/connectors/inspect", post(connectors::inspect))
+        .route("/compilations", get(connectors::compilations))
         .route("/connectors/{connector}", get(connectors::versions))
         .route(
             "/connectors/{connector}/versions/{digest}",

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod authoring;
 mod client;
 mod config;
 mod connector;
@@ -18,6 +19,7 @@ mod send;
 mod serve;
 mod template;
 mod tenant;
+mod upload;
 
 /// A bundled connector's component by its id.
 pub type Bundle = fn(&str) -> Option<&'static [u8]>;
@@ -50,7 +52,7 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Send a message.
     Send(send::SendArgs),
-    /// Inspect, replay, upload and list connectors.
+    /// Write, build, inspect, replay, upload and list connectors.
     #[command(subcommand)]
     Connector(connector::ConnectorCommand),
     /// Manage tenants and their keys.

@@ -11,7 +11,7 @@ use toml::{Table, Value};
 use crate::connector::EngineConfig;
 use crate::delivery::DeliveryConfig;
 use crate::egress::EgressConfig;
-use crate::limits::Limits;
+use crate::limits::{Limits, NodeLimits, TenantLimits};
 
 mod bounds;
 
@@ -36,6 +36,10 @@ pub struct Config {
     pub engine: EngineConfig,
     /// What one send may use.
     pub limits: Limits,
+    /// What one tenant may use.
+    pub tenant_limits: TenantLimits,
+    /// What the server may take of its machine.
+    pub node_limits: NodeLimits,
 }
 
 /// The HTTP server.

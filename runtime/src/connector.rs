@@ -3,14 +3,11 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use serde::Serialize;
-use wasmtime::Engine;
-use wasmtime::component::{HasSelf, Linker};
-
 use crate::about::ConnectorInfo;
 use crate::id::Digest;
 use crate::secret::DataKey;
+use bytes::Bytes;
+use serde::Serialize;
 
 mod advisories;
 mod artifact;
@@ -18,6 +15,7 @@ mod background;
 mod bindings;
 mod call;
 mod catalog;
+mod class;
 mod clock;
 mod compile;
 mod convert;
@@ -36,25 +34,27 @@ mod host_smtp;
 mod host_wasi_http;
 mod inspect;
 mod limits;
+mod pool;
 mod shares;
+mod snapshot;
 mod state;
 
 pub use advisories::{Advisories, AdvisoriesError, Advisory, ENGINE_VERSION, Severity};
 pub use call::{Call, CallReport};
 pub use catalog::LoadedConnector;
+pub use class::ConnectorClass;
 pub use clock::GuestClock;
-pub use compile::compile_standard_input;
+pub use compile::{Compilation, CompilationState, compile_standard_input};
 pub use engine::{EngineConfig, TICK};
 pub use error::{ConnectorError, UploadError};
+pub use snapshot::{SnapshotError, started};
 
-/// Everything that runs guests. One for a process: types and code of two engines must not meet.
+/// Everything that runs guests. One for a process.
 pub struct ConnectorRuntime {
-    engine: Engine,
-    linker: Linker<state::State>,
+    pools: pool::Pools,
     background: background::Background,
     compiler: compile::Compiler,
     catalog: catalog::Catalog,
-    turns: call::Turns,
     trust: advisories::Trust,
     component_bytes: usize,
 }
@@ -63,7 +63,6 @@ impl std::fmt::Debug for ConnectorRuntime {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ConnectorRuntime")
             .field("compiler", &self.compiler)
-            .field("turns", &self.turns)
             .finish_non_exhaustive()
     }
 }
@@ -77,6 +76,8 @@ pub struct Inspection {
     pub size: u64,
     /// What it says of itself.
     pub info: ConnectorInfo,
+    /// Which pool its instances come from.
+    pub class: ConnectorClass,
     /// What it imports, in the component's order.
     pub imports: Vec<String>,
     /// Linear memories in its modules.
@@ -95,21 +96,20 @@ impl ConnectorRuntime {
     /// folder of compiled components cannot be made private.
     pub fn new(config: &EngineConfig, key: Arc<DataKey>) -> Result<Self, ConnectorError> {
         let trust = trust().map_err(ConnectorError::Engine)?;
-        let engine = engine::start(config)?;
-        let linker = link(&engine).map_err(ConnectorError::engine)?;
+        let pools = pool::Pools::start(config)?;
+        // What is compiled for one class is compiled for all.
+        let engine = &pools.of(ConnectorClass::Small).engine;
         let artifacts = match &config.artifacts {
-            Some(folder) => Some(artifact::Artifacts::open(folder, key, &engine)?),
+            Some(folder) => Some(artifact::Artifacts::open(folder, key, engine)?),
             None => None,
         };
         Ok(Self {
-            compiler: compile::Compiler::new(engine.clone(), artifacts, config),
+            compiler: compile::Compiler::new(artifacts, config),
             catalog: catalog::Catalog::new(config.loaded),
-            turns: call::Turns::new(config.pool_slots),
             component_bytes: config.component_bytes.min(engine::COMPONENT_BYTES_MAX),
             background: background::Background::start()?,
             trust,
-            engine,
-            linker,
+            pools,
         })
     }
 
@@ -137,11 +137,18 @@ impl ConnectorRuntime {
             digest,
             size,
             info: loaded.info.clone(),
+            class: loaded.class,
             imports: shape.imports,
             memories: shape.memories,
             tables: shape.tables,
             compile_ms: loaded.compile_ms,
         })
+    }
+
+    /// The compilations that wait or are under way, the first that was asked for first.
+    #[must_use]
+    pub fn compilations(&self) -> Vec<Compilation> {
+        self.compiler.underway()
     }
 
     /// Runs one send in a sandbox of its own. Waits for a slot of the pool, first come, first served.
@@ -156,14 +163,4 @@ fn trust() -> Result<advisories::Trust, String> {
     let version = ENGINE_VERSION.parse();
     let version = version.map_err(|error| format!("the version {ENGINE_VERSION}: {error}"))?;
     Ok(advisories::Trust::in_engine(&version, &table))
-}
-
-/// Everything that a guest can import: the contract, WASI 0.2, and wasi:http by way of the egress floor.
-fn link(engine: &Engine) -> wasmtime::Result<Linker<state::State>> {
-    let mut linker = Linker::new(engine);
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    host_io::add_to_linker(&mut linker)?;
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
-    bindings::Connector::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-    Ok(linker)
 }

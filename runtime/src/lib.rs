@@ -7,8 +7,8 @@
 //! | words | [`time`] [`id`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`redaction`] [`about`] [`tenant`] [`template`] [`source`] [`limits`] [`counts`] [`email_service`] [`fault`] |
 //! | outside | [`store`] [`egress`] |
 //! | guests | [`connector`] |
-//! | delivery | [`replay`] [`delivery`] |
-//! | doors | [`api`] [`front_doors`] [`config`] [`server`] [`cli`] |
+//! | delivery | [`replay`] [`delivery`] [`admission`] |
+//! | doors | [`api`] [`front_doors`] [`config`] [`server`] [`authoring`] [`cli`] |
 
 pub mod about;
 pub mod attempt;
@@ -33,9 +33,11 @@ pub mod store;
 pub mod connector;
 pub mod replay;
 
+pub mod admission;
 pub mod delivery;
 
 pub mod api;
+pub mod authoring;
 pub mod cli;
 pub mod config;
 pub mod front_doors;

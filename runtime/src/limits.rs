@@ -1,8 +1,14 @@
-//! What one send may use. A hit is a typed error that names the limit.
+//! What one send, one tenant and the whole server may use. A hit is a typed error that names the limit.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+mod node;
+mod tenant;
+
+pub use node::NodeLimits;
+pub use tenant::TenantLimits;
 
 /// Limits of one send, with their defaults. Sizes are bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,12 +152,9 @@ impl Limits {
     }
 }
 
-/// A limit, by the name that errors and metrics carry.
+/// A limit, by the name that errors and metrics carry. Those of a send come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    missing_docs,
-    reason = "each is the field of `Limits` of the same name"
-)]
+#[expect(missing_docs, reason = "each is the field of the same name")]
 pub enum Limit {
     Cpu,
     Wall,
@@ -172,11 +175,22 @@ pub enum Limit {
     ResponseBody,
     Result,
     Concurrency,
+    Log,
+    Signatures,
+    Calls,
+    Messages,
+    MessagesPerDay,
+    QueuedMessages,
+    QueuedBytes,
+    Recipient,
+    Integrations,
+    FreeDisk,
+    NodeMemory,
 }
 
 impl Limit {
     /// Every limit.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 30] = [
         Self::Cpu,
         Self::Wall,
         Self::Memory,
@@ -196,6 +210,17 @@ impl Limit {
         Self::ResponseBody,
         Self::Result,
         Self::Concurrency,
+        Self::Log,
+        Self::Signatures,
+        Self::Calls,
+        Self::Messages,
+        Self::MessagesPerDay,
+        Self::QueuedMessages,
+        Self::QueuedBytes,
+        Self::Recipient,
+        Self::Integrations,
+        Self::FreeDisk,
+        Self::NodeMemory,
     ];
 
     /// The limit of a code.
@@ -227,6 +252,17 @@ impl Limit {
             Self::ResponseBody => "limit.response-body",
             Self::Result => "limit.result",
             Self::Concurrency => "limit.concurrency",
+            Self::Log => "limit.log",
+            Self::Signatures => "limit.signatures",
+            Self::Calls => "limit.calls",
+            Self::Messages => "limit.messages",
+            Self::MessagesPerDay => "limit.messages-per-day",
+            Self::QueuedMessages => "limit.queued-messages",
+            Self::QueuedBytes => "limit.queued-bytes",
+            Self::Recipient => "limit.recipient",
+            Self::Integrations => "limit.integrations",
+            Self::FreeDisk => "limit.free-disk",
+            Self::NodeMemory => "limit.node-memory",
         }
     }
 }

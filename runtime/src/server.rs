@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::admission::Admission;
 use crate::api::{App, Bounds, auth, router};
 use crate::config::Config;
 use crate::connector::ConnectorRuntime;
@@ -24,6 +25,9 @@ mod retention;
 
 /// Environment variable of the sealing keys, in place of their file.
 const SEALING_KEYS: &str = "SENDBOX_SEALING_KEY";
+
+/// How often disk and memory are looked at.
+const NODE_LOOK: Duration = Duration::from_secs(1);
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -84,8 +88,10 @@ impl Server {
         let delivery = tokio::spawn(async move { delivery.run(running, drain).await });
         let keep = Duration::from_millis(config.store.retention_ms);
         tokio::spawn(retention::run(app.clone(), keep, shutdown.clone()));
+        tokio::spawn(watch(app.admission.clone(), shutdown.clone()));
         let (routes, stop) = (router(app.clone()), shutdown.clone());
-        let http = tokio::spawn(listener::serve(listener, routes, stop));
+        let connections = usize::try_from(config.node_limits.connections).unwrap_or(usize::MAX);
+        let http = tokio::spawn(listener::serve(listener, routes, connections, stop));
         Ok(Self {
             address,
             operator_key_file,
@@ -146,15 +152,34 @@ async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
         time_to_live: Duration::from_millis(config.delivery.time_to_live_ms),
         upload: config.engine.component_bytes,
     };
+    let admission = Admission::new(
+        store.clone(),
+        config.store.folder.clone(),
+        config.tenant_limits.clone(),
+        &config.node_limits,
+        delivery.counts().limits.clone(),
+    );
     Ok(App {
         store,
         runtime,
         delivery,
+        admission: Arc::new(admission),
         limits: Arc::new(config.bounds()),
         uploads: Arc::default(),
         clock,
         bounds,
     })
+}
+
+/// Looks at disk and memory until `shutdown`.
+async fn watch(admission: Arc<Admission>, shutdown: CancellationToken) {
+    let mut turn = tokio::time::interval(NODE_LOOK);
+    loop {
+        tokio::select! {
+            _ = turn.tick() => admission.look_at_node(),
+            () = shutdown.cancelled() => return,
+        }
+    }
 }
 
 fn sealing_keys(config: &Config) -> Result<KeyRing, StartError> {

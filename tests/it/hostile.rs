@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use sendbox::connector::{GuestClock, UploadError};
 use sendbox::id::Digest;
-use sendbox::limits::Limits;
+use sendbox::limits::{Limit, Limits};
 use sendbox::outcome::{FailureKind, Progress};
 use sendbox_tests::guests;
 
@@ -150,6 +150,7 @@ async fn a_flood_of_words_is_cut_and_the_send_goes_on() {
     let log = &flood.report.log;
     assert!(log.iter().map(String::len).sum::<usize>() <= (64 << 10) + 64);
     assert!(log.last().unwrap().contains("cut"));
+    assert_eq!(flood.report.met, [Limit::Log]);
 }
 
 #[tokio::test]

@@ -11,9 +11,11 @@
     reason = "a test that cannot go on should say where"
 )]
 
+mod admission;
 mod advisories;
 mod answer_corpus;
 mod api;
+mod authoring;
 mod backstop;
 mod canaries;
 mod crash;
@@ -46,6 +48,7 @@ mod secret_corpus;
 mod secrets;
 mod signing;
 mod sweep;
+mod sweep_mail;
 mod templates;
 mod tidy;
 mod upload_corpus;

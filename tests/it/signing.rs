@@ -1,7 +1,7 @@
 //! Keys in the host's hands: what a guest gets of them, and what it never sees.
 
 use aws_lc_rs::hmac::{self, HMAC_SHA1_FOR_LEGACY_USE_ONLY, HMAC_SHA256};
-use sendbox::limits::Limits;
+use sendbox::limits::{Limit, Limits};
 
 use crate::sandbox::{SECRET, Sandbox};
 
@@ -64,6 +64,7 @@ async fn signatures_and_keys_are_limited() {
     let sandbox = Sandbox::with_slots(1).await;
     let flood = sandbox.perform("sign-flood").await;
     assert_eq!(flood.detail(), "16 over the limit of signatures");
+    assert_eq!(flood.report.met, [Limit::Signatures]);
     let few = Limits {
         signatures: 3,
         ..Limits::default()

@@ -22,7 +22,7 @@ const LINK: &str = "https://app.example/canary?token=6e2f9a";
 const RECIPIENT: &str = "4915198761234560";
 
 /// A text as it is written out, apart from base64.
-fn written(text: &str) -> Vec<String> {
+pub fn written(text: &str) -> Vec<String> {
     let percent: String = text
         .chars()
         .map(|c| match c {
@@ -50,7 +50,7 @@ fn forms(text: &str) -> Vec<String> {
 }
 
 /// Names of the canaries that stand in `output` in whichever form.
-fn found(output: &[u8], canaries: &[(&'static str, String)]) -> Vec<String> {
+pub fn found(output: &[u8], canaries: &[(&'static str, String)]) -> Vec<String> {
     let mut found = Vec::new();
     for (name, text) in canaries {
         for form in forms(text) {
@@ -71,6 +71,11 @@ pub struct Process {
 
 impl Process {
     pub async fn start(data: &Path) -> Self {
+        Self::start_with(data, &[]).await
+    }
+
+    /// With more variables in its environment.
+    pub async fn start_with(data: &Path, variables: &[(&str, String)]) -> Self {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
@@ -85,6 +90,7 @@ impl Process {
             .env("SENDBOX__LIMITS__FIRST_BYTE_MS", "500")
             .env("SENDBOX__DELIVERY__RETRY__MAX_ATTEMPTS", "1")
             .env("SENDBOX_LOG", "trace")
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -132,8 +138,29 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// Stores a component.
+    pub async fn upload(&self, operator: &str, component: &[u8]) {
+        let authorization = format!("Bearer {operator}");
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/wasm"),
+        ];
+        let component = component.to_vec();
+        let answer = call(self.address, "POST", "/v1/connectors", &headers, component).await;
+        answer.unwrap().expect(201);
+    }
+
+    /// What other processes of its user can read of it.
+    pub fn shown(&self) -> Vec<(String, Vec<u8>)> {
+        let read = |name: &str| {
+            let path = format!("/proc/{}/{name}", self.child.id());
+            (path.clone(), std::fs::read(path).unwrap())
+        };
+        ["environ", "cmdline"].map(read).into()
+    }
+
     /// Ends the server as an operator does, and answers its whole log.
-    fn stop(mut self) -> Vec<u8> {
+    pub fn stop(mut self) -> Vec<u8> {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
         assert!(sent.success() && self.child.wait().unwrap().success());
@@ -295,7 +322,7 @@ async fn drive(server: &Process, key: &str, provider: &Peer) -> Vec<String> {
 }
 
 /// Every file of the data folder but those that hold keys, by name.
-fn files(data: &Path) -> Vec<(String, Vec<u8>)> {
+pub fn files(data: &Path) -> Vec<(String, Vec<u8>)> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(data).unwrap() {
         let path = entry.unwrap().path();
@@ -316,21 +343,7 @@ async fn no_canary_is_found_anywhere_but_at_the_provider() {
         .unwrap()
         .trim()
         .to_owned();
-    let wasm = [
-        ("authorization", format!("Bearer {operator}")),
-        ("content-type", "application/wasm".into()),
-    ];
-    let wasm = wasm.each_ref().map(|(name, value)| (*name, value.as_str()));
-    call(
-        server.address,
-        "POST",
-        "/v1/connectors",
-        &wasm,
-        guests::ACTS,
-    )
-    .await
-    .unwrap()
-    .expect(201);
+    server.upload(&operator, guests::ACTS).await;
     server
         .call(&operator, "PUT", "/v1/tenants/acme", "{}")
         .await
@@ -367,6 +380,7 @@ async fn no_canary_is_found_anywhere_but_at_the_provider() {
         outputs.push((path.to_owned(), answer.text.into_bytes()));
     }
     outputs.extend(files(&data));
+    outputs.extend(server.shown());
     outputs.push(("the API".to_owned(), said.join("\n").into_bytes()));
     let log = server.stop();
     assert!(memmem::find(&log, b"TRACE").is_some(), "the log is whole");

@@ -6,10 +6,13 @@ use bytes::Bytes;
 use sendbox::connector::{ConnectorRuntime, EngineConfig, UploadError};
 use sendbox::id::Digest;
 use sendbox::limits::Limit;
+use sendbox::time::Clock;
 use sendbox_tests::guests;
+use serde_json::Value;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
+use crate::harness::House;
 use crate::sandbox::{key, runtime};
 
 /// The component of a core module in text that keeps to the contract.
@@ -275,6 +278,35 @@ async fn a_compilation_ends_at_its_limits_and_the_next_one_begins() {
         ..compiling(&folder)
     };
     starved(little_memory).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_for_an_upload_sees_how_far_it_is() {
+    let house = House::start_with(Clock::System, |config| {
+        config.engine.compiler = Some(env!("CARGO_BIN_EXE_sendbox").into());
+        config.engine.compile_seconds = 1;
+    })
+    .await;
+    let bomb = bomb(7_000);
+    let digest = Digest::of(&bomb).to_string();
+    let mut upload = Box::pin(house.upload(&bomb));
+    let mut seen = Vec::new();
+    let answer = loop {
+        tokio::select! {
+            answer = &mut upload => break answer,
+            answer = house.operate("GET", "/v1/compilations", Value::Null) => {
+                seen.extend(answer.expect(200).json()["data"].as_array().unwrap().clone());
+            }
+        }
+    };
+    assert_eq!(answer.text_at("/code"), "upload.compile-limit");
+    let own = |one: &&Value| {
+        one["digest"] == digest.as_str() && one["state"] == "compiling" && one["cpu_ms"].is_u64()
+    };
+    let last = seen.iter().rfind(own).unwrap();
+    assert_eq!(last["cpu_most_ms"], 1_000);
+    let after = house.operate("GET", "/v1/compilations", Value::Null).await;
+    assert_eq!(after.json()["data"], Value::Array(Vec::new()));
 }
 
 #[test]

@@ -24,7 +24,9 @@ const PROFILE: &str = "guest";
 
 /// A heap of 256 KiB from the start: a memory that grows during a send costs the host two changes of
 /// page protection, about a fifth of the send's CPU. Pages that are not touched cost nothing.
-const LINKER: (&str, &str) = (
+///
+/// A variable of cargo's, and its value.
+pub const LINKER: (&str, &str) = (
     "CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS",
     "-Clink-arg=--initial-heap=262144",
 );

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use sendbox::egress::{EgressScope, Transport};
-use sendbox::outcome::Progress;
+use sendbox::egress::Transport;
 use serde::{Deserialize, Serialize};
 
 use super::fixture::{self, Component, Ready, Setting};
+use super::languages::has_asked;
 use super::provider::{Address, HELD, HOLD_PATH};
 use super::report::{Bound, Report, Table};
 use super::usage;
@@ -162,11 +162,4 @@ async fn watch(setting: &Setting) -> Result<Measured> {
         in_flight: busy.rise(loaded, HELD),
         end: Resident::now()?,
     })
-}
-
-/// Whether a send's request has left: it waits for its answer.
-fn has_asked(scope: &EgressScope) -> bool {
-    let wire = scope.wire();
-    let mut exchanges = wire.exchanges.iter();
-    exchanges.any(|exchange| exchange.progress >= Progress::Complete)
 }

@@ -35,6 +35,15 @@ pub(crate) const HOLD_PATH: &str = "/hold";
 /// Requests that wait for one more.
 pub(crate) const HELD: u16 = 256;
 
+/// As [`HOLD_PATH`], with [`FEW`] requests.
+pub(crate) const FEW_PATH: &str = "/hold-few";
+
+/// Requests that wait for one more.
+pub(crate) const FEW: u16 = 32;
+
+/// Where requests wait for each other, by path.
+type Gates = [(&'static str, Barrier); 2];
+
 /// Where the provider listens.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Address {
@@ -132,19 +141,20 @@ async fn listen() -> Result<()> {
         root: certified.cert.pem(),
     };
     println!("{}", serde_json::to_string(&address)?);
-    let gathered = Arc::new(Barrier::new(usize::from(HELD) + 1));
+    let gate = |path, held| (path, Barrier::new(usize::from(held) + 1));
+    let gates: Arc<Gates> = Arc::new([gate(HOLD_PATH, HELD), gate(FEW_PATH, FEW)]);
     loop {
         tokio::select! {
             accepted = plain.accept() => {
                 let stream = accepted?.0;
                 stream.set_nodelay(true)?;
-                tokio::spawn(answer(stream, gathered.clone()));
+                tokio::spawn(answer(stream, gates.clone()));
             }
             accepted = secure.accept() => {
-                answer_under_tls(accepted?.0, &acceptor, &gathered)?;
+                answer_under_tls(accepted?.0, &acceptor, &gates)?;
             }
             Some(accepted) = accept(standard.as_ref()) => {
-                answer_under_tls(accepted?.0, &acceptor, &gathered)?;
+                answer_under_tls(accepted?.0, &acceptor, &gates)?;
             }
         }
     }
@@ -160,22 +170,23 @@ async fn accept(
 fn answer_under_tls(
     stream: TcpStream,
     acceptor: &TlsAcceptor,
-    gathered: &Arc<Barrier>,
+    gates: &Arc<Gates>,
 ) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    let (acceptor, gathered) = (acceptor.clone(), gathered.clone());
+    let (acceptor, gates) = (acceptor.clone(), gates.clone());
     tokio::spawn(async move {
         if let Ok(stream) = acceptor.accept(stream).await {
-            answer(stream, gathered).await;
+            answer(stream, gates).await;
         }
     });
     Ok(())
 }
 
-async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, gathered: Arc<Barrier>) {
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, gates: Arc<Gates>) {
     let service = service_fn(async |request: Request<Incoming>| {
-        if request.uri().path() == HOLD_PATH {
-            gathered.wait().await;
+        let path = request.uri().path();
+        if let Some((_, gate)) = gates.iter().find(|(own, _)| *own == path) {
+            gate.wait().await;
         }
         let _ = request.into_body().collect().await;
         let body = Full::new(Bytes::from_static(

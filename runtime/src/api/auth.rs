@@ -141,6 +141,9 @@ impl FromRequestParts<App> for ForTenant {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let key = caller(&app.store, parts).await?;
+        if let Some(tenant) = &key.tenant {
+            app.admission.call(tenant, app.clock.now())?;
+        }
         let params = RawPathParams::from_request_parts(parts, app)
             .await
             .map_err(|_| ApiError::NotFound("tenant"))?;

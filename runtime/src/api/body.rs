@@ -1,5 +1,7 @@
 //! Request bodies: JSON within a limit, with errors that name the place and never the value.
 
+use std::time::Duration;
+
 use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_ENCODING;
@@ -13,6 +15,11 @@ use crate::about::printable;
 
 /// Bytes of a JSON body.
 pub const JSON_MAX: usize = 256 * 1024;
+
+/// How long a body may take that is not long: a peer that drips bytes holds no connection for longer.
+const BODY_TIME: Duration = Duration::from_secs(30);
+/// Bytes a second at which a longer one must come.
+const BODY_PACE: usize = 64 * 1024;
 
 /// A JSON body of type `T`.
 #[derive(Debug)]
@@ -29,7 +36,8 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
 /// The whole body, at most `limit` bytes. One that says that it is longer is refused before it is read.
 ///
 /// # Errors
-/// [`ApiError::TooLarge`], [`ApiError::ContentEncoding`], or [`ApiError::BadRequest`] when the caller went away.
+/// [`ApiError::TooLarge`], [`ApiError::ContentEncoding`], or [`ApiError::BadRequest`] when the caller went away
+/// or was too slow.
 pub async fn read(request: Request, limit: usize) -> Result<Bytes, ApiError> {
     if request.headers().contains_key(CONTENT_ENCODING) {
         return Err(ApiError::ContentEncoding);
@@ -37,7 +45,15 @@ pub async fn read(request: Request, limit: usize) -> Result<Bytes, ApiError> {
     if request.body().size_hint().lower() > limit as u64 {
         return Err(ApiError::TooLarge(limit));
     }
-    match Limited::new(request.into_body(), limit).collect().await {
+    let time = BODY_TIME + Duration::from_secs((limit / BODY_PACE) as u64);
+    let body = Limited::new(request.into_body(), limit).collect();
+    let Ok(body) = tokio::time::timeout(time, body).await else {
+        return Err(ApiError::BadRequest(format!(
+            "the body did not come within {} s",
+            time.as_secs()
+        )));
+    };
+    match body {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
             Err(ApiError::TooLarge(limit))

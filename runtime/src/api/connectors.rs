@@ -44,6 +44,11 @@ pub(super) async fn inspect(
     Ok(Answer(component(&app, request).await?.1))
 }
 
+/// `GET /v1/compilations`: those that wait or are under way, for whoever waits for an upload.
+pub(super) async fn compilations(_: Operator, State(app): State<App>) -> Answer<Value> {
+    Answer(json!({ "data": app.runtime.compilations() }))
+}
+
 /// `POST /v1/connectors`: stores a component. The same bytes again are the same version.
 pub(super) async fn upload(
     _: Operator,

@@ -4,9 +4,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::admission::{AdmissionError, OverLimit};
 use crate::connector::UploadError;
 use crate::delivery::RosterError;
 use crate::id::IdError;
+use crate::limits::Limit;
 use crate::message::MessageError;
 use crate::settings::SettingsProblem;
 use crate::store::StoreError;
@@ -58,6 +60,9 @@ pub enum ApiError {
     /// The idempotency key belongs to another message.
     #[error("the idempotency key was used with another message in the last 24 hours")]
     IdempotencyConflict,
+    /// A limit of the tenant or of the node: nothing was taken.
+    #[error(transparent)]
+    OverLimit(OverLimit),
     /// Something else needs it.
     #[error("{0}")]
     Conflict(String),
@@ -90,8 +95,25 @@ impl ApiError {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType(_) | Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::IdempotencyConflict | Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::OverLimit(over) => match over.limit {
+                Limit::FreeDisk => StatusCode::INSUFFICIENT_STORAGE,
+                Limit::NodeMemory => StatusCode::SERVICE_UNAVAILABLE,
+                _ => StatusCode::TOO_MANY_REQUESTS,
+            },
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// Seconds after which the same request may succeed, where that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Unavailable => Some(1),
+            Self::OverLimit(over) => over
+                .wait
+                .map(|wait| wait.as_millis().div_ceil(1_000) as u64),
+            _ => None,
         }
     }
 
@@ -109,6 +131,7 @@ impl ApiError {
             Self::ContentEncoding => "content_encoding",
             Self::Upload { code, .. } => code,
             Self::IdempotencyConflict => "idempotency_conflict",
+            Self::OverLimit(over) => over.limit.code(),
             Self::Conflict(_) => "conflict",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",
@@ -147,8 +170,8 @@ impl IntoResponse for ApiError {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
-        if self == Self::Unavailable {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -170,6 +193,21 @@ impl From<StoreError> for ApiError {
                 tracing::error!(%error, "the store failed");
                 Self::Internal
             }
+        }
+    }
+}
+
+impl From<OverLimit> for ApiError {
+    fn from(over: OverLimit) -> Self {
+        Self::OverLimit(over)
+    }
+}
+
+impl From<AdmissionError> for ApiError {
+    fn from(error: AdmissionError) -> Self {
+        match error {
+            AdmissionError::OverLimit(over) => Self::OverLimit(over),
+            AdmissionError::Store(error) => error.into(),
         }
     }
 }

@@ -95,6 +95,8 @@ pub(super) async fn put(
     let status = if known.is_some() {
         StatusCode::OK
     } else {
+        let there = app.store.integrations(&caller.tenant).await?.len();
+        app.admission.integration(there)?;
         StatusCode::CREATED
     };
     let integration = build(&app, caller.tenant, id, body, known).await?;

@@ -133,6 +133,7 @@ pub(super) async fn post(
         idempotency_key: idempotency_key(&headers)?,
     };
     let message = message(app.clock.now(), caller.tenant.clone(), fields)?;
+    app.admission.message(&message).await?;
     match app.delivery.submit(message, !wait.is_zero()).await? {
         Submitted::Accepted(id, first) => {
             if let Some(first) = first {

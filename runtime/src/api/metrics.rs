@@ -63,7 +63,7 @@ pub(super) async fn get(
     page.sample("sendbox_sends_in_flight", [], [], app.delivery.under_way());
     page.counter(
         "sendbox_limit_hits_total",
-        "Limits that sends met.",
+        "Limits that sends and callers met.",
         ["limit"],
         &counts.limits,
     );

@@ -16,8 +16,8 @@ use crate::egress::{
 use crate::limits::Limits;
 use crate::settings::Placeholders;
 
-/// Time for a whole call: an upload compiles.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Time for a whole call: an upload may wait for other compilations before its own.
+const PATIENCE: Duration = Duration::from_mins(20);
 /// Bytes of a component, and of an answer.
 const BODY_MAX: usize = 64 << 20;
 

@@ -1,7 +1,7 @@
 //! `sendbox connector …`: for authors and operators.
 
 use std::io::BufRead;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,7 +10,9 @@ use bytes::Bytes;
 use clap::Subcommand;
 
 use super::client::Client;
-use super::{Bundle, Output, ServerArgs, output};
+use super::upload::upload;
+use super::{Bundle, Output, ServerArgs, authoring, output};
+use crate::authoring::Language;
 use crate::connector::{ConnectorRuntime, EngineConfig};
 use crate::id::Digest;
 use crate::replay::{ReplayCase, check, replay};
@@ -18,6 +20,20 @@ use crate::secret::DataKey;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConnectorCommand {
+    /// Write the project of a new connector, which builds at once.
+    New {
+        /// What it is written in.
+        #[arg(long, value_enum)]
+        lang: Language,
+        /// Its name, and its folder's: a-z, 0-9 and '-', starting with a letter.
+        name: String,
+    },
+    /// Build a project's component by its language's toolchain.
+    Build {
+        /// The folder with the connector.toml.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+    },
     /// Look at a component as an upload would.
     Inspect {
         /// A component's file, or the id of a bundled connector.
@@ -51,6 +67,8 @@ pub(super) async fn run(
     bundle: Bundle,
 ) -> anyhow::Result<ExitCode> {
     match command {
+        ConnectorCommand::New { lang, name } => authoring::new(output, lang, &name)?,
+        ConnectorCommand::Build { folder } => authoring::build_project(output, folder).await?,
         ConnectorCommand::Inspect { connector } => {
             let runtime = local_runtime()?;
             let inspection = runtime.inspect(component(&connector, bundle)?).await?;
@@ -60,13 +78,8 @@ pub(super) async fn run(
             return run_cases(component(&connector, bundle)?, check).await;
         }
         ConnectorCommand::Upload { server, connector } => {
-            let bytes = component(&connector, bundle)?.to_vec();
-            output::result(
-                output,
-                &Client::new(&server)?
-                    .component("/v1/connectors", bytes)
-                    .await?,
-            );
+            let bytes = component(&connector, bundle)?;
+            output::result(output, &upload(&Client::new(&server)?, bytes).await?);
         }
         ConnectorCommand::List { server } => {
             output::result(

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::Config;
 use crate::connector::EngineConfig;
-use crate::limits::Limits;
+use crate::limits::{Limits, NodeLimits, TenantLimits};
 
 /// A value of the configuration, and the most that it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -25,6 +25,12 @@ impl Config {
         let limits = pairs("limits", &self.limits, &Limits::MAXIMA);
         limits
             .chain(pairs("engine", &self.engine, &EngineConfig::MAXIMA))
+            .chain(pairs(
+                "tenant_limits",
+                &self.tenant_limits,
+                &TenantLimits::MAXIMA,
+            ))
+            .chain(pairs("node_limits", &self.node_limits, &NodeLimits::MAXIMA))
             .collect()
     }
 }
@@ -61,6 +67,8 @@ mod tests {
         for (section, values) in [
             ("limits", fields(&config.limits)),
             ("engine", fields(&config.engine)),
+            ("tenant_limits", fields(&config.tenant_limits)),
+            ("node_limits", fields(&config.node_limits)),
         ] {
             for (name, _) in values.iter().filter(|(_, value)| value.is_number()) {
                 let bound = bounds[&format!("{section}.{name}")];

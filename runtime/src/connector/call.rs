@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::ConnectorRuntime;
@@ -15,6 +15,7 @@ use super::clock::GuestClock;
 use super::convert;
 use super::error::ConnectorError;
 use super::host_log::Log;
+use super::pool::Pool;
 use super::state::{self, CallParts, State};
 use crate::egress::EgressScope;
 use crate::id::{SourceName, TenantId};
@@ -64,30 +65,12 @@ pub struct CallReport {
     pub source: Option<SourceName>,
     /// The guest's words, capped and redacted.
     pub log: Vec<String>,
+    /// Limits that it met and that did not end it.
+    pub met: Vec<Limit>,
     /// From the call to its end, waiting for a slot included.
     pub duration: Duration,
     /// Whether the guest was ended against its will.
     pub trapped: bool,
-}
-
-/// Turns to run, as many as the pool has slots; first come, first served.
-#[derive(Debug)]
-pub(super) struct Turns(Semaphore);
-
-impl Turns {
-    pub(super) fn new(slots: u32) -> Self {
-        Self(Semaphore::new(slots.max(1) as usize))
-    }
-
-    async fn next(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, ConnectorError> {
-        match timeout_at(deadline, self.0.acquire()).await {
-            Ok(Ok(turn)) => Ok(turn),
-            Ok(Err(_)) | Err(_) => Err(ConnectorError::Limit {
-                limit: Limit::Concurrency,
-                detail: "too many sends are under way: no slot became free in time".to_owned(),
-            }),
-        }
-    }
 }
 
 /// Runs one send. Await it to its end: a caller that drops it gives up the wire record with it.
@@ -106,6 +89,7 @@ pub(super) async fn send(
         Err(error) => (Err(error), None),
     };
     let answer = answer.and_then(|answer| convert::result(answer, &call.limits, &redaction));
+    let (log, met) = log.take();
     let trapped = answer.as_ref().is_err_and(ConnectorError::trapped);
     CallReport {
         result: answer.unwrap_or_else(|error| Err(error.failure(wire.completed()))),
@@ -113,7 +97,8 @@ pub(super) async fn send(
         handover,
         wire,
         source,
-        log: log.take(),
+        log,
+        met,
         duration: started.elapsed(),
         trapped,
     }
@@ -127,7 +112,8 @@ async fn answer_of(
     call: &mut Call,
     log: Log,
 ) -> Result<(Answer, Option<Content>), ConnectorError> {
-    let _turn = runtime.turns.next(call.deadline).await?;
+    let pool = runtime.pools.of(connector.class);
+    let _turn = pool.turn(call.deadline).await?;
     let (in_flight, mut landed) = mpsc::channel(1);
     let parts = CallParts {
         egress: Some(Arc::clone(&call.egress)),
@@ -143,7 +129,7 @@ async fn answer_of(
         convert::message(call.message.clone()),
     );
     let pre = connector.pre().clone();
-    let mut store = state::store(&runtime.engine, parts);
+    let mut store = state::store(&pool.engine, parts);
     let moved = store.data().moved();
     let guest = async move {
         let guest = pre.instantiate_async(&mut store).await?;
@@ -169,6 +155,7 @@ async fn answer_of(
 /// Asks for the connector's description, with no capability granted.
 pub(super) async fn describe(
     runtime: &ConnectorRuntime,
+    pool: &Pool,
     connector: &ConnectorPre<State>,
 ) -> Result<types::ConnectorInfo, ConnectorError> {
     let limits = Arc::new(Limits {
@@ -177,7 +164,7 @@ pub(super) async fn describe(
         ..Limits::default()
     });
     let deadline = Instant::now() + DESCRIBE;
-    let _turn = runtime.turns.next(deadline).await?;
+    let _turn = pool.turn(deadline).await?;
     let (in_flight, _landed) = mpsc::channel(1);
     let parts = CallParts {
         egress: None,
@@ -191,7 +178,7 @@ pub(super) async fn describe(
         },
         in_flight,
     };
-    let (pre, mut store) = (connector.clone(), state::store(&runtime.engine, parts));
+    let (pre, mut store) = (connector.clone(), state::store(&pool.engine, parts));
     let moved = store.data().moved();
     let guest = async move {
         let guest = pre.instantiate_async(&mut store).await?;

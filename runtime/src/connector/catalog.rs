@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 use wasmtime::component::Component;
 
 use super::bindings::ConnectorPre;
+use super::class::ConnectorClass;
 use super::error::{ConnectorError, UploadError};
 use super::state::State;
 use super::{ConnectorRuntime, call, describe, inspect};
@@ -29,6 +30,8 @@ pub struct LoadedConnector {
     pub hands_over: bool,
     /// It imports SMTP, which takes its time.
     pub speaks_smtp: bool,
+    /// Which pool its instances come from.
+    pub class: ConnectorClass,
     pub(super) compile_ms: u64,
     pre: ConnectorPre<State>,
 }
@@ -81,16 +84,19 @@ impl ConnectorRuntime {
         let place = self.catalog.place(digest);
         let connector = place
             .get_or_try_init(async || {
-                if let Some(component) = self.compiler.compiled(digest).await {
-                    return self.ready(digest, &component, Duration::ZERO).await;
+                let class = ConnectorClass::of(&bytes)?;
+                let engine = &self.pools.of(class).engine;
+                if let Some(component) = self.compiler.compiled(engine, digest).await {
+                    return self.ready(digest, class, &component, Duration::ZERO).await;
                 }
                 if Digest::of(&bytes) != digest {
                     return Err(ConnectorError::WrongDigest(digest));
                 }
                 inspect::shape(&bytes, self.component_bytes)?;
                 let started = Instant::now();
-                let component = self.compiler.compile(digest, bytes).await?;
-                self.ready(digest, &component, started.elapsed()).await
+                let component = self.compiler.compile(engine, digest, bytes).await?;
+                let compiled_in = started.elapsed();
+                self.ready(digest, class, &component, compiled_in).await
             })
             .await?;
         Ok(Arc::clone(connector))
@@ -100,22 +106,25 @@ impl ConnectorRuntime {
     async fn ready(
         &self,
         digest: Digest,
+        class: ConnectorClass,
         component: &Component,
         compiled_in: Duration,
     ) -> Result<Arc<LoadedConnector>, ConnectorError> {
-        let linked = self.linker.instantiate_pre(component);
+        let pool = self.pools.of(class);
+        let linked = pool.linker.instantiate_pre(component);
         let pre = linked
             .and_then(ConnectorPre::new)
             .map_err(|error| UploadError::Compile(printable(&format!("{error:#}"))))?;
-        let info = call::describe(self, &pre)
-            .await
-            .map_err(|error| UploadError::Describe {
-                code: error.code(),
-                problem: printable(&error.to_string()),
-            })?;
+        let info =
+            call::describe(self, pool, &pre)
+                .await
+                .map_err(|error| UploadError::Describe {
+                    code: error.code(),
+                    problem: printable(&error.to_string()),
+                })?;
         let component_type = component.component_type();
         let imports = |wanted| {
-            let mut imports = component_type.imports(&self.engine);
+            let mut imports = component_type.imports(&pool.engine);
             imports.any(|(name, _)| name == wanted)
         };
         let (hands_over, speaks_smtp) = (imports(inspect::HANDOVER), imports(inspect::SMTP));
@@ -126,6 +135,7 @@ impl ConnectorRuntime {
             schema,
             hands_over,
             speaks_smtp,
+            class,
             compile_ms: u64::try_from(compiled_in.as_millis()).unwrap_or(u64::MAX),
             pre,
         }))

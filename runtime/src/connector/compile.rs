@@ -16,49 +16,59 @@ use crate::id::Digest;
 
 mod child;
 mod confine;
+mod progress;
 
 pub use child::compile_standard_input;
+pub use progress::{Compilation, CompilationState};
 
 /// Compiles, a few at a time, off the async threads.
 #[derive(Debug)]
 pub(super) struct Compiler {
-    engine: Engine,
     artifacts: Option<Artifacts>,
     child: Option<child::Compiler>,
     turns: Arc<Semaphore>,
+    progress: Arc<progress::Progress>,
 }
 
 impl Compiler {
-    pub(super) fn new(engine: Engine, artifacts: Option<Artifacts>, config: &EngineConfig) -> Self {
+    pub(super) fn new(artifacts: Option<Artifacts>, config: &EngineConfig) -> Self {
         Self {
-            engine,
             artifacts,
             child: child::Compiler::of(config),
             turns: Arc::new(Semaphore::new(config.compilations.max(1))),
+            progress: Arc::default(),
         }
     }
 
-    /// The component of `digest` as this host compiled it before.
-    pub(super) async fn compiled(&self, digest: Digest) -> Option<Component> {
-        let (engine, artifacts) = (self.engine.clone(), self.artifacts.clone()?);
+    /// The compilations that wait or are under way, the first that was asked for first.
+    pub(super) fn underway(&self) -> Vec<Compilation> {
+        self.progress.read()
+    }
+
+    /// The component of `digest` for `engine`, as this host compiled it before.
+    pub(super) async fn compiled(&self, engine: &Engine, digest: Digest) -> Option<Component> {
+        let (engine, artifacts) = (engine.clone(), self.artifacts.clone()?);
         let read = move || artifacts.read(&engine, digest);
         tokio::task::spawn_blocking(read).await.ok().flatten()
     }
 
-    /// Compiles `bytes`, whose shape was checked, and keeps the artifact.
+    /// Compiles `bytes`, whose shape was checked, for `engine`, and keeps the artifact.
     pub(super) async fn compile(
         &self,
+        engine: &Engine,
         digest: Digest,
         bytes: Bytes,
     ) -> Result<Component, UploadError> {
+        let underway = self.progress.ask(digest, bytes.len());
         let turn = Arc::clone(&self.turns).acquire_owned().await;
+        underway.begin();
         let code = match &self.child {
-            Some(child) => Some(child.compile(&bytes).await?),
+            Some(child) => Some(child.compile(&bytes, &underway).await?),
             None => None,
         };
-        let (engine, artifacts) = (self.engine.clone(), self.artifacts.clone());
+        let (engine, artifacts) = (engine.clone(), self.artifacts.clone());
         let work = move || {
-            let _turn = turn;
+            let _held = (turn, underway);
             let Some(artifacts) = artifacts else {
                 return Component::new(&engine, &bytes).map_err(refused);
             };

@@ -9,6 +9,7 @@ use wasmtime::{
     PoolingAllocationConfig, Strategy, WasmFeatures,
 };
 
+use super::class::ConnectorClass;
 use super::error::ConnectorError;
 
 /// The most that [`EngineConfig::component_bytes`] may allow.
@@ -17,11 +18,11 @@ pub(super) const COMPONENT_BYTES_MAX: usize = 32 << 20;
 /// How often the epoch moves: the step of CPU limits.
 pub const TICK: Duration = Duration::from_millis(10);
 
-/// Linear memories that a component may have.
+/// Linear memories that a component may have, if it is large.
 pub(super) const MEMORIES: u32 = 4;
 /// Tables that a component may have. Runtimes of other languages are linked from many modules, each with one.
 pub(super) const TABLES: u32 = 4;
-/// Core instances that a component may have.
+/// Core instances that a component may have, if it is large.
 pub(super) const CORE_INSTANCES: u32 = 64;
 /// The most that one linear memory can have, whatever a send's limits say.
 pub(super) const MEMORY_MAX: usize = 256 << 20;
@@ -49,8 +50,10 @@ const FEATURES: WasmFeatures = WasmFeatures::FLOATS
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EngineConfig {
-    /// Sends under way at once; others wait for their turn, first come first served.
+    /// Sends of small connectors under way at once; others wait for their turn, first come first served.
     pub pool_slots: u32,
+    /// The same for connectors that bring the runtime of their language along.
+    pub large_pool_slots: u32,
     /// Folder of compiled components, private to this process's user. Without one each process
     /// compiles for itself.
     pub artifacts: Option<PathBuf>,
@@ -58,6 +61,8 @@ pub struct EngineConfig {
     pub component_bytes: usize,
     /// Bytes of each slot's memory that stay mapped between sends: speed for memory.
     pub memory_resident: usize,
+    /// The same for slots of large connectors, whose runtimes touch some MiB in each send.
+    pub large_memory_resident: usize,
     /// Bytes of each slot's tables that stay mapped.
     pub table_resident: usize,
     /// Bytes of each slot's stack that stay mapped.
@@ -79,9 +84,11 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             pool_slots: 512,
+            large_pool_slots: 64,
             artifacts: None,
             component_bytes: 32 << 20,
             memory_resident: 1 << 20,
+            large_memory_resident: 16 << 20,
             table_resident: 64 << 10,
             stack_resident: 32 << 10,
             compiler: None,
@@ -98,9 +105,11 @@ impl EngineConfig {
     pub const MAXIMA: Self = Self {
         // Each slot reserves address space for its memories: 47 bits hold twice as many.
         pool_slots: 2_048,
+        large_pool_slots: 512,
         artifacts: None,
         component_bytes: COMPONENT_BYTES_MAX,
         memory_resident: MEMORY_MAX,
+        large_memory_resident: MEMORY_MAX,
         table_resident: 1 << 20,
         stack_resident: ASYNC_STACK,
         compiler: None,
@@ -111,9 +120,29 @@ impl EngineConfig {
     };
 }
 
-/// The engine of `config`, with its tick running.
-pub(super) fn start(config: &EngineConfig) -> Result<Engine, ConnectorError> {
-    let engine = Engine::new(&engine_config(config)).map_err(ConnectorError::engine)?;
+impl EngineConfig {
+    /// Slots of a class's pool.
+    pub(super) const fn slots(&self, class: ConnectorClass) -> u32 {
+        match class {
+            ConnectorClass::Small => self.pool_slots,
+            ConnectorClass::Large => self.large_pool_slots,
+        }
+    }
+
+    const fn resident(&self, class: ConnectorClass) -> usize {
+        match class {
+            ConnectorClass::Small => self.memory_resident,
+            ConnectorClass::Large => self.large_memory_resident,
+        }
+    }
+}
+
+/// The engine of `config` for connectors of a class, with its tick running.
+pub(super) fn start(
+    config: &EngineConfig,
+    class: ConnectorClass,
+) -> Result<Engine, ConnectorError> {
+    let engine = Engine::new(&engine_config(config, class)).map_err(ConnectorError::engine)?;
     let weak = engine.weak();
     std::thread::Builder::new()
         .name("sandbox-tick".to_owned())
@@ -138,9 +167,9 @@ pub(super) fn for_compiling() -> Result<Engine, ConnectorError> {
     Engine::new(&code_config()).map_err(ConnectorError::engine)
 }
 
-fn engine_config(settings: &EngineConfig) -> Config {
+fn engine_config(settings: &EngineConfig, class: ConnectorClass) -> Config {
     let mut config = code_config();
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings, class)));
     config
 }
 
@@ -163,23 +192,24 @@ fn code_config() -> Config {
     config
 }
 
-/// Counts are such that a send that holds one of `pool_slots` permits always finds its room.
-fn pool(settings: &EngineConfig) -> PoolingAllocationConfig {
-    let slots = settings.pool_slots.max(1);
+/// Counts are such that a send that has its turn always finds its room.
+fn pool(settings: &EngineConfig, class: ConnectorClass) -> PoolingAllocationConfig {
+    let slots = settings.slots(class).max(1);
+    let (memories, core_instances) = (class.memories(), class.core_instances());
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
-        .total_core_instances(slots.saturating_mul(CORE_INSTANCES))
-        .total_memories(slots.saturating_mul(MEMORIES))
+        .total_core_instances(slots.saturating_mul(core_instances))
+        .total_memories(slots.saturating_mul(memories))
         .total_tables(slots.saturating_mul(TABLES))
         .total_stacks(slots)
-        .max_core_instances_per_component(CORE_INSTANCES)
-        .max_memories_per_component(MEMORIES)
+        .max_core_instances_per_component(core_instances)
+        .max_memories_per_component(memories)
         .max_tables_per_component(TABLES)
         .max_memories_per_module(1)
         .max_tables_per_module(TABLES)
         .table_elements(TABLE_ELEMENTS)
         .max_memory_size(MEMORY_MAX)
-        .linear_memory_keep_resident(settings.memory_resident)
+        .linear_memory_keep_resident(settings.resident(class))
         .table_keep_resident(settings.table_resident)
         .async_stack_keep_resident(settings.stack_resident)
         .pagemap_scan(Enabled::Auto)

@@ -12,7 +12,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use super::bindings::log;
 use super::state::State;
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::redaction::Redaction;
 
 /// One call's log. Copies share it, so that it survives the store.
@@ -24,6 +24,7 @@ struct Inner {
     lines: Vec<String>,
     bytes: usize,
     cut: bool,
+    met: Vec<Limit>,
     limits: Arc<Limits>,
     redaction: Redaction,
 }
@@ -34,6 +35,7 @@ impl Log {
             lines: Vec::new(),
             bytes: 0,
             cut: false,
+            met: Vec::new(),
             limits,
             redaction,
         })))
@@ -50,14 +52,29 @@ impl Log {
         }
     }
 
-    /// The lines so far.
-    pub(super) fn take(&self) -> Vec<String> {
+    /// The send met a limit that does not end it.
+    pub(super) fn met(&self, limit: Limit) {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut inner.lines)
+        inner.met(limit);
+    }
+
+    /// The lines so far, and the limits that the send met.
+    pub(super) fn take(&self) -> (Vec<String>, Vec<Limit>) {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (
+            std::mem::take(&mut inner.lines),
+            std::mem::take(&mut inner.met),
+        )
     }
 }
 
 impl Inner {
+    fn met(&mut self, limit: Limit) {
+        if !self.met.contains(&limit) {
+            self.met.push(limit);
+        }
+    }
+
     fn add(&mut self, label: &str, line: &str) {
         if self.cut {
             return;
@@ -74,6 +91,7 @@ impl Inner {
             || self.lines.len() >= self.limits.log_lines;
         if full {
             self.cut = true;
+            self.met(Limit::Log);
             self.lines.push("… the log is cut here".to_owned());
             return;
         }
@@ -219,7 +237,7 @@ mod tests {
         log.add("info", "grüße aus der Ferne\n\u{1b}[31mred");
         log.add("info", "3\n4\n5");
         assert_eq!(
-            log.take(),
+            log.take().0,
             [
                 "info: grüße ",
                 "info: \u{fffd}[31mred",
@@ -236,6 +254,6 @@ mod tests {
         stream.push(b"one ");
         stream.push(b"line\nrest");
         drop(stream);
-        assert_eq!(log.take(), ["stderr: one line", "stderr: rest"]);
+        assert_eq!(log.take().0, ["stderr: one line", "stderr: rest"]);
     }
 }

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::bindings::signing::{self, Algorithm, SigningError};
 use super::state::State;
+use crate::limits::Limit;
 
 /// What may stand before a secret, and after it: bytes. Protocols put a short word there.
 const AFFIX_MAX: usize = 256;
@@ -111,10 +112,11 @@ fn invalid(words: &str) -> SigningError {
 impl State {
     /// Takes one of the send's signatures and derivations.
     fn spend_signature(&mut self) -> Result<(), SigningError> {
-        self.signatures_left = self
-            .signatures_left
-            .checked_sub(1)
-            .ok_or(SigningError::Limit)?;
+        let Some(left) = self.signatures_left.checked_sub(1) else {
+            self.log.met(Limit::Signatures);
+            return Err(SigningError::Limit);
+        };
+        self.signatures_left = left;
         Ok(())
     }
 }

@@ -232,7 +232,7 @@ fn within(limit: Limit, needed: u64) -> Result<(), UploadError> {
     Ok(())
 }
 
-fn malformed(error: wasmparser::BinaryReaderError) -> UploadError {
+pub(super) fn malformed(error: wasmparser::BinaryReaderError) -> UploadError {
     UploadError::Malformed {
         offset: error.offset(),
         problem: printable(error.message()),

@@ -1,5 +1,7 @@
 //! What delivery counts for whoever watches the server.
 
+use std::sync::Arc;
+
 use crate::attempt::{MessageState, Outcome};
 use crate::connector::CallReport;
 use crate::counts::Tally;
@@ -17,8 +19,8 @@ pub struct Counts {
     pub attempts: Tally<2>,
     /// Sends that their egress pool did not let go, by reason.
     pub pools: Tally<1>,
-    /// Limits that sends and tests met, by code.
-    pub limits: Tally<1>,
+    /// Limits that were met, by code.
+    pub limits: Arc<Tally<1>>,
 }
 
 impl Counts {
@@ -37,14 +39,15 @@ impl Counts {
         self.attempts.add([channel.as_str(), outcome]);
     }
 
-    /// The limits that a guest met: the one that ended it, and those of its exchanges. A code that the
-    /// guest wrote itself counts nothing.
+    /// The limits that a guest met: the one that ended it, those of its exchanges, and those that it lives
+    /// with. A code that the guest wrote itself counts nothing.
     pub(super) fn limits_of(&self, report: &CallReport) {
         let ended_by = report.result.as_ref().err().filter(|_| report.trapped);
         let ended_by = ended_by.and_then(|failure| failure.code.as_deref());
         let exchanges = report.wire.exchanges.iter();
         let met = exchanges.filter_map(|exchange| exchange.error.as_deref());
-        for limit in ended_by.into_iter().chain(met).filter_map(Limit::of_code) {
+        let coded = ended_by.into_iter().chain(met).filter_map(Limit::of_code);
+        for limit in coded.chain(report.met.iter().copied()) {
             self.limits.add([limit.code()]);
         }
     }

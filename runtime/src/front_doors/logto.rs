@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::IntoResponse;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -21,6 +21,7 @@ use crate::api::messages::{Fields, message};
 use crate::attempt::{Outcome, Transition};
 use crate::delivery::{Ended, Submitted};
 use crate::id::TenantId;
+use crate::limits::Limit;
 use crate::message::{Channel, Message};
 use crate::outcome::FailureKind;
 use crate::time::Timestamp;
@@ -41,15 +42,21 @@ pub(super) async fn post(
     Path((tenant, channel)): Path<(String, String)>,
     request: Request,
 ) -> impl IntoResponse {
+    let mut headers = HeaderMap::new();
     let (status, body) = match accept(&app, &tenant, &channel, request).await {
         Ok(answer) => answer,
-        Err(error) => (error.status(), format!("{}\n", sentence(&error))),
+        Err(error) => {
+            let wait = error.retry_after().map(HeaderValue::from);
+            headers.extend(wait.map(|wait| (RETRY_AFTER, wait)));
+            (error.status(), format!("{}\n", sentence(&error)))
+        }
     };
     let media_type = match status.is_success() {
         true => "application/json",
         false => "text/plain; charset=utf-8",
     };
-    (status, [(CONTENT_TYPE, media_type)], body)
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    (status, headers, body)
 }
 
 async fn accept(
@@ -65,6 +72,7 @@ async fn accept(
         .tenant
         .filter(|own| own.as_str() == tenant)
         .ok_or(ApiError::NotFound("tenant"))?;
+    app.admission.call(&tenant, app.clock.now())?;
     let bytes = read(Request::from_parts(parts, body), JSON_MAX).await?;
     let own = Terms {
         tenant,
@@ -73,6 +81,7 @@ async fn accept(
         now: app.clock.now(),
     };
     let message = posted(&bytes, own)?;
+    app.admission.message(&message).await?;
     let id = message.id;
     match app.delivery.submit(message, true).await? {
         Submitted::Accepted(_, Some(first)) => {
@@ -141,6 +150,12 @@ pub(super) fn sentence(error: &ApiError) -> String {
         }
         ApiError::Invalid(_) | ApiError::BadRequest(_) | ApiError::TooLarge(_) => {
             format!("The message is not valid: {error}.")
+        }
+        ApiError::OverLimit(over) if over.limit == Limit::Recipient => {
+            "This recipient was sent enough messages for now. Please try again later.".to_owned()
+        }
+        ApiError::OverLimit(_) => {
+            "Too many messages for now. Please try again in a moment.".to_owned()
         }
         ApiError::Unavailable => "The message was not accepted. Please try again.".to_owned(),
         _ => "The message could not be accepted.".to_owned(),

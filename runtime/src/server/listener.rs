@@ -1,5 +1,6 @@
 //! Takes connections and speaks HTTP/1.1 on them, with bounds that a slow or greedy peer meets.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -8,6 +9,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// Time for a request's head: a peer that drips bytes holds no connection for longer.
@@ -17,20 +19,32 @@ const HEAD_MAX: usize = 16 * 1024;
 /// Pause when no connection can be taken, as when descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves until `shutdown`, then finishes the requests that are under way.
-pub(super) async fn serve(listener: TcpListener, routes: Router, shutdown: CancellationToken) {
+/// Serves at most `most` connections at once until `shutdown`, then finishes the requests that are under way.
+pub(super) async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    most: usize,
+    shutdown: CancellationToken,
+) {
+    let places = Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
     let connections = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
         .max_buf_size(HEAD_MAX);
+    // A connection without a place waits in the system's queue.
+    let next = async || {
+        let place = Arc::clone(&places).acquire_owned().await;
+        let (stream, _) = listener.accept().await?;
+        Ok::<_, std::io::Error>((stream, place))
+    };
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = next() => accepted,
             () = shutdown.cancelled() => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, place) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "no connection could be taken");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -46,6 +60,7 @@ pub(super) async fn serve(listener: TcpListener, routes: Router, shutdown: Cance
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");
             }
+            drop(place);
         });
     }
     drop(listener);

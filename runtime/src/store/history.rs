@@ -100,6 +100,25 @@ impl Store {
         rows.iter().map(count).collect()
     }
 
+    /// How many messages of a tenant are in the outbox, and the bytes that they hold sealed.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn queued(&self, tenant: &TenantId) -> Result<(u64, u64), StoreError> {
+        let row = sqlx::query(
+            "SELECT COUNT(*) AS messages, COALESCE(SUM(LENGTH(sealed)), 0) AS bytes \
+             FROM message INDEXED BY message_due WHERE tenant = ? AND due_at IS NOT NULL",
+        )
+        .bind(tenant.as_str())
+        .fetch_one(self.readers())
+        .await?;
+        let number = |name| {
+            let number: i64 = row.try_get(name)?;
+            Ok::<_, StoreError>(u64::try_from(number).unwrap_or_default())
+        };
+        Ok((number("messages")?, number("bytes")?))
+    }
+
     /// A message's finished attempts in order.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::confine::{Allowance, confine};
+use super::progress::Underway;
 use crate::about::printable;
 use crate::connector::engine::COMPONENT_BYTES_MAX;
 use crate::connector::engine::{self, EngineConfig};
@@ -88,7 +89,11 @@ impl Compiler {
     }
 
     /// Has `bytes` compiled within the limits, which are doubled for a large component.
-    pub(super) async fn compile(&self, bytes: &[u8]) -> Result<Vec<u8>, UploadError> {
+    pub(super) async fn compile(
+        &self,
+        bytes: &[u8],
+        underway: &Underway,
+    ) -> Result<Vec<u8>, UploadError> {
         let times = if bytes.len() > LARGE { 2 } else { 1 };
         let allowance = Allowance {
             cpu: self.seconds.saturating_mul(times),
@@ -99,6 +104,7 @@ impl Compiler {
         let mut child = started.map_err(|error| {
             UploadError::Host(format!("the compiler could not be started: {error}"))
         })?;
+        underway.by(child.id(), allowance.cpu);
         match timeout(wall, exchange(&mut child, bytes)).await {
             Ok(Ok(ended)) => judge(&ended, allowance).map(|()| ended.code),
             Ok(Err(error)) => Err(UploadError::Host(format!("the compiler: {error}"))),

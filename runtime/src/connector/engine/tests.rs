@@ -6,11 +6,11 @@ use wasmtime::component::Component;
 use super::*;
 
 fn engine() -> Engine {
-    start(&EngineConfig {
+    let config = EngineConfig {
         pool_slots: 2,
         ..EngineConfig::default()
-    })
-    .unwrap()
+    };
+    start(&config, ConnectorClass::Small).unwrap()
 }
 
 #[test]
@@ -46,7 +46,10 @@ fn only_the_features_that_connectors_need_are_on() {
 
 #[test]
 fn the_engine_is_set_as_required() {
-    let settings = format!("{:?}", engine_config(&EngineConfig::default()));
+    let settings = format!(
+        "{:?}",
+        engine_config(&EngineConfig::default(), ConnectorClass::Small)
+    );
     for expected in [
         "epoch_interruption: true",
         "memory_init_cow: true",
@@ -67,18 +70,23 @@ fn the_engine_is_set_as_required() {
 
 #[test]
 fn the_pool_has_room_for_every_slot() {
-    let pool = pool(&EngineConfig {
+    let config = EngineConfig {
         pool_slots: 10,
+        large_pool_slots: 5,
         ..EngineConfig::default()
-    });
-    assert_eq!(pool.get_total_component_instances(), 10);
-    assert_eq!(pool.get_total_stacks(), 10);
-    assert_eq!(pool.get_total_memories(), 10 * MEMORIES);
-    assert_eq!(pool.get_total_tables(), 10 * TABLES);
-    assert_eq!(pool.get_total_core_instances(), 10 * CORE_INSTANCES);
-    assert_eq!(pool.get_table_elements(), TABLE_ELEMENTS);
-    assert_eq!(pool.get_max_memory_size(), MEMORY_MAX);
-    assert_eq!(pool.get_pagemap_scan(), Enabled::Auto);
+    };
+    for (class, slots) in [(ConnectorClass::Small, 10), (ConnectorClass::Large, 5)] {
+        let pool = pool(&config, class);
+        assert_eq!(pool.get_total_component_instances(), slots);
+        assert_eq!(pool.get_total_stacks(), slots);
+        assert_eq!(pool.get_total_memories(), slots * class.memories());
+        assert_eq!(pool.get_total_tables(), slots * TABLES);
+        let core_instances = slots * class.core_instances();
+        assert_eq!(pool.get_total_core_instances(), core_instances);
+        assert_eq!(pool.get_table_elements(), TABLE_ELEMENTS);
+        assert_eq!(pool.get_max_memory_size(), MEMORY_MAX);
+        assert_eq!(pool.get_pagemap_scan(), Enabled::Auto);
+    }
 }
 
 #[test]

@@ -1,0 +1,114 @@
+// What is to be sent, as the host hands it over.
+
+import { Failure, oneLine } from "./failure.js";
+import { Mailbox, withoutControls } from "./mailbox.js";
+import { parsePayload, render } from "./template.js";
+
+/** A value that is shorter is left in a failure's words: they could not be read without it. */
+const SHORTEST_SECRET = 4;
+
+/** A text that is ready to be sent. */
+export class Content {
+  constructor({ subject, body, contentType, text, replyTo, sendFrom }) {
+    /** One line. */
+    this.subject = subject;
+    /** HTML or plain text, as `contentType` says. */
+    this.body = body;
+    /** `text/html` or `text/plain`. */
+    this.contentType = contentType;
+    /** Plain text of the same beside an HTML body. */
+    this.text = text;
+    /** Where answers go. */
+    this.replyTo = replyTo;
+    /** A display name, a mailbox, or `Name <mailbox>`. */
+    this.sendFrom = sendFrom;
+  }
+
+  /** The body, where it is HTML. */
+  get html() {
+    return this.contentType === "text/html" ? this.body : undefined;
+  }
+
+  /** The plain text, where there is one. */
+  get plain() {
+    return this.contentType === "text/html" ? this.text : this.body;
+  }
+}
+
+/** One message for one recipient. */
+export class Message {
+  #override;
+
+  constructor({ payload, content, expiresIn, ...fields }) {
+    /** E-mail address, or phone number as the caller gave it. */
+    this.recipient = fields.recipient;
+    /** One of the nine usage types, or a name that a connector treats as `Generic`. */
+    this.usageType = fields.usageType;
+    /** Template variables. */
+    this.payload = parsePayload(payload);
+    /** BCP 47 tag. */
+    this.locale = fields.locale;
+    /** Address of the person that asked for the message. */
+    this.clientIp = fields.clientIp;
+    /** The same over all attempts of one message. */
+    this.idempotencyKey = fields.idempotencyKey;
+    /** Milliseconds until the message expires. */
+    this.expiresIn = Number(expiresIn);
+    this.#override = content;
+  }
+
+  /** The template with this message's variables filled in. */
+  render(template) {
+    return render(template, this.payload);
+  }
+
+  /** The text that overrides the settings' templates, with its variables filled in. */
+  get content() {
+    return this.#override && this.fill(this.#override);
+  }
+
+  /** A text with this message's variables filled in; subject and addresses on one line. */
+  fill({ subject, body, contentType, text, replyTo, sendFrom }) {
+    const line = (template) => template && oneLine(this.render(template));
+    return new Content({
+      subject: line(subject),
+      body: this.render(body),
+      contentType,
+      text: text && this.render(text),
+      replyTo: line(replyTo),
+      sendFrom: line(sendFrom),
+    });
+  }
+
+  /** Who sends: the overriding text's `sendFrom`, else the settings' own mailbox. */
+  sender(own) {
+    return Mailbox.parse(this.render(this.#override?.sendFrom ?? ""), own);
+  }
+
+  /** Where answers go, where the overriding text says so. */
+  get replyTo() {
+    return withoutControls(this.render(this.#override?.replyTo ?? "")) || undefined;
+  }
+
+  /** Refuses what no connector can send, before any request. */
+  check() {
+    if (!this.payload) throw new Failure("rejected", "the payload is not a JSON object");
+    if (/[\u0000-\u001f\u007f-\u009f]/.test(this.recipient)) {
+      throw new Failure("rejected", "the recipient contains control characters");
+    }
+  }
+
+  /**
+   * The words without what their reader must not learn: a provider likes to repeat the recipient, and an
+   * echoing one the code.
+   */
+  conceal(words) {
+    const { code, link } = this.payload ?? {};
+    const values = [code, link, this.recipient, this.recipient.replace(/^\++/, "")]
+      .map((value) => (value === undefined || value === null ? "" : String(value)))
+      .filter((value) => value.length >= SHORTEST_SECRET)
+      // A code may be a part of the number: it must not cut it in two that stay readable.
+      .sort((one, other) => other.length - one.length);
+    return values.reduce((text, value) => text.replaceAll(value, "…"), words);
+  }
+}

@@ -1,0 +1,81 @@
+//! Python: componentize-py, from the project's virtual environment or the `PATH`.
+
+use std::process::Stdio;
+
+use super::{BuildError, toolchain};
+use crate::authoring::Project;
+
+const TOOL: &str = "componentize-py";
+
+/// The version that the SDK is made for: what it generates changes from one to the next.
+const VERSION: &str = "0.25.1";
+
+/// The SDK's world in place of the contract's own: a Python component imports all of its world, and
+/// one that imports `handover` composes and does not send.
+const WORLD: &str = "sendbox:python/connector@0.1.0";
+
+/// Variables that would put packages of the author's machine into the component.
+const FOREIGN: [&str; 2] = ["PYTHONPATH", "VIRTUAL_ENV"];
+
+/// Runs the tool, which writes the component.
+pub(super) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
+    let tool = toolchain::all(project, TOOL).into_iter().find(|tool| {
+        let version = toolchain::version(project, tool, &["--version"]);
+        version.is_some_and(|version| version.ends_with(VERSION))
+    });
+    let tool = tool.ok_or(BuildError::Missing {
+        tool: "componentize-py 0.25.1",
+        install: "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt",
+    })?;
+    let output = project.component();
+    let failed = |error| BuildError::File(output.clone(), error);
+    if let Some(parent) = output.parent() {
+        std::fs::create_dir_all(parent).map_err(failed)?;
+    }
+    let module = project.entry.with_extension("");
+    let mut command = toolchain::command(project, tool);
+    command
+        .args(["--quiet", "-w", WORLD, "-d"])
+        .arg(&project.wit)
+        .arg("-d")
+        .arg(project.sdk.join("world"))
+        .args(["componentize", "-p", ".", "-p"])
+        .arg(&project.sdk)
+        .arg(module)
+        .arg("-o")
+        .arg(&output)
+        .stderr(Stdio::piped());
+    for variable in FOREIGN {
+        command.env_remove(variable);
+    }
+    let ended = toolchain::ask(&mut command)?;
+    let said = String::from_utf8_lossy(&ended.stderr);
+    if !ended.status.success() {
+        return Err(BuildError::Said(TOOL, authors_part(&said).to_owned()));
+    }
+    std::fs::read(&output).map_err(failed)
+}
+
+/// The traceback of the author's code, without the tool's own around it.
+fn authors_part(said: &str) -> &str {
+    let said = said.split("Stack backtrace:").next().unwrap_or_default();
+    said.rsplit("AssertionError: ")
+        .next()
+        .unwrap_or(said)
+        .trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::authors_part;
+
+    #[test]
+    fn of_the_tools_words_only_those_about_the_authors_code_are_shown() {
+        let said = "Caused by:\n    AssertionError: Traceback (most recent call last):\n  File \"connector.py\"\n\nStack backtrace:\n   0: main\n";
+        assert_eq!(
+            authors_part(said),
+            "Traceback (most recent call last):\n  File \"connector.py\""
+        );
+        assert_eq!(authors_part("error: no such world"), "error: no such world");
+    }
+}

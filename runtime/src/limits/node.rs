@@ -1,0 +1,35 @@
+//! What a server may take of its machine.
+
+use serde::{Deserialize, Serialize};
+
+/// Limits of the whole process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NodeLimits {
+    /// Connections that are open at once; others wait to be taken.
+    pub connections: u64,
+    /// Free bytes that the disk of the data folder must have for a new message; 0 lets it run full.
+    pub free_disk_bytes: u64,
+    /// Resident memory from which on no new message is taken; three quarters of the control group's limit by
+    /// default, and none where that has none.
+    pub memory_bytes: Option<u64>,
+}
+
+impl Default for NodeLimits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            free_disk_bytes: 256 << 20,
+            memory_bytes: None,
+        }
+    }
+}
+
+impl NodeLimits {
+    /// What no configuration may go beyond.
+    pub const MAXIMA: Self = Self {
+        connections: 1_000_000,
+        free_disk_bytes: 1 << 40,
+        memory_bytes: Some(1 << 44),
+    };
+}
