@@ -29,10 +29,6 @@ fn filled_in(json: &str, payload: &Payload, template: &str) {
         .ok()
         .expect("what is written is read");
     assert_eq!(again.to_json(), written, "{json}");
-    assert!(
-        again == *payload || written.contains('e') || written.len() > 15,
-        "{json}"
-    );
 
     let text = render(template, payload);
     if !template.contains("{{") {
