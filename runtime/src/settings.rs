@@ -51,10 +51,10 @@ pub enum SchemaError {
     HiddenSecret,
 }
 
-/// Values of settings times those of their schema: below it every wrong place is told, and from the second on
-/// nothing is checked. The largest schema of ours has 306.
+/// Values of settings times those of their schema, up to which every wrong place is told; the largest schema of ours has 306.
 const COLLECTED_MAX: usize = 1_000_000;
-const CHECKED_MAX: usize = 100_000_000;
+/// The same, up to which anything is checked.
+const CHECKED_MAX: usize = 5_000_000;
 
 /// Secrets of one integration: a placeholder names its own with two digits.
 const SECRETS_MAX: usize = 100;
@@ -114,21 +114,20 @@ impl SettingsSchema {
                 message,
             }]
         };
+        let work = bounds::values(settings).saturating_mul(self.size);
+        if work > CHECKED_MAX {
+            return whole("holds too many values to be checked against this schema".to_owned());
+        }
         if self.split(settings.clone()).1.len() > SECRETS_MAX {
             return whole(format!("may hold {SECRETS_MAX} secrets"));
         }
-        match bounds::values(settings).saturating_mul(self.size) {
-            0..COLLECTED_MAX => {
-                let problems = self.validator.iter_errors(settings);
-                problems.take(16).map(problem).collect()
-            }
-            // The validator collects every wrong place before it shows the first.
-            COLLECTED_MAX..CHECKED_MAX => {
-                let first = self.validator.validate(settings).err();
-                first.map(problem).into_iter().collect()
-            }
-            _ => whole("holds too many values to be checked against this schema".to_owned()),
+        // The validator collects every wrong place before it shows the first.
+        if work > COLLECTED_MAX {
+            let first = self.validator.validate(settings).err();
+            return first.map(problem).into_iter().collect();
         }
+        let problems = self.validator.iter_errors(settings);
+        problems.take(16).map(problem).collect()
     }
 
     /// Parts settings from their secrets: each text that the schema marks `writeOnly` becomes `null`

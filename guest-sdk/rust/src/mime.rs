@@ -64,7 +64,7 @@ impl Mail<'_> {
     pub fn compose(&self) -> Result<Vec<u8>, Failure> {
         let mut head = Head::default();
         head.mailbox("From", self.from);
-        head.ready("To", &format!("<{}>", self.to));
+        head.address("To", self.to);
         if let Some(reply_to) = self.reply_to {
             head.mailbox("Reply-To", reply_to);
         }
@@ -145,7 +145,8 @@ pub fn address(text: &str) -> Option<String> {
     let (local, domain) = text.trim_matches(' ').rsplit_once('@')?;
     let quoted = local.strip_prefix('"').and_then(|l| l.strip_suffix('"'));
     let is_local = match quoted {
-        Some(inner) => !inner.contains(['"', '\\']) && !inner.contains(char::is_control),
+        // Some readers end an address at the first bracket, in quotes or not.
+        Some(inner) => !inner.contains(['"', '\\', '<', '>']) && !inner.contains(char::is_control),
         None => {
             let special =
                 |c: char| c.is_control() || c.is_whitespace() || "()<>[]:;@\\,\"".contains(c);
@@ -275,6 +276,15 @@ mod tests {
     }
 
     #[test]
+    fn an_address_with_spaces_is_not_folded() {
+        let from = team("");
+        let to = format!("\"a {}\"@example.net", "]".repeat(60));
+        let mut mail = mail(&from, "x", &[]);
+        mail.to = &to;
+        assert!(composed(&mail).contains(&format!("To: <{to}>\r\n")));
+    }
+
+    #[test]
     fn text_and_html_become_alternatives() {
         let from = team("");
         let mut mail = mail(&from, "x", &[]);
@@ -306,6 +316,7 @@ mod tests {
             "a b@x.test",
             "<a@x.test>",
             "=?utf-8?Q?b?=@x.test",
+            "\"a> <b\"@x.test",
         ] {
             assert_eq!(address(bad), None, "{bad}");
         }

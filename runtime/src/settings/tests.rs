@@ -101,7 +101,7 @@ fn a_schema_is_bounded_in_its_patterns_and_their_steps() {
     };
     assert!(of(&["^a+$"; 64]).is_ok());
     assert_eq!(of(&["^a+$"; 65]).err(), Some(SchemaError::Patterns));
-    assert!(matches!(of(&[r"\w{999}"]), Err(SchemaError::Invalid(_))));
+    assert!(matches!(of(&[r"\p{L}{999}"]), Err(SchemaError::Invalid(_))));
     let backwards = of(&["^(a+)+(?!c)$"]).unwrap();
     let settings = json!({"0": "a".repeat(60) + "b"});
     assert_eq!(backwards.problems(&settings)[0].pointer, "/0");
@@ -146,13 +146,10 @@ fn settings_are_checked_within_bounds() {
         SettingsSchema::new(&json!({"type": "object", "properties": {"a": every}})).unwrap();
     let problems = |count| schema.problems(&json!({ "a": vec![1; count] }));
     assert_eq!(problems(10).len(), 16);
-    assert_eq!(problems(5_000).len(), 1);
-    assert_eq!(problems(5_000)[0].pointer, "/a/0");
-    let refused = problems(200_000);
-    assert!(
-        refused[0].message.starts_with("holds too many values"),
-        "{refused:?}"
-    );
+    assert_eq!(problems(1_000).len(), 1);
+    assert_eq!(problems(1_000)[0].pointer, "/a/0");
+    let refused = &problems(5_000)[0].message;
+    assert!(refused.starts_with("holds too many values"), "{refused}");
 }
 
 #[test]

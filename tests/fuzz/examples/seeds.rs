@@ -2,7 +2,11 @@
 //! cases it writes none.
 //!
 //! An example, so that it is built with the features of `cargo test --workspace`, as all its dependencies are.
-#![expect(clippy::expect_used, reason = "a tool for whoever fuzzes")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a tool for whoever fuzzes"
+)]
 
 use std::path::PathBuf;
 use std::{env, fs};

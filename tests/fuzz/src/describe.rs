@@ -53,9 +53,9 @@ pub fn check(data: &[u8]) {
 
 fn grant(setting: String) -> SecretGrant {
     SecretGrant {
-        query: setting.len() % 2 > 0,
-        body: setting.len() % 3 > 0,
-        signing: setting.len() % 5 > 0,
+        query: !setting.len().is_multiple_of(2),
+        body: !setting.len().is_multiple_of(3),
+        signing: !setting.len().is_multiple_of(5),
         setting,
         derivations: 0,
     }

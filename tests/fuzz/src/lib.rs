@@ -17,6 +17,7 @@
     clippy::panic,
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "a broken promise ends the run"
 )]
 

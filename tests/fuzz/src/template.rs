@@ -25,14 +25,10 @@ pub fn check(data: &[u8]) {
 
 fn filled_in(json: &str, payload: &Payload, template: &str) {
     let written = payload.to_json();
-    let again = Payload::parse(&written)
-        .ok()
-        .expect("what is written is read");
+    let Ok(again) = Payload::parse(&written) else {
+        panic!("{written} is not read");
+    };
     assert_eq!(again.to_json(), written, "{json}");
-    assert!(
-        again == *payload || written.contains('e') || written.len() > 15,
-        "{json}"
-    );
 
     let text = render(template, payload);
     if !template.contains("{{") {

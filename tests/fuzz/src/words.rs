@@ -1,7 +1,7 @@
 //! What holds of every word that leaves the host: for people one clean line, and no secret in any form.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use memchr::memmem;
 
 /// A refusal in words that fit on a line of a terminal.
@@ -83,7 +83,7 @@ fn percent(text: &str, form: bool) -> Vec<u8> {
 /// What a text alone decides of the base64 of `lead` bytes, the text, and more.
 fn base64_cores(text: &[u8], lead: usize) -> [Vec<u8>; 2] {
     let with = |byte: u8| [&vec![byte; lead][..], text, &[byte; 3]].concat();
-    [STANDARD, URL_SAFE].map(|engine| {
+    [STANDARD_NO_PAD, URL_SAFE_NO_PAD].map(|engine| {
         let (low, high) = (engine.encode(with(0)), engine.encode(with(0xff)));
         let pairs = low.bytes().zip(high.bytes());
         pairs.filter(|(a, b)| a == b).map(|(a, _)| a).collect()

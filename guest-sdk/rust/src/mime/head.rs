@@ -50,6 +50,13 @@ impl Head {
         self.end();
     }
 
+    /// A field of one address, which may hold spaces in quotes: it is never folded.
+    pub(super) fn address(&mut self, name: &str, address: &str) {
+        self.begin(name);
+        self.word(&format!("<{address}>"));
+        self.end();
+    }
+
     /// A field whose value is ready, in words that may be folded.
     pub(super) fn ready(&mut self, name: &str, value: &str) {
         self.begin(name);

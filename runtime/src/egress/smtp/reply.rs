@@ -52,7 +52,12 @@ fn enhanced(code: u16, text: &str) -> Option<String> {
     let digits = |part: &str| {
         (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
     };
-    let class = parts.next()?.parse::<u16>().ok()?;
+    // One digit: no sign, and no zero before it.
+    let class = parts
+        .next()
+        .filter(|class| class.len() == 1)?
+        .parse::<u16>()
+        .ok()?;
     let rest: Vec<_> = parts.collect();
     (class == code / 100 && rest.len() == 2 && rest.iter().all(|part| digits(part)))
         .then(|| word.to_owned())
@@ -209,7 +214,10 @@ mod tests {
         assert_eq!(reply.enhanced.as_deref(), Some("5.1.1"));
         assert_eq!(reply.text, "5.1.1 no [31m such user");
         assert_eq!(read(b"250\r\n").await.unwrap().text, "");
-        assert_eq!(read(b"250 4.0.0 odd\r\n").await.unwrap().enhanced, None);
+        for odd in ["4.0.0", "02.0.0", "+2.0.0", "2.0", "2.0.0.0", "2.0.1000"] {
+            let line = format!("250 {odd} odd\r\n");
+            assert_eq!(read(line.as_bytes()).await.unwrap().enhanced, None, "{odd}");
+        }
         assert_eq!(
             read("550 5.7.1 отклонено\n".as_bytes()).await.unwrap().text,
             "5.7.1 отклонено"
