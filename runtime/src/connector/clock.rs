@@ -80,7 +80,7 @@ impl Probe {
             asked: Arc::clone(&self.asked),
         })
         .monotonic_clock(Noted {
-            source: FrozenMonotonic(u64::try_from(now.as_nanos()).unwrap_or_default()),
+            source: SteppedMonotonic::new(u64::try_from(now.as_nanos()).unwrap_or_default()),
             asked: Arc::clone(&self.asked),
         })
         .secure_random(noted(Recorded::new(self.random, self.seed)))
@@ -99,7 +99,7 @@ pub(super) fn set(wasi: &mut WasiCtxBuilder, clock: GuestClock) {
         GuestClock::Frozen { now_ms, random } => {
             let now = Duration::from_millis(now_ms);
             wasi.wall_clock(FrozenWall(now))
-                .monotonic_clock(FrozenMonotonic(0))
+                .monotonic_clock(SteppedMonotonic::new(0))
                 .secure_random(Recorded::new(random, 0))
                 .insecure_random(Recorded::new(Bytes::new(), 0))
                 .insecure_random_seed(0);
@@ -143,7 +143,9 @@ impl HostMonotonicClock for CoarseMonotonic {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(coarse(self.0.elapsed()).as_nanos()).unwrap_or(u64::MAX)
+        // Never zero, as that of `SteppedMonotonic`.
+        let elapsed = coarse(self.0.elapsed() + STEP);
+        u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
@@ -159,15 +161,23 @@ impl HostWallClock for FrozenWall {
     }
 }
 
-struct FrozenMonotonic(u64);
+/// One that moves by a step at each reading, so that who waits for it does not wait for ever.
+struct SteppedMonotonic(AtomicU64);
 
-impl HostMonotonicClock for FrozenMonotonic {
+impl SteppedMonotonic {
+    /// Never zero: Go takes that for a broken clock.
+    fn new(start: u64) -> Self {
+        Self(AtomicU64::new(start.max(step_nanos())))
+    }
+}
+
+impl HostMonotonicClock for SteppedMonotonic {
     fn resolution(&self) -> u64 {
         step_nanos()
     }
 
     fn now(&self) -> u64 {
-        self.0
+        self.0.fetch_add(step_nanos(), Ordering::Relaxed)
     }
 }
 

@@ -53,7 +53,24 @@ pub(super) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
     if !ended.status.success() {
         return Err(BuildError::Said(TOOL, authors_part(&said)));
     }
+    link(project)?;
     std::fs::read(&output).map_err(failed)
+}
+
+/// Has the SDK link the component's fourteen core modules into one: a send costs a third less for it. What it cannot
+/// link it leaves as it is, and says so.
+fn link(project: &Project) -> Result<(), BuildError> {
+    let python = toolchain::find(project, "python3").ok_or(BuildError::Missing {
+        tool: "Python 3.11 or later",
+        install: "apt-get install python3 python3-venv",
+    })?;
+    let mut command = toolchain::command(project, python);
+    command
+        .args(["-m", "sendbox_link"])
+        .arg(project.component())
+        .env("PYTHONPATH", &project.sdk)
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    toolchain::run("python3 -m sendbox_link", &mut command)
 }
 
 /// The traceback of the author's code, without the tool's own around it.
