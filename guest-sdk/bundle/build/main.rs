@@ -13,7 +13,10 @@ use std::{env, fs};
 const SDKS: [(&str, &[&str]); 5] = [
     ("rust", &["Cargo.toml", "src/"]),
     ("js", &["sdk/"]),
-    ("python", &["sendbox_guest/", "sendbox_link/", "world/"]),
+    (
+        "python",
+        &["README.md", "sendbox_guest/", "sendbox_link/", "world/"],
+    ),
     ("go", GO),
     ("c", &["include/", "src/", "testing/", "wasm/"]),
 ];
