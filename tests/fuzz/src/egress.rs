@@ -109,7 +109,9 @@ pub fn check(data: &[u8]) {
     let headers = fields.pairs().into_iter();
     let answer = Answer::Response {
         status: 200,
-        headers: headers.map(|(name, value)| (name, echoed(value))).collect(),
+        headers: headers
+            .map(|(name, value)| (name.replace("{K}", &secret), echoed(value)))
+            .collect(),
         body: echoed(fields.text()).into(),
     };
     pattern(&url);
