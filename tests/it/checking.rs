@@ -136,7 +136,7 @@ async fn a_describe_that_reads_the_clock_is_an_error() {
         )
         .replace(
             "(i32.const 64))\n  (func (export \"sendbox:connector/send-message@0.1.0#send\")",
-            "(i32.store8 (i32.const 1044) (i32.add (i32.const 48) (i64.ne (call $now) (i64.const 0))))
+            "(i32.store8 (i32.const 1044) (i32.add (i32.const 48) (i64.gt_u (call $now) (i64.const 1000000000))))
              (i32.const 64))\n  (func (export \"sendbox:connector/send-message@0.1.0#send\")",
         );
     let world = "package acme:probe;

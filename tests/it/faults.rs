@@ -52,6 +52,9 @@ impl SmallDisk {
         ];
         run.wrapper = enter.map(str::to_owned).into();
         run.data = mounted.join("data");
+        // Without it nothing would be accepted long before the disk is full.
+        let let_it_fill = ("SENDBOX__NODE_LIMITS__FREE_DISK_BYTES", "0".to_owned());
+        run.environment.push(let_it_fill);
         Self { keeper, mounted }
     }
 

@@ -24,8 +24,9 @@ struct Language {
     /// Where a project has the source that is replaced by the hostile one.
     entry: &'static str,
     class: ConnectorClass,
-    /// An act that ends the program, what that is, and whether it is a trap.
+    /// The code of a program that ends itself, where one can.
     exit: Option<&'static str>,
+    /// The code of an exception, a panic or what stands for them.
     throw: &'static str,
 }
 
@@ -44,7 +45,7 @@ const LANGUAGES: [Language; 4] = [
         entry: "connector.go",
         class: ConnectorClass::Large,
         exit: Some("connector.exit"),
-        throw: "",
+        throw: "panic",
     },
     Language {
         name: "js",
@@ -52,15 +53,15 @@ const LANGUAGES: [Language; 4] = [
         entry: "src/connector.js",
         class: ConnectorClass::Large,
         exit: None,
-        throw: "",
+        throw: "exception",
     },
     Language {
         name: "python",
         install: "python3 -m venv .venv && .venv/bin/pip install --quiet -r requirements.txt",
         entry: "connector.py",
         class: ConnectorClass::Large,
-        exit: Some(""),
-        throw: "",
+        exit: Some("exception"),
+        throw: "exception",
     },
 ];
 
