@@ -193,6 +193,16 @@ fn code_config() -> Config {
     config
 }
 
+/// How a slot's memory is made as new. The scan puts back the pages that a send wrote to, as long as they lie in few
+/// places. A language's runtime writes all over its heap: page after page would be mapped anew in the next send, and
+/// each asks the other cores to forget the old one. Copying all of it takes less.
+const fn pagemap_scan(class: ConnectorClass) -> Enabled {
+    match class {
+        ConnectorClass::Small => Enabled::Auto,
+        ConnectorClass::Large => Enabled::No,
+    }
+}
+
 /// Counts are such that a send that has its turn always finds its room.
 fn pool(settings: &EngineConfig, class: ConnectorClass) -> PoolingAllocationConfig {
     let slots = settings.slots(class).max(1);
@@ -213,7 +223,7 @@ fn pool(settings: &EngineConfig, class: ConnectorClass) -> PoolingAllocationConf
         .linear_memory_keep_resident(settings.resident(class))
         .table_keep_resident(settings.table_resident)
         .async_stack_keep_resident(settings.stack_resident)
-        .pagemap_scan(Enabled::Auto)
+        .pagemap_scan(pagemap_scan(class))
         .decommit_batch_size(32);
     pool
 }

@@ -85,7 +85,7 @@ fn the_pool_has_room_for_every_slot() {
         assert_eq!(pool.get_total_core_instances(), core_instances);
         assert_eq!(pool.get_table_elements(), TABLE_ELEMENTS);
         assert_eq!(pool.get_max_memory_size(), MEMORY_MAX);
-        assert_eq!(pool.get_pagemap_scan(), Enabled::Auto);
+        assert_eq!(pool.get_pagemap_scan(), pagemap_scan(class));
     }
 }
 
