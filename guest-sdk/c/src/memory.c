@@ -5,9 +5,11 @@
 
 #include "internal.h"
 
-/** Room of one block; 0 gives each allocation its own, so that a sanitizer sees where it ends. */
+/** Room of one block: most sends need no second one, because each time that a component's memory
+ *  grows costs the host as much as a part of the send. 0 gives each allocation its own block, so that
+ *  a sanitizer sees where it ends. */
 #ifndef SB_BLOCK_SIZE
-#define SB_BLOCK_SIZE 16384
+#define SB_BLOCK_SIZE 131072
 #endif
 
 typedef struct block {
