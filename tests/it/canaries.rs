@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sendbox::connector::{GuestClock, LoadedConnector};
+use sendbox::connector::{ConnectorClass, EngineConfig, GuestClock, LoadedConnector};
 use sendbox::id::Digest;
 use sendbox::limits::Limits;
 use sendbox_tests::guests;
@@ -29,16 +29,19 @@ async fn send(sandbox: &Sandbox, tenant: &str, guest: &Arc<LoadedConnector>) -> 
         .await
 }
 
-#[tokio::test]
-async fn no_instance_finds_a_canary_of_the_one_before_in_its_slot() {
-    let sandbox = Sandbox::with_slots(1).await;
+/// Hands the one slot over so often, between the guest of `text` and another like it.
+async fn hand_over(text: &str, class: ConnectorClass, handovers: usize) {
+    let sandbox = Sandbox::of(EngineConfig {
+        pool_slots: 1,
+        large_pool_slots: 1,
+        ..EngineConfig::default()
+    })
+    .await;
     // The same component again takes the fastest way through the pool, another one the longest.
-    let other = guests::CANARY.replace("1.0.0", "1.0.1");
-    let guests = [
-        load(&sandbox, guests::CANARY).await,
-        load(&sandbox, &other).await,
-    ];
-    for turn in 0..handovers() / 2 {
+    let other = text.replace("1.0.0", "1.0.1");
+    let guests = [load(&sandbox, text).await, load(&sandbox, &other).await];
+    assert!(guests.iter().all(|guest| guest.class == class));
+    for turn in 0..handovers / 2 {
         let tenant = ["acme", "globex"][turn % 2];
         // Two sends of a tenant with one guest, then the other tenant or the other guest, in all orders.
         let sent = send(&sandbox, tenant, &guests[turn / 3 % 2]).await;
@@ -54,6 +57,34 @@ async fn no_instance_finds_a_canary_of_the_one_before_in_its_slot() {
             sent.report.result
         );
     }
+}
+
+#[tokio::test]
+async fn no_instance_finds_a_canary_of_the_one_before_in_its_slot() {
+    hand_over(guests::CANARY, ConnectorClass::Small, handovers()).await;
+}
+
+#[tokio::test]
+async fn no_large_instance_finds_one_either() {
+    // Begins with 4.4 MiB, and grows beyond what a large slot keeps resident.
+    let text = guests::CANARY
+        .replace(
+            "(memory (export \"memory\") 1)",
+            "(memory (export \"memory\") 70)",
+        )
+        .replace(
+            "(i32.ne (memory.size) (i32.const 1))",
+            "(i32.ne (memory.size) (i32.const 70))",
+        )
+        .replace(
+            "(i32.sub (i32.const 32) (memory.size))",
+            "(i32.sub (i32.const 300) (memory.size))",
+        );
+    assert_eq!(
+        text.matches("i32.const 70)").count() + text.matches("i32.const 300)").count(),
+        2
+    );
+    hand_over(&text, ConnectorClass::Large, handovers() / 10).await;
 }
 
 #[tokio::test]
