@@ -10,14 +10,15 @@ const ENCODER = new TextEncoder();
 /** Bytes of the part before the `@` (RFC 5321, 4.5.3.1.1). */
 const LONGEST_LOCAL_PART = 64;
 
-/** Letters of a domain (RFC 5321, 4.5.3.1.2, less what DNS takes), and of one of its labels. */
+/** Letters of a domain: the 255 of RFC 1035, 2.3.4, as a text. */
 const LONGEST_DOMAIN = 253;
-const LABELS = /^[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/;
+/** Labels of at most 63 letters, not all of digits: that is an IP address without its brackets. */
+const LABELS = /^(?=.*[a-z])[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/;
 
-/** What ends or divides an address, and letters that readers treat as spaces. */
-const BARE_LOCAL_PART = /^[^\s\u0000-\u001f\u007f-\u009f()<>[\]:;@\\,"]+$/;
+/** Without what ends or divides an address, and without halves of characters. */
+const BARE_LOCAL_PART = /^[^\s\u0000-\u001f\u007f-\u009f\ud800-\udfff()<>[\]:;@\\,"]+$/u;
 /** In quotes; some readers end an address at the first bracket, in quotes or not. */
-const QUOTED_LOCAL_PART = /^"[^\u0000-\u001f\u007f-\u009f"\\<>]*"$/;
+const QUOTED_LOCAL_PART = /^"[^\u0000-\u001f\u007f-\u009f\ud800-\udfff"\\<>]*"$/u;
 
 /** `msg-id` of RFC 5322, 3.6.4, without its brackets. */
 const MESSAGE_ID = /^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,200}@[A-Za-z0-9._-]{1,253}$/;

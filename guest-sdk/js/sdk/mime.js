@@ -21,15 +21,18 @@ const BYTES_OF_LINE = 57;
 
 /** The field of that name, its words on as many lines as they need. */
 export function field(name, words) {
-  const lines = [`${name}:`];
+  const first = `${name}:`;
+  const lines = [];
+  let line = first;
   for (const word of words) {
-    const line = lines.at(-1);
-    // A line that is nothing but the field's name is lost on some readers.
-    const fits = line.length + 1 + word.length <= WIDTH || line.endsWith(":");
-    if (fits) lines[lines.length - 1] = `${line} ${word}`;
-    else lines.push(` ${word}`);
+    // The first word stays beside the field's name: some readers lose a name alone.
+    if (line.length + 1 + word.length > WIDTH && line !== first) {
+      lines.push(line);
+      line = "";
+    }
+    line += ` ${word}`;
   }
-  return `${lines.join("\r\n")}\r\n`;
+  return [...lines, line, ""].join("\r\n");
 }
 
 /** The words of an unstructured field, encoded where a reader would not read back the text itself. */

@@ -87,6 +87,7 @@ const TEXTS = [
   "=?utf-8?Q?not_encoded?=",
   "x".repeat(1200),
   "many ASCII words",
+  "words: that: end: like: names: of: fields:",
 ];
 
 test("subjects and names in many scripts and of any length are read back as they were", () => {
@@ -212,6 +213,9 @@ test("what is no address is refused, and not repeated", () => {
     "alice b@x.test",
     "<alice@x.test>",
     "alice\u0085@x.test",
+    "alice\ud800@x.test",
+    "alice@127.0.0.1",
+    "alice@１.１",
     "=?utf-8?Q?b?=@x.test",
     '"alice> <b"@x.test',
     `${"a".repeat(65)}@x.test`,
