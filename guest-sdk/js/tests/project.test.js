@@ -96,3 +96,20 @@ test("a component imports the HTTP client's interface only where the code names 
   const made = await bundle(esbuild, join(example, "src/connector.js"), example);
   assert.equal(made.fetches, true);
 });
+
+test("a component imports the mail submission's interface only where the code imports it", async (t) => {
+  if (!installed(t, "esbuild")) return;
+  const folder = newProject(t);
+  const entry = join(folder, "src/connector.js");
+  const source = readFileSync(entry, "utf8");
+  const { bundle } = await import("../sdk/bundle.js");
+  const esbuild = await import("esbuild");
+  for (const [imported, interfaces] of [
+    ['import { compose } from "../sdk/mail.js"; globalThis.used = compose;', ["http", "log"]],
+    ['import { submit } from "../sdk/smtp.js"; globalThis.used = submit;', ["http", "log", "smtp"]],
+  ]) {
+    writeFileSync(entry, `${imported}\n${source}`);
+    const made = await bundle(esbuild, entry, folder);
+    assert.deepEqual(made.interfaces.sort(), interfaces);
+  }
+});

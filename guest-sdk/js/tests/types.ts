@@ -2,6 +2,7 @@
 
 import {
   type Infer,
+  Mailbox,
   choice,
   connector,
   list,
@@ -12,6 +13,8 @@ import {
   templates,
   text,
 } from "../sdk/index.js";
+import { compose } from "../sdk/mail.js";
+import { submit } from "../sdk/smtp.js";
 import { Key } from "sendbox:connector/signing@0.1.0";
 
 const settings = object({
@@ -47,6 +50,22 @@ export const speaking = connector({
   async send(read, message) {
     const answer = await fetch("https://api.example.com", { body: read.tags.join() });
     return { providerMessageId: answer.headers.get("x-id"), detail: message.recipient };
+  },
+});
+
+export const mailing = connector({
+  about: { ...about, channel: "email" },
+  settings,
+  async send(read, message) {
+    const { subject, html, plain } = read.texts.text(message);
+    const from = message.sender(Mailbox.parse("Typed <noreply@example.com>"));
+    const to = message.recipient;
+    const mail = compose({ from, to, replyTo: message.replyTo, subject, html, text: plain });
+    const server = { host: "smtp.example.com", port: 465, auth: { user: "u", password: "p" } };
+    const envelope = { mailFrom: from.address, rcptTo: [to] };
+    // @ts-expect-error: it must say whether TLS begins.
+    submit(server, envelope, mail);
+    return { detail: submit({ ...server, security: "tls" }, envelope, mail).text };
   },
 });
 
