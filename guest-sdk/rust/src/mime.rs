@@ -145,8 +145,11 @@ pub fn address(text: &str) -> Option<String> {
     let (local, domain) = text.trim_matches(' ').rsplit_once('@')?;
     let quoted = local.strip_prefix('"').and_then(|l| l.strip_suffix('"'));
     let is_local = match quoted {
-        // Some readers end an address at the first bracket, in quotes or not.
-        Some(inner) => !inner.contains(['"', '\\', '<', '>']) && !inner.contains(char::is_control),
+        // Some readers end an address at a bracket or begin a comment at one, in quotes or not.
+        Some(inner) => {
+            let special = |c: char| c.is_control() || "\"\\<>()[]".contains(c);
+            !inner.contains(special)
+        }
         None => {
             let special =
                 |c: char| c.is_control() || c.is_whitespace() || "()<>[]:;@\\,\"".contains(c);
@@ -316,6 +319,7 @@ mod tests {
             "a b@x.test",
             "<a@x.test>",
             "=?utf-8?Q?b?=@x.test",
+            "\"a ](b\"@x.test",
             "\"a> <b\"@x.test",
         ] {
             assert_eq!(address(bad), None, "{bad}");

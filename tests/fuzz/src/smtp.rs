@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_millis(1);
 pub fn check(data: &[u8]) {
     let mut fields = Fields::of(data);
     let (told, error) = block_on(replies(fields.bytes()));
-    told.iter().for_each(clean);
+    told.iter().for_each(as_received);
     assert!(matches!(error, EgressError::Connect(_)), "{error:?}");
 
     let secret = fields.text();
@@ -89,6 +89,14 @@ fn server(choice: u8, key: &str) -> SmtpServer {
     }
 }
 
+/// The enhanced code is what the text begins with, as long as no secret is taken out of that.
+fn as_received(reply: &SmtpReply) {
+    clean(reply);
+    if let Some(enhanced) = &reply.enhanced {
+        assert!(reply.text.starts_with(enhanced.as_str()));
+    }
+}
+
 /// One line, with what the contract says of it.
 fn clean(reply: &SmtpReply) {
     assert!((200..600).contains(&reply.code), "{}", reply.code);
@@ -98,7 +106,6 @@ fn clean(reply: &SmtpReply) {
         reply.text
     );
     if let Some(enhanced) = &reply.enhanced {
-        assert!(reply.text.starts_with(enhanced.as_str()));
         let class = (reply.code / 100).to_string();
         assert!(
             enhanced.starts_with(&class) && enhanced.len() <= 9,
