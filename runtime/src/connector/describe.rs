@@ -108,7 +108,7 @@ fn check_texts(
         if !is_tag(tag) {
             return Err(wrong(field, "each needs a BCP 47 tag, such as en or zh-CN"));
         }
-        if text.is_empty() || text.len() > max || text.chars().any(char::is_control) {
+        if text.trim().is_empty() || text.len() > max || text.chars().any(char::is_control) {
             return Err(wrong(
                 field,
                 &format!("each must have 1 to {max} bytes without control characters"),

@@ -19,6 +19,8 @@ pub(super) struct Head {
     text: String,
     /// Bytes of the last line.
     column: usize,
+    /// A field has its name and no word yet.
+    begun: bool,
 }
 
 impl Head {
@@ -72,6 +74,7 @@ impl Head {
         self.column = 0;
         self.put(name);
         self.put(":");
+        self.begun = true;
     }
 
     fn end(&mut self) {
@@ -86,7 +89,8 @@ impl Head {
 
     /// A word behind a space, on a new line where it does not fit.
     fn word(&mut self, word: &str) {
-        if self.column + 1 + word.len() > WIDTH && !self.text.ends_with(':') {
+        let first = std::mem::take(&mut self.begun);
+        if self.column + 1 + word.len() > WIDTH && !first {
             self.text.push_str("\r\n");
             self.column = 0;
         }
