@@ -32,9 +32,9 @@ const FINAL: [&str; 5] = ["sent", "failed", "expired", "cancelled", "unknown"];
 pub enum Fate {
     /// Taken.
     Ok,
-    /// Refused for now, then taken.
+    /// Refused once, then taken.
     Once,
-    /// Refused for now, again and again.
+    /// Refused again and again, each time until later.
     Busy,
     /// Refused for good.
     Bad,

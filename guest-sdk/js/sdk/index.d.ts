@@ -13,7 +13,7 @@ export type FailureKind =
   | "rejected"
   /** The credentials are refused. */
   | "unauthorized"
-  /** Refused for now because of a rate or quota. */
+  /** Refused until later, because of a rate or quota. */
   | "throttled"
   /** Not accepted, and a later attempt may succeed. */
   | "unavailable"
