@@ -56,7 +56,7 @@ pub struct EngineConfig {
     /// The same for connectors that bring the runtime of their language along.
     pub large_pool_slots: u32,
     /// Folder of compiled components, private to this process's user. Without one each process
-    /// compiles for itself.
+    /// compiles for itself, on all cores.
     pub artifacts: Option<PathBuf>,
     /// Bytes that an uploaded component may have; 32 MiB at most.
     pub component_bytes: usize,
@@ -170,7 +170,10 @@ pub(super) fn for_compiling() -> Result<Engine, ConnectorError> {
 
 fn engine_config(settings: &EngineConfig, class: ConnectorClass) -> Config {
     let mut config = code_config();
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings, class)));
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings, class)))
+        // Who keeps nothing is an author who waits for it, not a server whose sends want the cores.
+        .parallel_compilation(settings.artifacts.is_none());
     config
 }
 
@@ -189,7 +192,8 @@ fn code_config() -> Config {
         .async_stack_zeroing(true)
         .memory_init_cow(true)
         .guard_before_linear_memory(true)
-        .generate_address_map(false);
+        .generate_address_map(false)
+        .parallel_compilation(false);
     config
 }
 
