@@ -69,7 +69,8 @@ export async function send(connector, settings, message, response = respond(200)
   const network = globalThis.fetch;
   globalThis.fetch = fetchOver(exchange);
   const text = typeof settings === "string" ? settings : JSON.stringify(settings);
-  globalThis.standInForSigning = { secrets: signingSecrets(connector, text), left: SIGNATURES };
+  const secrets = signingSecrets(connector, parsed(text));
+  globalThis.standInForSigning = { secrets, left: SIGNATURES };
   try {
     seen.receipt = await sendOnce(connector, text, message, exchange);
   } catch (error) {
@@ -85,12 +86,19 @@ export async function send(connector, settings, message, response = respond(200)
 /** The secrets that a connector asks to sign with. */
 function signingSecrets({ about }, settings) {
   const grants = (about.secretGrants ?? []).filter(({ signing }) => signing);
-  if (grants.length === 0) return [];
   const values = grants.map(({ setting }) => {
     const names = setting.split("/").slice(1);
-    return names.reduce((place, name) => place?.[name], JSON.parse(settings));
+    return names.reduce((place, name) => place?.[name], settings);
   });
   return values.filter((value) => typeof value === "string" && value);
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A `fetch` that ends in `exchange`. Like the component's it follows no redirect. */
@@ -155,8 +163,7 @@ async function sendAt(now, connector, one) {
 /** What is wrong with a signature of a secret that the connector asks to sign with. */
 function wrongSignatures(connector, { id, settings }, { request }) {
   if (!request?.headers.some(isSigned)) return [];
-  const secrets = signingSecrets(connector, JSON.stringify(settings));
-  return secrets.flatMap((secret) => {
+  return signingSecrets(connector, settings).flatMap((secret) => {
     try {
       verify(request, secret);
       return [];

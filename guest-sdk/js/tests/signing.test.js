@@ -95,6 +95,11 @@ test("what is no private key is refused in words", async () => {
   }
 });
 
+test("settings that are no JSON are a failure for a connector that signs, too", async () => {
+  const { failure } = await send(ses, "{", message());
+  assert.equal(failure.kind, "invalid-settings");
+});
+
 test("outside a send there are no keys", () => {
   assert.throws(() => Key.fromSecret("secret"), /inside a send/);
 });
