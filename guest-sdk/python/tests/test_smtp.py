@@ -7,7 +7,7 @@ import io
 import unittest
 from typing import Any
 
-from sendbox_guest import Connector, FailureKind, Message, Receipt, testing
+from sendbox_guest import Connector, FailureKind, Message, Receipt, testing, urlopen
 from sendbox_guest.mail import compose
 from sendbox_guest.smtp import (
     AccessToken,
@@ -71,6 +71,23 @@ class SmtpTest(unittest.TestCase):
         self.assertEqual(seen.submission.mail_from, "noreply@x.test")
         self.assertEqual(seen.submission.rcpt_to, ["alice@example.net"])
         self.assertIn(b"\r\nSubject: Hello 123456\r\n", seen.submission.data)
+
+    def test_an_access_token_comes_first_where_a_connector_asks_for_one(self) -> None:
+        class WithToken(Mailing):
+            """Logs in with a token."""
+
+            def send(self, settings: dict[str, str], message: Message) -> Receipt:
+                answer = urlopen("https://tokens.example/", data=b"")
+                self.server = {"auth": AccessToken("u", answer.json_object()["token"])}
+                return super().send(settings, message)
+
+        message, response = testing.mail_in_both_forms(), testing.response(200, '{"token":"t"}')
+        seen = testing.submitted(WithToken, SETTINGS, message, response=response)
+        assert seen.submission
+        self.assertEqual(seen.submission.server.auth, AccessToken("u", "t"))
+        lost = testing.submitted(WithToken, SETTINGS, message)
+        assert lost.failure
+        self.assertEqual((lost.submission, lost.failure.kind), (None, FailureKind.UNAVAILABLE))
 
     def test_nothing_shows_a_password(self) -> None:
         for auth in (Login("u", "hunter2"), AccessToken("u", "hunter2")):

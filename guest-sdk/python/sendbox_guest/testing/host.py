@@ -48,8 +48,12 @@ def submitted(
     settings: Any,
     message: Message,
     answer: smtp.Reply | smtp.SmtpError = smtp.Reply(250, "queued"),
+    response: Response | None = None,
 ) -> Submitted:
-    """Sends a message, once, to a mail server that answers with a reply, or fails with an error."""
+    """Sends a message, once, to a mail server that answers with a reply, or fails with an error.
+
+    A connector that asks for an access token first gets `response`.
+    """
     seen = Submitted()
 
     def submit(submission: smtp.Submission) -> smtp.Reply:
@@ -58,16 +62,17 @@ def submitted(
             raise answer
         return answer
 
+    def transport(request: Request) -> Response:
+        if response is None:
+            raise URLError.of_host("connect")
+        return response
+
     try:
         text = json.dumps(settings)
-        seen.receipt = send_natively(connector, text, message, _no_http, submit)
+        seen.receipt = send_natively(connector, text, message, transport, submit)
     except Failure as failure:
         seen.failure = failure
     return seen
-
-
-def _no_http(request: Request) -> Response:
-    raise URLError.of_host("connect")
 
 
 def _parsed(settings: str) -> Any:
