@@ -11,8 +11,8 @@ const TOOL: &str = "componentize-py";
 /// The version that the SDK is made for: what it generates changes from one to the next.
 const VERSION: &str = "0.25.1";
 
-/// The SDK's module that says what a connector imports of the contract.
-const WORLDS: &str = "sendbox_link.worlds";
+/// The SDK's module that says which of its worlds is a connector's.
+const WORLD: &str = "sendbox_link.world";
 
 /// The SDK's module that links a component.
 const LINK: &str = "sendbox_link";
@@ -34,7 +34,7 @@ pub(super) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
         tool: "Python 3.11 or later",
         install: "apt-get install python3 python3-venv",
     })?;
-    let worlds = worlds(project, &python)?;
+    let world = world(project, &python)?;
     let output = project.component();
     let failed = |error| BuildError::File(output.clone(), error);
     if let Some(parent) = output.parent() {
@@ -43,9 +43,7 @@ pub(super) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
     let module = project.entry.with_extension("");
     let mut command = toolchain::command(project, tool);
     command
-        .arg("--quiet")
-        .args(worlds.split_whitespace())
-        .arg("-d")
+        .args(["--quiet", "-w", world.trim(), "-d"])
         .arg(&project.wit)
         .arg("-d")
         .arg(project.sdk.join("world"))
@@ -67,13 +65,13 @@ pub(super) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
     std::fs::read(&output).map_err(failed)
 }
 
-/// Options of the SDK's worlds in place of the contract's own: a Python component imports all of its worlds, and the
-/// host takes what it imports for what its connector uses.
-fn worlds(project: &Project, python: &Path) -> Result<String, BuildError> {
-    let mut command = of_sdk(project, python, WORLDS);
+/// The SDK's world in place of the contract's own: a Python component imports all of its world, and the host takes
+/// what it imports for what its connector uses.
+fn world(project: &Project, python: &Path) -> Result<String, BuildError> {
+    let mut command = of_sdk(project, python, WORLD);
     let ended = toolchain::ask(command.arg(&project.entry))?;
     if !ended.status.success() {
-        return Err(BuildError::Failed(WORLDS));
+        return Err(BuildError::Failed(WORLD));
     }
     Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
 }
