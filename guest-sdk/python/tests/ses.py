@@ -59,7 +59,10 @@ class Ses(Connector[Settings]):
         version="0.1.0",
         titles={"en": "SES"},
         descriptions={"en": "Signs."},
-        hosts=["email.{settings:/region}.amazonaws.com"],
+        hosts=[
+            "email.{settings:/region}.amazonaws.com",
+            "email.{settings:/region}.amazonaws.com.cn",
+        ],
         settings_schema=json.dumps(SCHEMA),
         secret_grants=[SecretGrant("/accessKeySecret", signing=True)],
         readme="# SES",
