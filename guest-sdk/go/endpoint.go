@@ -67,6 +67,9 @@ func canonicalAuthority(text, defaultPort string) (string, error) {
 
 var errHost = errors.New("has an invalid host")
 
+// longestName is the 255 bytes of RFC 1035, 2.3.4, as a text.
+const longestName = 253
+
 func canonicalHost(text string) (string, error) {
 	if inner, ok := strings.CutPrefix(text, "["); ok {
 		address, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
@@ -75,21 +78,13 @@ func canonicalHost(text string) (string, error) {
 		}
 		return "[" + address.String() + "]", nil
 	}
-	// Letter by letter: the last sigma of a word is none of its own in a host name (UTS #46).
-	text = strings.Map(unicode.ToLower, strings.ReplaceAll(text, "\u3002", "."))
-	labels := strings.Split(text, ".")
-	for i, label := range labels {
-		var err error
-		if labels[i], err = asciiLabel(label); err != nil {
-			return "", err
-		}
-		// Only the root, behind the last dot, has no name.
-		if label == "" && (i == 0 || i < len(labels)-1) {
-			return "", errHost
-		}
+	text = strings.ReplaceAll(text, "\u3002", ".")
+	// Only the root, behind the last dot, has no name.
+	relative, isAbsolute := strings.CutSuffix(text, ".")
+	name, err := Domain(relative)
+	if err != nil {
+		return "", err
 	}
-	host := strings.Join(labels, ".")
-	name := strings.TrimSuffix(host, ".")
 	last := name[strings.LastIndexByte(name, '.')+1:]
 	if name == "unix" {
 		return "", errors.New("must not name a Unix socket")
@@ -99,10 +94,27 @@ func canonicalHost(text string) (string, error) {
 			return "", errHost
 		}
 	}
-	if len(name) > 253 {
+	if isAbsolute {
+		name += "."
+	}
+	return name, nil
+}
+
+// Domain is a host's name in lower-case A-labels, without a dot at its end: the one behind the "@" of a mail address.
+func Domain(text string) (string, error) {
+	// Letter by letter: the last sigma of a word is none of its own in a host name (UTS #46).
+	labels := strings.Split(strings.Map(unicode.ToLower, text), ".")
+	for i, label := range labels {
+		var err error
+		if labels[i], err = asciiLabel(label); err != nil || label == "" {
+			return "", errHost
+		}
+	}
+	name := strings.Join(labels, ".")
+	if len(name) > longestName {
 		return "", errHost
 	}
-	return host, nil
+	return name, nil
 }
 
 // canonicalPath is the path without its dot segments, percent-encoded.

@@ -78,6 +78,11 @@ func (f *Failure) Error() string {
 	return f.Message
 }
 
+// Failure is the failure itself: what every error has that says what it means for the message.
+func (f *Failure) Failure() *Failure {
+	return f
+}
+
 // Fail is a failure in words.
 func Fail(kind FailureKind, format string, args ...any) *Failure {
 	return &Failure{Kind: kind, Message: fmt.Sprintf(format, args...)}
@@ -122,13 +127,16 @@ func Unreadable(response *Response) *Failure {
 	return &Failure{Kind: Unknown, Code: code, Message: "HTTP status " + code + " without the provider's answer"}
 }
 
+// classified is an error that says what it means for the message, such as an [HTTPError].
+type classified interface {
+	error
+	Failure() *Failure
+}
+
 // failureOf is any error as the host gets it.
 func failureOf(err error) *Failure {
-	if failure, ok := errors.AsType[*Failure](err); ok {
-		return failure
-	}
-	if broken, ok := errors.AsType[*HTTPError](err); ok {
-		return broken.failure()
+	if known, ok := errors.AsType[classified](err); ok {
+		return known.Failure()
 	}
 	return &Failure{Kind: Unknown, Code: "error", Message: err.Error()}
 }

@@ -204,10 +204,11 @@ var httpFailures = [...]Failure{
 
 // Error is the reason in words.
 func (e *HTTPError) Error() string {
-	return e.failure().Message
+	return e.Failure().Message
 }
 
-func (e *HTTPError) failure() *Failure {
+// Failure is what the reason means for the message.
+func (e *HTTPError) Failure() *Failure {
 	failure := httpFailures[e.Reason]
 	if e.Detail != "" {
 		failure.Message = e.Detail

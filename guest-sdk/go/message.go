@@ -66,6 +66,8 @@ type Message struct {
 	IdempotencyKey string
 	// How long until the message expires.
 	ExpiresIn time.Duration
+	// When this send began.
+	Now time.Time
 }
 
 // Render is the template with this message's variables filled in.

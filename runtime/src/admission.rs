@@ -20,7 +20,7 @@ mod rate;
 
 use node::Node;
 use queue::Queue;
-use rate::{Rate, Spent, spend};
+use rate::{Rate, Spent, after_one};
 
 /// Recipients that are remembered at once, each with some 100 bytes. The one that was longest without a message
 /// is forgotten first.
@@ -163,7 +163,9 @@ impl Admission {
             return Ok(());
         }
         let used = self.used(tenant);
-        self.counted(spend(&self.rates.calls, &mut lock(&used.calls), now))
+        let mut calls = lock(&used.calls);
+        let spent = after_one(&self.rates.calls, &calls, now).map(|next| *calls = next);
+        self.counted(spent)
     }
 
     /// One more message.
@@ -171,7 +173,6 @@ impl Admission {
     /// # Errors
     /// [`AdmissionError::OverLimit`], or [`AdmissionError::Store`] where the outbox cannot be counted.
     pub async fn message(&self, message: &Message) -> Result<(), AdmissionError> {
-        let now = message.created_at;
         self.counted(self.node.check())?;
         let used = self.used(&message.tenant);
         let room = used.queue.lock().await.take(self, message).await;
@@ -179,8 +180,21 @@ impl Admission {
             Err(AdmissionError::OverLimit(over)) => self.counted(Err(over))?,
             other => other?,
         }
-        self.recipient(message, now)?;
-        self.counted(spend(&self.rates.messages, &mut lock(&used.messages), now))?;
+        self.counted(self.spend(message, &used))?;
+        Ok(())
+    }
+
+    /// One message of the tenant's and of the recipient's rates: of all, or of none.
+    fn spend(&self, message: &Message, used: &Use) -> Result<(), OverLimit> {
+        let (rates, now) = (&self.rates, message.created_at);
+        let recipient = self.recipient(message);
+        let mut recipient = recipient.as_deref().map(lock);
+        let mut messages = lock(&used.messages);
+        let next = after_one(&rates.messages, &messages, now)?;
+        if let Some(spent) = &mut recipient {
+            **spent = after_one(&rates.recipient, spent, now)?;
+        }
+        *messages = next;
         Ok(())
     }
 
@@ -202,16 +216,16 @@ impl Admission {
         }))
     }
 
-    fn recipient(&self, message: &Message, now: Timestamp) -> Result<(), OverLimit> {
+    /// What a recipient was sent, if that is limited.
+    fn recipient(&self, message: &Message) -> Option<Arc<Mutex<[Spent; 3]>>> {
         if self.rates.recipient.iter().all(Option::is_none) {
-            return Ok(());
+            return None;
         }
         let (channel, to) = (message.channel.as_str(), message.recipient.expose());
         let name = self
             .names
             .hash_one((&message.tenant, channel, to.to_lowercase()));
-        let spent = self.recipients.get_with(name, Arc::default);
-        self.counted(spend(&self.rates.recipient, &mut lock(&spent), now))
+        Some(self.recipients.get_with(name, Arc::default))
     }
 
     fn used(&self, tenant: &TenantId) -> Arc<Use> {

@@ -167,6 +167,19 @@ impl Delivery {
         }
     }
 
+    /// What became of the same submission before, by its idempotency key: never [`Submitted::Accepted`].
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn earlier(&self, message: &Message) -> Result<Option<Submitted>, StoreError> {
+        let earlier = self.core.store.earlier(message).await?;
+        Ok(earlier.and_then(|earlier| match earlier {
+            Accepted::New(_) => None,
+            Accepted::Replayed(first) => Some(Submitted::Replayed(first)),
+            Accepted::Conflict => Some(Submitted::Conflict),
+        }))
+    }
+
     /// Claims and sends what is due until `shutdown`, then finishes what is under way for at most `grace`.
     pub async fn run(&self, shutdown: CancellationToken, grace: Duration) {
         dispatcher::run(&self.core, &shutdown).await;

@@ -118,6 +118,55 @@ async fn one_recipient_is_spared_whatever_the_case_of_the_address() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_message_gets_its_first_answer_whatever_the_limits_say_by_now() {
+    let doors = Doors::open(|config| config.tenant_limits.recipient_per_hour = Some(1)).await;
+    let [acme, _] = &doors.keys;
+    let authorization = format!("Bearer {acme}");
+    let headers = [
+        ("authorization", authorization.as_str()),
+        ("content-type", "application/json"),
+        ("idempotency-key", "sign-in-7"),
+    ];
+    let (doors, headers) = (&doors, &headers);
+    let post = async |code: &str| {
+        let body = json!({
+            "channel": "email", "to": "alice@example.net", "type": "SignIn", "payload": { "code": code },
+        });
+        let address = doors.house.server.address;
+        call(address, "POST", "/v1/messages", headers, body.to_string())
+            .await
+            .unwrap()
+    };
+    let first = post("246810").await.expect(202);
+    let again = post("246810").await.expect(202);
+    assert_eq!(again.text_at("/id"), first.text_at("/id"));
+    assert_eq!(again.headers["idempotent-replayed"], "true");
+    assert_eq!(post("135790").await.status, 409);
+    let answer = doors.post(acme, "alice@example.net").await;
+    let key = "tenant_limits.recipient_per_hour";
+    refused(&answer, 429, "limit.recipient", key);
+    assert_eq!(doors.hits("limit.recipient").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_rate_refuses_takes_nothing_from_another() {
+    let doors = Doors::open(|config| {
+        config.tenant_limits.messages_per_day = Some(2);
+        config.tenant_limits.recipient_per_hour = Some(1);
+    })
+    .await;
+    let [acme, _] = &doors.keys;
+    doors.post(acme, "alice@example.net").await.expect(202);
+    for _ in 0..3 {
+        let answer = doors.post(acme, "alice@example.net").await;
+        refused(&answer, 429, "limit.recipient", "recipient_per_hour");
+    }
+    doors.post(acme, "bob@example.net").await.expect(202);
+    let answer = doors.post(acme, "carol@example.net").await;
+    refused(&answer, 429, "limit.messages-per-day", "messages_per_day");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_outbox_takes_messages_again_once_some_have_ended() {
     let doors = Doors::open(|config| config.tenant_limits.queued_messages = 2).await;
     let [acme, other] = &doors.keys;

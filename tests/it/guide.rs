@@ -6,15 +6,33 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
+
 use crate::harness::House;
 use crate::replays::workspace;
 
-/// What stands in the guide's section of this heading as commands of a shell.
-fn commands(heading: &str) -> String {
+/// The blocks in the guide's section of this heading.
+fn blocks(heading: &str) -> Vec<String> {
     let guide = fs::read_to_string(workspace().join("docs/writing-connectors.md")).unwrap();
     let (_, section) = guide.split_once(&format!("# {heading}\n")).unwrap();
-    let (_, block) = section.split_once("```sh\n").unwrap();
-    block.split_once("```").unwrap().0.to_owned()
+    let section = section.split("\n#").next().unwrap();
+    let pieces = section.split("```").skip(1).step_by(2);
+    let block = |piece: &str| piece.split_once('\n').unwrap().1.to_owned();
+    pieces.map(block).collect()
+}
+
+/// The first of them: commands of a shell.
+fn commands(heading: &str) -> String {
+    blocks(heading).swap_remove(0)
+}
+
+/// Whether toolchains are wanted.
+fn wanted() -> bool {
+    let wanted = std::env::var_os("SENDBOX_REQUIRE_TOOLCHAINS").is_some();
+    if !wanted {
+        println!("skipped: SENDBOX_REQUIRE_TOOLCHAINS is not set");
+    }
+    wanted
 }
 
 /// Runs commands in a folder and answers what they say. Every one of them must succeed.
@@ -42,21 +60,36 @@ fn run(commands: &str, folder: &Path, variables: &[(&str, &str)]) -> String {
     said
 }
 
+/// The stand-in's words hold what the project's case sends.
+fn shows_the_message(said: &str, project: &Path) {
+    let case = fs::read_to_string(project.join("cases/sign-in.jsonl")).unwrap();
+    let case: Value = serde_json::from_str(case.lines().next().unwrap()).unwrap();
+    for shown in ["/message/to", "/message/payload/code", "/settings/endpoint"] {
+        let shown = case.pointer(shown).unwrap().as_str().unwrap();
+        assert!(said.contains(shown), "{shown} in {said}");
+    }
+    assert!(said.contains("0 different"), "{said}");
+}
+
+/// What was built says of itself what the project is called.
+fn is_the_component_of_its_name(project: &Path, name: &str, title: &str) {
+    let inspect = format!("sendbox connector inspect build/{name}.wasm --output json 2>/dev/null");
+    let said = run(&inspect, project, &[]);
+    let inspected: Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
+    assert_eq!(inspected["info"]["id"], name);
+    assert_eq!(inspected["info"]["titles"][0][1], title);
+}
+
 /// From nothing to a message that the stand-in shows, and to a server.
 async fn leads_to_a_sent_message(heading: &str) {
-    if std::env::var_os("SENDBOX_REQUIRE_TOOLCHAINS").is_none() {
-        println!("skipped: SENDBOX_REQUIRE_TOOLCHAINS is not set");
+    if !wanted() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let said = run(&commands(heading), folder.path(), &[]);
     let project = folder.path().join("my-mail");
-    let case = fs::read_to_string(project.join("cases/sign-in.jsonl")).unwrap();
-    let case: serde_json::Value = serde_json::from_str(case.lines().next().unwrap()).unwrap();
-    for shown in ["/message/to", "/message/payload/code", "/settings/endpoint"] {
-        let shown = case.pointer(shown).unwrap().as_str().unwrap();
-        assert!(said.contains(shown), "{shown} in {said}");
-    }
+    shows_the_message(&said, &project);
+    is_the_component_of_its_name(&project, "my-mail", "My Mail");
     let house = House::start().await;
     let server = format!("http://{}", house.server.address);
     let variables = [
@@ -76,7 +109,7 @@ async fn leads_to_a_sent_message(heading: &str) {
     let pushed = pushed.await.unwrap();
     assert!(pushed.contains("{settings:/endpoint}"), "{pushed}");
     let listed = house
-        .operate("GET", "/v1/connectors/my-mail", serde_json::Value::Null)
+        .operate("GET", "/v1/connectors/my-mail", Value::Null)
         .await
         .expect(200);
     assert_eq!(listed.text_at("/data/0/id"), "my-mail");
@@ -105,4 +138,20 @@ async fn the_guide_holds_in_javascript() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_guide_holds_in_python() {
     leads_to_a_sent_message("Python").await;
+}
+
+#[test]
+fn the_guide_holds_for_a_language_without_an_sdk() {
+    if !wanted() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let [begin, source, script, end] = blocks("Zig, as an example").try_into().unwrap();
+    run(&begin, folder.path(), &[]);
+    let project = folder.path().join("my-hook");
+    fs::write(project.join("connector.zig"), source).unwrap();
+    fs::write(project.join("build.sh"), script).unwrap();
+    let said = run(&end, &project, &[]);
+    shows_the_message(&said, &project);
+    is_the_component_of_its_name(&project, "my-hook", "My hook");
 }

@@ -10,7 +10,7 @@ use std::{env, fs};
 
 /// Each language's folder here, and what of it is the SDK that a project gets a copy of. Tests,
 /// examples and what builds them stay here.
-const SDKS: [(&str, &[&str]); 5] = [
+const SDKS: [(&str, &[&str]); 6] = [
     ("rust", &["Cargo.toml", "src/"]),
     ("js", &["sdk/"]),
     (
@@ -19,6 +19,7 @@ const SDKS: [(&str, &[&str]); 5] = [
     ),
     ("go", GO),
     ("c", &["include/", "src/", "testing/", "wasm/"]),
+    ("other", &[]),
 ];
 
 /// A Go module is its whole folder.

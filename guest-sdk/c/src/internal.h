@@ -4,6 +4,7 @@
 
 #include "sendbox.h"
 #include "sendbox_mail.h"
+#include "sendbox_sign.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -203,6 +204,46 @@ sb_failure sb_failure_of_smtp(sb_smtp_error error, const sb_smtp_reply *reply);
 /** The host's submission: true and a reply, or false, an error and its words or reply. */
 bool sb_submission(const sb_server *server, const char *mail_from, const char *rcpt_to,
                    const char *mail, sb_smtp_reply *reply, sb_smtp_error *error);
+
+/* ---- Dates (date.c) ---- */
+
+/** A moment as `Fri, 02 Jan 2026 03:04:05 +0000` (RFC 5322, 3.3), and as `20260102T030405Z`. */
+const char *sb_mail_date(uint64_t milliseconds);
+const char *sb_basic_date(uint64_t milliseconds);
+
+/* ---- Signing (sha256.c, sign.c, sigv4.c) ---- */
+
+#define SB_SHA256_BYTES 32
+
+void sb_sha256(const void *data, size_t size, uint8_t *digest);
+
+/** The host knows its keys by a handle; a test's host has the bytes. */
+struct sb_key {
+    int32_t handle;
+    sb_signature material;
+};
+
+/** Why there is no signature, in the contract's order. */
+typedef enum {
+    SB_SIGNING_NOT_SUPPORTED,
+    SB_SIGNING_DENIED,
+    SB_SIGNING_INVALID_KEY,
+    SB_SIGNING_LIMIT
+} sb_signing_error;
+
+/** An error, and its words; NULL where it has none of its own. */
+typedef struct {
+    sb_signing_error error;
+    const char *words;
+} sb_signing_refusal;
+
+/** The host's signing: true and a key or a signature, or false and a refusal. */
+bool sb_host_key(const char *prefix, const char *secret, const char *suffix, sb_key *key,
+                 sb_signing_refusal *refusal);
+bool sb_host_derive(const sb_key *key, const char *text, sb_key *derived,
+                    sb_signing_refusal *refusal);
+bool sb_host_sign(const sb_key *key, sb_algorithm algorithm, const char *text,
+                  sb_signature *signature, sb_signing_refusal *refusal);
 
 #ifdef __cplusplus
 }

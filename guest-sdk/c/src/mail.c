@@ -8,11 +8,16 @@
 static bool is_local(const char *local, size_t size)
 {
     const bool quoted = size > 2 && local[0] == '"' && local[size - 1] == '"';
-    const char *special = quoted ? "\"\\" : "()<>[]:;@\\,\"";
+    /* Some readers end an address at a bracket or begin a comment at one, in quotes or not. */
+    const char *special = quoted ? "\"\\<>()[]" : "()<>[]:;@\\,\"";
     for (size_t i = quoted ? 1 : 0; i < size - (quoted ? 1 : 0); i++) {
         const unsigned char c = (unsigned char)local[i];
         if (sb_is_control(c) || strchr(special, c) != NULL ||
             (!quoted && sb_space(local + i) > 0)) {
+            return false;
+        }
+        /* Some decode words wherever they stand (RFC 2047, 5 forbids them here). */
+        if (c == '=' && local[i + 1] == '?') {
             return false;
         }
     }

@@ -5,11 +5,10 @@
 
 #include "internal.h"
 
-/** Room of one block: most sends need no second one, because each time that a component's memory
- *  grows costs the host as much as a part of the send. 0 gives each allocation its own block, so that
- *  a sanitizer sees where it ends. */
+/** Room of one block: most sends need no second one. With what stands before it, it fills a size of
+ *  the component's heap. 0 gives each allocation its own block, so that a sanitizer sees where it ends. */
 #ifndef SB_BLOCK_SIZE
-#define SB_BLOCK_SIZE 131072
+#define SB_BLOCK_SIZE (131072 - 64)
 #endif
 
 typedef struct block {

@@ -22,6 +22,7 @@
 typedef struct {
     sb_buffer text;
     size_t column; /**< Bytes of the last line. */
+    bool begun;    /**< A field has its name and no word yet. */
 } header;
 
 void sb_add_base64(sb_buffer *out, const char *bytes, size_t size)
@@ -50,6 +51,7 @@ static void begin(header *head, const char *name)
     head->column = 0;
     put(head, name, strlen(name));
     put(head, ":", 1);
+    head->begun = true;
 }
 
 static void end(header *head)
@@ -60,10 +62,11 @@ static void end(header *head)
 /** A word behind a space, on a new line where it does not fit and is not the first one. */
 static void add_word(header *head, const char *word, size_t size)
 {
-    if (head->column + 1 + size > WIDTH && head->text.data[head->text.size - 1] != ':') {
+    if (head->column + 1 + size > WIDTH && !head->begun) {
         end(head);
         head->column = 0;
     }
+    head->begun = false;
     put(head, " ", 1);
     put(head, word, size);
 }
@@ -247,38 +250,6 @@ static const char *token_of(const char *id)
     return sb_taken(&token);
 }
 
-/** A number of at least so many digits. */
-static const char *padded(int64_t number, size_t digits)
-{
-    const char *text = sb_decimal(number);
-    while (strlen(text) < digits) {
-        text = sb_concat("0", text, NULL);
-    }
-    return text;
-}
-
-/** A moment as `Fri, 02 Jan 2026 03:04:05 +0000` (RFC 5322, 3.3). */
-static const char *date_of(uint64_t milliseconds)
-{
-    static const char weekdays[] = "Thu\0Fri\0Sat\0Sun\0Mon\0Tue\0Wed";
-    static const char months[] = "Mar\0Apr\0May\0Jun\0Jul\0Aug\0Sep\0Oct\0Nov\0Dec\0Jan\0Feb";
-    const int64_t seconds = (int64_t)(milliseconds / 1000);
-    const int64_t days = seconds / 86400;
-    /* Whole 400-year cycles, then years and months that begin in March, so that the leap day is
-     * last. */
-    const int64_t shifted = days + 719468;
-    const int64_t of_era = shifted % 146097;
-    const int64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    const int64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    const int64_t month = (5 * of_year + 2) / 153;
-    const int64_t day = of_year - (153 * month + 2) / 5 + 1;
-    const int64_t year = year_of_era + shifted / 146097 * 400 + (month >= 10 ? 1 : 0);
-    const int64_t second = seconds % 86400;
-    return sb_concat(weekdays + 4 * (days % 7), ", ", padded(day, 2), " ", months + 4 * month, " ",
-                     padded(year, 4), " ", padded(second / 3600, 2), ":",
-                     padded(second / 60 % 60, 2), ":", padded(second % 60, 2), " +0000", NULL);
-}
-
 static void add_fields(header *head, const sb_mail *mail, const char *token)
 {
     const char *domain = strrchr(mail->from.address, '@');
@@ -289,7 +260,7 @@ static void add_fields(header *head, const sb_mail *mail, const char *token)
     }
     add_text(head, "Subject", mail->subject == NULL ? "" : mail->subject);
     add_ready(head, "Message-ID", sb_concat("<", token, domain == NULL ? "@" : domain, ">", NULL));
-    add_ready(head, "Date", date_of(sb_now()));
+    add_ready(head, "Date", sb_mail_date(sb_now()));
     const sb_pair *own = mail->headers;
     for (; own != NULL && own->name != NULL; own++) {
         check_header(own->name);

@@ -18,7 +18,8 @@ typedef struct {
     const char *words;
     uint64_t now;
     const char *uuid;
-    const char *mail; /**< What was submitted last; accepted with "queued". */
+    const char *mail;                  /**< What was submitted last; accepted with "queued". */
+    const sb_signing_refusal *refusal; /**< Why it does not sign; NULL where it does. */
 } sb_host;
 
 extern sb_host sb_test_host;

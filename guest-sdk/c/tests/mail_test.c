@@ -137,6 +137,10 @@ static void texts_are_encoded(void)
     sb_mail mail = mail_with("x", "a\nb\r\nc\rd", NULL);
     CHECK(has_line(sb_compose(&mail), "a\r\nb\r\nc\r\nd"));
 
+    test("a line is folded behind a word that ends in a colon");
+    mail = mail_with(sb_concat(times("word: ", 20), "end", NULL), "x", NULL);
+    CHECK(is_clean(sb_compose(&mail)));
+
     test("text and HTML become alternatives");
     mail = mail_with("x", "Hello", "<p>--=_0199-a-b</p>");
     const char *text = sb_compose(&mail);
@@ -188,7 +192,10 @@ static void headers_cannot_be_injected(void)
                                       "a@[127.0.0.1]",
                                       "a b@x.test",
                                       "<a@x.test>",
-                                      "\"a\"b\"@x.test"};
+                                      "\"a\"b\"@x.test",
+                                      "\"a> <b\"@x.test",
+                                      "\"a ](b\"@x.test",
+                                      "=?utf-8?Q?b?=@x.test"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         CHECK(sb_address(bad[i]) == NULL);
     }

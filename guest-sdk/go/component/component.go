@@ -32,6 +32,8 @@ func Export[S any](connector sendbox.Connector[S], rehearsals ...string) {
 
 // rehearse sends the cases. What comes of them is the tests' business.
 func rehearse(cases string) {
+	exports.Rehearsing = true
+	defer func() { exports.Rehearsing = false }()
 	for recorded, err := range recorded.Cases(cases) {
 		if err != nil {
 			panic("a line of the rehearsals is no recorded case")

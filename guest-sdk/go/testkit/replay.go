@@ -11,7 +11,7 @@ import (
 )
 
 // Replay replays the recorded cases of a file, one JSON object a line: the same settings, message and responses in,
-// the same request and outcome out. Each case is a test of its own.
+// the same request and outcome out; or the same mail, which any mail server takes. Each case is a test of its own.
 func Replay[S any](t *testing.T, connector sendbox.Connector[S], file string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -59,6 +59,8 @@ func replay[S any](t *testing.T, connector sendbox.Connector[S], recorded record
 		requests = append(requests, request)
 		return recorded.Answer()
 	}
+	var submitted *Submission
+	connector = withServer(connector, &submitted, nil)
 	_, failure := connector.Run(recorded.Settings(), recorded.Message(), exchange)
 	if recorded.Unresolved() {
 		requests = nil
@@ -71,7 +73,11 @@ func replay[S any](t *testing.T, connector sendbox.Connector[S], recorded record
 		if len(requests) == 0 {
 			t.Fatalf("made no request: %v", failure)
 		}
-		compare(t, expected.request, requests[0])
+		compare(t, expected.request, requests[0], recorded.At("settings"))
+	}
+	equal(t, "mail submitted", expected.session != nil, submitted != nil)
+	if expected.session != nil && submitted != nil {
+		compareMail(t, expected.session, submitted)
 	}
 	equal(t, "accepted", expected.accepted, failure == nil)
 	if failure != nil && expected.kind != nil {
@@ -82,7 +88,9 @@ func replay[S any](t *testing.T, connector sendbox.Connector[S], recorded record
 // expectation is what a connector is to do in a case.
 type expectation struct {
 	// Nil where there is none.
-	request  any
+	request any
+	// With a mail server; nil where there is none.
+	session  any
 	accepted bool
 	// Nil where any will do.
 	kind any
@@ -97,6 +105,7 @@ func expectationOf(recorded recorded.Case, channel sendbox.Channel) expectation 
 	tags, _ := recorded.At("tags").([]any)
 	return expectation{
 		request:  first(recorded.At("expect", "requests")),
+		session:  first(recorded.At("expect", "smtp")),
 		accepted: recorded.At("expect", "outcome", "ok") == true && !slices.Contains(tags, "redirect"),
 		kind:     recorded.At("expect", "outcome", "kind"),
 	}

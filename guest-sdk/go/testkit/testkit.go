@@ -23,6 +23,7 @@ func Message(recipient, usageType, payload string) *sendbox.Message {
 		Payload:        variables,
 		IdempotencyKey: "0193-test",
 		ExpiresIn:      10 * time.Minute,
+		Now:            time.Date(2026, time.January, 2, 3, 4, 5, 0, time.UTC),
 	}
 }
 

@@ -12,7 +12,8 @@ const ROW: u64 = 256;
 /// How long a full outbox is taken to be full.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What a tenant has in the outbox, at most: what ended since it was counted is still in it.
+/// What a tenant has in the outbox, at most: what ended, or was refused for
+/// another reason, since it was counted is still in it.
 #[derive(Default)]
 pub(super) struct Queue {
     messages: u64,

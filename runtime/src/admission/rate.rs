@@ -69,12 +69,12 @@ impl Rate {
     }
 }
 
-/// Takes one from all buckets, or from none.
-pub(super) fn spend<const N: usize>(
+/// What is spent of all buckets after one more is taken from each.
+pub(super) fn after_one<const N: usize>(
     rates: &[Option<Rate>; N],
-    spent: &mut [Spent; N],
+    spent: &[Spent; N],
     now: Timestamp,
-) -> Result<(), OverLimit> {
+) -> Result<[Spent; N], OverLimit> {
     let now = now.as_millis().saturating_mul(1_000);
     let mut next = *spent;
     for (rate, spent) in rates.iter().zip(&mut next) {
@@ -84,13 +84,21 @@ pub(super) fn spend<const N: usize>(
                 .map_err(|wait| rate.over(wait))?;
         }
     }
-    *spent = next;
-    Ok(())
+    Ok(next)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn spend<const N: usize>(
+        rates: &[Option<Rate>; N],
+        spent: &mut [Spent; N],
+        now: Timestamp,
+    ) -> Result<(), OverLimit> {
+        *spent = after_one(rates, spent, now)?;
+        Ok(())
+    }
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_millis(1_700_000_000_000 + millis)
@@ -124,12 +132,10 @@ mod tests {
     }
 
     #[test]
-    fn what_one_bucket_refuses_costs_the_others_nothing() {
+    fn one_bucket_that_is_empty_is_enough_to_refuse() {
         let (rates, mut spent) = ([hourly(2), hourly(1)], [0, 0]);
         spend(&rates, &mut spent, at(0)).unwrap();
-        let before = spent;
         assert!(spend(&rates, &mut spent, at(0)).is_err());
-        assert_eq!(spent, before);
     }
 
     #[test]

@@ -133,8 +133,15 @@ pub(super) async fn post(
         idempotency_key: idempotency_key(&headers)?,
     };
     let message = message(app.clock.now(), caller.tenant.clone(), fields)?;
-    app.admission.message(&message).await?;
-    match app.delivery.submit(message, !wait.is_zero()).await? {
+    let submitted = match app.delivery.earlier(&message).await? {
+        // What was accepted stays so, whatever the limits say by now.
+        Some(earlier) => earlier,
+        None => {
+            app.admission.message(&message).await?;
+            app.delivery.submit(message, !wait.is_zero()).await?
+        }
+    };
+    match submitted {
         Submitted::Accepted(id, first) => {
             if let Some(first) = first {
                 // Time over or sender gone: the message goes on by itself either way.

@@ -14,6 +14,7 @@ mod component;
 mod contract;
 mod go;
 mod js;
+mod other;
 mod python;
 mod rust;
 mod toolchain;
@@ -100,6 +101,7 @@ pub fn build(project: &Project) -> Result<Built, BuildError> {
         Language::Python => python::build(project)?,
         Language::Go => go::build(project, &mut contract)?,
         Language::C => c::build(project, &mut contract)?,
+        Language::Other => other::build(project, &mut contract)?,
     };
     let path = project.component();
     contract::check_component(&path, &component)?;

@@ -1,11 +1,12 @@
-//! The languages that have an SDK.
+//! The languages that projects are written in.
 
 use std::fmt;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// A language that has an SDK under `guest-sdk/` and a toolchain that `connector build` runs.
+/// A language of a project: one that has an SDK under `guest-sdk/` and a toolchain that `connector build` runs, or
+/// any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
@@ -19,11 +20,20 @@ pub enum Language {
     Go,
     /// C and C++.
     C,
+    /// One that has no SDK: a script of the project's runs its compiler.
+    Other,
 }
 
 impl Language {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Rust, Self::Js, Self::Python, Self::Go, Self::C];
+    pub const ALL: [Self; 6] = [
+        Self::Rust,
+        Self::Js,
+        Self::Python,
+        Self::Go,
+        Self::C,
+        Self::Other,
+    ];
 
     /// Its name on the command line, in `connector.toml` and of its folder under `guest-sdk/`.
     #[must_use]
@@ -34,6 +44,7 @@ impl Language {
             Self::Python => "python",
             Self::Go => "go",
             Self::C => "c",
+            Self::Other => "other",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{Row, SqliteConnection};
+use sqlx::{Row, SqliteConnection, SqliteExecutor};
 
 use super::claim::{Claim, Lease};
 use super::{Store, StoreError, row};
@@ -80,8 +80,22 @@ fn request_mac(key: &DataKey, message: &Message) -> Vec<u8> {
 
 enum Inserted {
     New,
+    Earlier(SameKey),
+}
+
+/// What the message with the same key was.
+enum SameKey {
     Replayed(MessageId),
     Conflict,
+}
+
+impl From<SameKey> for Accepted {
+    fn from(earlier: SameKey) -> Self {
+        match earlier {
+            SameKey::Replayed(id) => Self::Replayed(id),
+            SameKey::Conflict => Self::Conflict,
+        }
+    }
 }
 
 impl Store {
@@ -111,15 +125,38 @@ impl Store {
                 possible_duplicate: false,
                 interrupted: None,
             })),
-            Inserted::Replayed(id) => Accepted::Replayed(id),
-            Inserted::Conflict => Accepted::Conflict,
+            Inserted::Earlier(earlier) => earlier.into(),
         })
+    }
+
+    /// What became of the same idempotency key before: [`Accepted::Replayed`] or [`Accepted::Conflict`], or
+    /// nothing where the message has none or is the first with it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn earlier(&self, message: &Message) -> Result<Option<Accepted>, StoreError> {
+        if message.idempotency_key.is_none() {
+            return Ok(None);
+        }
+        let seal = self.data_key(&message.tenant).await?;
+        let keys = [self.key_before(message), Key::of(message, &seal)];
+        for key in keys.into_iter().flatten() {
+            let earlier = find(self.readers(), message.tenant.as_str(), &key).await?;
+            if let Some(earlier) = earlier.filter(|one| !one.forgotten(message.created_at)) {
+                return Ok(Some(earlier.against(&key).into()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn key_before(&self, message: &Message) -> Option<Key> {
+        let before = self.inner.keys.before.as_ref();
+        let (key, _) = before.filter(|(_, until)| message.created_at < *until)?;
+        Key::of(message, key)
     }
 
     async fn new_row(&self, message: &Message, lease: Option<Lease>) -> Result<NewRow, StoreError> {
         let seal = self.data_key(&message.tenant).await?;
-        let before = self.inner.keys.before.as_ref();
-        let before = before.filter(|(_, until)| message.created_at < *until);
         Ok(NewRow {
             tenant: message.tenant.as_str().to_owned(),
             id: *message.id.as_bytes(),
@@ -129,7 +166,7 @@ impl Store {
             created_at: message.created_at,
             expires_at: message.expires_at,
             key: Key::of(message, &seal),
-            before: before.and_then(|(key, _)| Key::of(message, key)),
+            before: self.key_before(message),
             sealed: row::seal(&seal, message)?,
             lease_until: lease.map(|lease| lease.until),
         })
@@ -138,10 +175,10 @@ impl Store {
 
 async fn insert(db: &mut SqliteConnection, row: NewRow) -> Result<Inserted, StoreError> {
     if let Some(key) = &row.before
-        && let Some(earlier) = find(db, &row.tenant, key).await?
+        && let Some(earlier) = find(&mut *db, &row.tenant, key).await?
         && !earlier.forgotten(row.created_at)
     {
-        return Ok(earlier.against(key));
+        return Ok(Inserted::Earlier(earlier.against(key)));
     }
     if try_insert(db, &row).await? {
         fault::pass("accept.written");
@@ -150,10 +187,10 @@ async fn insert(db: &mut SqliteConnection, row: NewRow) -> Result<Inserted, Stor
     let Some(key) = &row.key else {
         return Err(StoreError::corrupt("two messages with one id"));
     };
-    let earlier = find(db, &row.tenant, key).await?;
+    let earlier = find(&mut *db, &row.tenant, key).await?;
     let earlier = earlier.ok_or_else(|| StoreError::corrupt("two messages with one id"))?;
     if !earlier.forgotten(row.created_at) {
-        return Ok(earlier.against(key));
+        return Ok(Inserted::Earlier(earlier.against(key)));
     }
     sqlx::query("UPDATE message SET idempotency_key = NULL, request_mac = NULL WHERE tenant = ? AND idempotency_key = ?")
         .bind(&row.tenant)
@@ -176,17 +213,17 @@ impl Earlier {
         self.created_at.after(KEY_LIFE) <= now
     }
 
-    fn against(self, key: &Key) -> Inserted {
+    fn against(self, key: &Key) -> SameKey {
         if self.request == key.request {
-            Inserted::Replayed(self.id)
+            SameKey::Replayed(self.id)
         } else {
-            Inserted::Conflict
+            SameKey::Conflict
         }
     }
 }
 
 async fn find(
-    db: &mut SqliteConnection,
+    db: impl SqliteExecutor<'_>,
     tenant: &str,
     key: &Key,
 ) -> Result<Option<Earlier>, StoreError> {

@@ -12,3 +12,6 @@ type Exported struct {
 
 // Connector is what the component exports.
 var Connector Exported
+
+// Rehearsing says that the build sends, where no host is: what would call it makes its answer up.
+var Rehearsing bool

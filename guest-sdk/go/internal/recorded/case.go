@@ -55,6 +55,7 @@ func (c Case) Message() *sendbox.Message {
 		ClientIP:       c.word("message", "ip"),
 		IdempotencyKey: c.word("id"),
 		ExpiresIn:      10 * time.Minute,
+		Now:            c.now(),
 	}
 	if c.At("content") != nil {
 		message.Content = &sendbox.Content{
@@ -69,6 +70,12 @@ func (c Case) Message() *sendbox.Message {
 		}
 	}
 	return message
+}
+
+// now is the frozen clock of the recording.
+func (c Case) now() time.Time {
+	milliseconds, _ := c.At("now_ms").(float64)
+	return time.UnixMilli(int64(milliseconds))
 }
 
 // Unresolved says whether the provider's name cannot be resolved, so that nothing reaches the wire.

@@ -67,6 +67,7 @@ func run(settings string, message sendbox_connector_types.Message) (*sendbox.Rec
 		Content:        contentOf(message.Content),
 		IdempotencyKey: message.IdempotencyKey,
 		ExpiresIn:      time.Duration(min(message.ExpiresIn, math.MaxInt64/uint64(time.Millisecond))) * time.Millisecond,
+		Now:            time.Now(),
 	}, exchange)
 }
 
