@@ -34,7 +34,7 @@ export function connector(parts) {
 /**
  * Sends one message, once, through `exchange`: a function from request to response that throws a
  * `Failure` where there is none. Returns the receipt, or its promise where the connector speaks to its
- * provider itself; throws a `Failure` without the message's recipient, code and link in its words.
+ * provider itself or makes its request in steps; throws a `Failure` without the message's recipient, code and link in its words.
  */
 export function send(connector, settings, message, exchange) {
   const fail = (error) => {
@@ -45,22 +45,25 @@ export function send(connector, settings, message, exchange) {
   try {
     const read = parseSettings(connector.settings, settings);
     message.check();
-    if (connector.send) {
-      return Promise.resolve(connector.send(read, message)).then(receiptOf).catch(fail);
-    }
-    return receiptOf(attempt(connector, read, message, exchange));
+    const sent = connector.send
+      ? Promise.resolve(connector.send(read, message))
+      : attempt(connector, read, message, exchange);
+    return sent instanceof Promise ? sent.then(receiptOf).catch(fail) : receiptOf(sent);
   } catch (error) {
     return fail(error);
   }
 }
 
 function attempt(connector, settings, message, exchange) {
+  const finish = (request) => {
+    if (!(request instanceof HttpRequest)) throw new TypeError("`request` returned no request");
+    request.check();
+    const response = exchange(request);
+    if (response.ok) return connector.receipt(response);
+    throw connector.failure(response);
+  };
   const request = connector.request(settings, message);
-  if (!(request instanceof HttpRequest)) throw new TypeError("`request` returned no request");
-  request.check();
-  const response = exchange(request);
-  if (response.ok) return connector.receipt(response);
-  throw connector.failure(response);
+  return request instanceof Promise ? request.then(finish) : finish(request);
 }
 
 /** A receipt without an empty id; nothing at all is a receipt, too. */

@@ -65,7 +65,7 @@ interface Parts<Settings> {
 /** A connector that describes one request; the host sends it. */
 export interface RequestParts<Settings> extends Parts<Settings> {
   /** How a message becomes a request. May throw a `Failure`: nothing is sent. */
-  request(settings: Settings, message: Message): HttpRequest;
+  request(settings: Settings, message: Message): HttpRequest | Promise<HttpRequest>;
   /** How a 2xx becomes a receipt. May throw a `Failure` where the provider says no inside a 2xx. */
   receipt?(response: HttpResponse): Receipt | void;
   /** How any other response becomes a failure; by its status code, unless the provider says more. */

@@ -68,6 +68,8 @@ export interface Case {
 
 /** The cases of a file, one JSON object a line. */
 export function readCases(file: string | URL): Case[];
+/** Checks the AWS Signature Version 4 of a request; throws where it has none, or another one. */
+export function verify(request: NonNullable<Sent["request"]>, secret: string): void;
 /** Replays cases, and returns in words what differs from what they expect. */
 export function replay(
   connector: Connector,

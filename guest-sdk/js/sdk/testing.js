@@ -8,9 +8,15 @@ import { send as sendOnce } from "./connector.js";
 import { Failure } from "./failure.js";
 import { HttpResponse } from "./http.js";
 import { Message } from "./message.js";
+import { isSigned, verify } from "./signature.js";
 import { bodyLike, sortedHeaders, wireHeaders } from "./wire.js";
 
+export { verify };
+
 const ENCODER = new TextEncoder();
+
+/** Signatures and derivations of a send. */
+const SIGNATURES = 16;
 
 /** A message with nothing but recipient, usage type and variables, unless `fields` says more. */
 export function message({ payload = { code: "123456" }, ...fields } = {}) {
@@ -62,16 +68,37 @@ export async function send(connector, settings, message, response = respond(200)
   };
   const network = globalThis.fetch;
   globalThis.fetch = fetchOver(exchange);
+  const text = typeof settings === "string" ? settings : JSON.stringify(settings);
+  const secrets = signingSecrets(connector, parsed(text));
+  globalThis.standInForSigning = { secrets, left: SIGNATURES };
   try {
-    const text = typeof settings === "string" ? settings : JSON.stringify(settings);
     seen.receipt = await sendOnce(connector, text, message, exchange);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     seen.failure = error;
   } finally {
     globalThis.fetch = network;
+    delete globalThis.standInForSigning;
   }
   return seen;
+}
+
+/** The secrets that a connector asks to sign with. */
+function signingSecrets({ about }, settings) {
+  const grants = (about.secretGrants ?? []).filter(({ signing }) => signing);
+  const values = grants.map(({ setting }) => {
+    const names = setting.split("/").slice(1);
+    return names.reduce((place, name) => place?.[name], settings);
+  });
+  return values.filter((value) => typeof value === "string" && value);
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A `fetch` that ends in `exchange`. Like the component's it follows no redirect. */
@@ -107,7 +134,8 @@ export async function replay(connector, cases, deviations = {}) {
   const found = [];
   for (const one of cases) {
     const wanted = deviations[one.id.split("/").at(-1)];
-    const seen = await send(connector, one.settings, messageOf(one), answerOf(one));
+    const seen = await sendAt(one.now_ms, connector, one);
+    found.push(...wrongSignatures(connector, one, seen));
     const plain = differences(one, one.expect.outcome, seen);
     if (wanted === undefined) {
       found.push(...plain);
@@ -119,6 +147,30 @@ export async function replay(connector, cases, deviations = {}) {
     }
   }
   return found;
+}
+
+/** What comes of a case, with the clock at the time that it was recorded. */
+async function sendAt(now, connector, one) {
+  const clock = Date.now;
+  if (now) Date.now = () => now;
+  try {
+    return await send(connector, one.settings, messageOf(one), answerOf(one));
+  } finally {
+    Date.now = clock;
+  }
+}
+
+/** What is wrong with a signature of a secret that the connector asks to sign with. */
+function wrongSignatures(connector, { id, settings }, { request }) {
+  if (!request?.headers.some(isSigned)) return [];
+  return signingSecrets(connector, settings).flatMap((secret) => {
+    try {
+      verify(request, secret);
+      return [];
+    } catch (error) {
+      return [`${id}: ${error.message}`];
+    }
+  });
 }
 
 /** The message of a case. */
@@ -157,12 +209,19 @@ function differences(one, outcome, { request, receipt, failure }) {
   if (recorded && made) {
     expect("method", recorded.method, made.method);
     expect("url", recorded.url, made.url);
-    expect("headers", sortedHeaders(Object.entries(recorded.headers)), wireHeaders(made));
+    const headers = sortedHeaders(Object.entries(recorded.headers));
+    // Which headers a signature covers is the signer's choice: it is verified.
+    const unsigned = (all) => (headers.some(isSigned) ? all.filter(isNotOfSignature) : all);
+    expect("headers", unsigned(headers), unsigned(wireHeaders(made)));
     expect("body", recorded.body, bodyLike(recorded.body, made.body));
   }
   expect("ok", outcome.ok, receipt !== undefined);
   if (outcome.kind) expect("kind", outcome.kind, failure?.kind);
   return found;
+}
+
+function isNotOfSignature([name]) {
+  return !["authorization", "x-amz-content-sha256"].includes(name);
 }
 
 /** Checks what a connector and its project's files say of it against the contract. */

@@ -97,7 +97,7 @@ test("a component imports the HTTP client's interface only where the code names 
   assert.equal(made.fetches, true);
 });
 
-test("a component imports the mail submission's interface only where the code imports it", async (t) => {
+test("a component imports the interfaces to sign and to submit only where the code imports them", async (t) => {
   if (!installed(t, "esbuild")) return;
   const folder = newProject(t);
   const entry = join(folder, "src/connector.js");
@@ -107,6 +107,11 @@ test("a component imports the mail submission's interface only where the code im
   for (const [imported, interfaces] of [
     ['import { compose } from "../sdk/mail.js"; globalThis.used = compose;', ["http", "log"]],
     ['import { submit } from "../sdk/smtp.js"; globalThis.used = submit;', ["http", "log", "smtp"]],
+    ['import { Key } from "../sdk/signing.js"; globalThis.used = Key;', ["http", "log", "signing"]],
+    [
+      'import { sigv4 } from "../sdk/sigv4.js"; globalThis.used = sigv4;',
+      ["http", "log", "signing"],
+    ],
   ]) {
     writeFileSync(entry, `${imported}\n${source}`);
     const made = await bundle(esbuild, entry, folder);

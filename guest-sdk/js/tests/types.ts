@@ -14,8 +14,10 @@ import {
   text,
 } from "../sdk/index.js";
 import { compose } from "../sdk/mail.js";
+import { Key } from "../sdk/signing.js";
+import { sigv4 } from "../sdk/sigv4.js";
 import { submit } from "../sdk/smtp.js";
-import { Key } from "sendbox:connector/signing@0.1.0";
+import { Key as HostKey } from "sendbox:connector/signing@0.1.0";
 
 const settings = object({
   region: choice("eu", "us"),
@@ -76,5 +78,22 @@ connector({
   request: () => post("https://x.example"),
 });
 
+export const signed = connector({
+  about: { ...about, channel: "sms" },
+  settings,
+  request: (read, message) => {
+    const key = { id: "id", secret: read.region };
+    return sigv4(post("https://x.example").json(message.payload), key, {
+      region: "eu",
+      service: "ses",
+    });
+  },
+});
+
 export const signature = (secret: string): Uint8Array =>
-  Key.fromSecret("", secret, "").sign("hmac-sha256", new Uint8Array());
+  Key.fromSecret(secret, { prefix: "AWS4" }).derive("day").sign("hmac-sha256", "text");
+// @ts-expect-error: a key is made of a secret.
+export const key = new Key();
+
+export const ofHost = (secret: string): Uint8Array =>
+  HostKey.fromSecret("", secret, "").sign("hmac-sha256", new Uint8Array());

@@ -96,14 +96,19 @@ class Exchange:
 _current: Exchange | None = None
 
 
+def way_out() -> Exchange:
+    """The way out of the send that runs."""
+    if _current is None:
+        raise RuntimeError("nothing leaves but inside a send")
+    return _current
+
+
 def exchange(request: Request) -> Response:
     """Sends one request and returns its response, whatever the status code.
 
     Raises URLError where there is no response.
     """
-    if _current is None:
-        raise RuntimeError("requests can be made inside a send only")
-    return _current(request)
+    return way_out()(request)
 
 
 def urlopen(

@@ -1,4 +1,4 @@
-"""The native test kit: sends through a fake exchange, and replays golden cases."""
+"""The native test kit: sends to a host of its own, and replays golden cases."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import json
 from typing import Any
 
 from .. import usage
-from ..connector import Connector, Receipt, send
+from ..connector import Connector, Receipt
 from ..exchange import URLError
 from ..failure import Failure
 from ..http import Request, Response
 from ..message import Content, Message
 from .golden import Deviation, accepted, failed, refused, replay
+from .host import Submitted, send_natively, submitted
+from .signature import verify
 
 __all__ = [
     "Deviation",
+    "Submitted",
     "accepted",
     "answered",
     "failed",
@@ -25,7 +28,9 @@ __all__ = [
     "replay",
     "request",
     "response",
+    "submitted",
     "templates",
+    "verify",
 ]
 
 
@@ -66,7 +71,7 @@ def request(connector: type[Connector[Any]], settings: Any, message: Message) ->
         raise URLError.of_host("connect")
 
     try:
-        send(connector(), json.dumps(settings), message, keep)
+        send_natively(connector, json.dumps(settings), message, keep)
     except Exception:
         if not made:
             raise
@@ -80,7 +85,8 @@ def answered(
     to: Message | None = None,
 ) -> Receipt:
     """What a connector makes of a response, on the whole path of a send; or raises its Failure."""
-    return send(connector(), json.dumps(settings), to or message(), lambda request: response)
+    text = json.dumps(settings)
+    return send_natively(connector, text, to or message(), lambda request: response)
 
 
 def failure(

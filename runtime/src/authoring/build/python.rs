@@ -1,6 +1,7 @@
 //! Python: componentize-py, from the project's virtual environment or the `PATH`.
 
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use super::{BuildError, toolchain};
 use crate::authoring::Project;
@@ -10,9 +11,11 @@ const TOOL: &str = "componentize-py";
 /// The version that the SDK is made for: what it generates changes from one to the next.
 const VERSION: &str = "0.25.1";
 
-/// The SDK's world in place of the contract's own: a Python component imports all of its world, and
-/// one that imports `handover` composes and does not send.
-const WORLD: &str = "sendbox:python/connector@0.1.0";
+/// The SDK's module that says which of its worlds is a connector's.
+const WORLD: &str = "sendbox_link.world";
+
+/// The SDK's module that links a component.
+const LINK: &str = "sendbox_link";
 
 /// Variables that would put packages of the author's machine into the component.
 const FOREIGN: [&str; 2] = ["PYTHONPATH", "VIRTUAL_ENV"];
@@ -27,6 +30,11 @@ pub(super) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
         tool: "componentize-py 0.25.1",
         install: "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt",
     })?;
+    let python = toolchain::find(project, "python3").ok_or(BuildError::Missing {
+        tool: "Python 3.11 or later",
+        install: "apt-get install python3 python3-venv",
+    })?;
+    let world = world(project, &python)?;
     let output = project.component();
     let failed = |error| BuildError::File(output.clone(), error);
     if let Some(parent) = output.parent() {
@@ -35,7 +43,7 @@ pub(super) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
     let module = project.entry.with_extension("");
     let mut command = toolchain::command(project, tool);
     command
-        .args(["--quiet", "-w", WORLD, "-d"])
+        .args(["--quiet", "-w", world.trim(), "-d"])
         .arg(&project.wit)
         .arg("-d")
         .arg(project.sdk.join("world"))
@@ -53,24 +61,36 @@ pub(super) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
     if !ended.status.success() {
         return Err(BuildError::Said(TOOL, authors_part(&said)));
     }
-    link(project)?;
+    link(project, &python)?;
     std::fs::read(&output).map_err(failed)
+}
+
+/// The SDK's world in place of the contract's own: a Python component imports all of its world, and the host takes
+/// what it imports for what its connector uses.
+fn world(project: &Project, python: &Path) -> Result<String, BuildError> {
+    let mut command = of_sdk(project, python, WORLD);
+    let ended = toolchain::ask(command.arg(&project.entry))?;
+    if !ended.status.success() {
+        return Err(BuildError::Failed(WORLD));
+    }
+    Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
 }
 
 /// Has the SDK link the component's fourteen core modules into one: a send costs a third less for it. What it cannot
 /// link it leaves as it is, and says so.
-fn link(project: &Project) -> Result<(), BuildError> {
-    let python = toolchain::find(project, "python3").ok_or(BuildError::Missing {
-        tool: "Python 3.11 or later",
-        install: "apt-get install python3 python3-venv",
-    })?;
+fn link(project: &Project, python: &Path) -> Result<(), BuildError> {
+    let mut command = of_sdk(project, python, LINK);
+    toolchain::run(LINK, command.arg(project.component()))
+}
+
+/// A module of the SDK's, run as a program.
+fn of_sdk(project: &Project, python: &Path, module: &str) -> Command {
     let mut command = toolchain::command(project, python);
     command
-        .args(["-m", "sendbox_link"])
-        .arg(project.component())
+        .args(["-m", module])
         .env("PYTHONPATH", &project.sdk)
         .env("PYTHONDONTWRITEBYTECODE", "1");
-    toolchain::run("python3 -m sendbox_link", &mut command)
+    command
 }
 
 /// The traceback of the author's code, without the tool's own around it.

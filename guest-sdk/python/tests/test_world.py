@@ -1,0 +1,56 @@
+"""A build asks for what a connector uses, and for nothing else."""
+
+from __future__ import annotations
+
+import tempfile
+import unittest
+from pathlib import Path
+
+from sendbox_link.world import world
+
+from .projects import ROOT
+
+EVERY, SIGNING, SMTP, BOTH = (
+    f"sendbox:python/{name}@0.1.0" for name in ("connector", "signing", "smtp", "signing-smtp")
+)
+
+
+class WorldTest(unittest.TestCase):
+    """Which world is a connector's."""
+
+    def of(self, source: str, **modules: str) -> str:
+        """That of a connector with this source, beside these modules."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in {"connector": source, **modules}.items():
+                Path(folder, f"{name}.py").write_text(text, "utf-8")
+            return world(Path(folder, "connector.py"))
+
+    def test_a_connector_over_http_has_the_smallest(self) -> None:
+        for name in ("postmark", "http-sms"):
+            self.assertEqual(world(ROOT / f"examples/{name}/connector.py"), EVERY)
+        self.assertEqual(self.of("from sendbox_guest.mail import compose"), EVERY)
+
+    def test_a_module_of_the_sdks_brings_its_interface(self) -> None:
+        for source in (
+            "from sendbox_guest.signing import Key",
+            "from sendbox_guest import signing",
+            "import sendbox_guest.sigv4",
+            "def late():\n    from sendbox_guest.sigv4 import sigv4",
+        ):
+            self.assertEqual(self.of(source), SIGNING)
+        both = "import sendbox_guest.smtp, sendbox_guest.signing"
+        self.assertEqual(self.of(both), BOTH)
+
+    def test_so_does_a_module_of_the_projects_that_imports_it(self) -> None:
+        parts = {"parts": "from sendbox_guest import smtp\nraise ValueError('runs nothing')"}
+        self.assertEqual(self.of("import parts", **parts), SMTP)
+        self.assertEqual(self.of("import json", **parts), EVERY)
+
+    def test_there_is_a_world_of_each_name(self) -> None:
+        wit = (ROOT / "world/world.wit").read_text("utf-8")
+        for name in (EVERY, SIGNING, SMTP, BOTH):
+            self.assertIn(f"\nworld {name[len('sendbox:python/'):-len('@0.1.0')]} {{", wit)
+
+    def test_what_is_no_python_is_shown_as_python_shows_it(self) -> None:
+        with self.assertRaises(SyntaxError):
+            self.of("def (")
