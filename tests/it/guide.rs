@@ -15,7 +15,7 @@ use crate::replays::workspace;
 fn blocks(heading: &str) -> Vec<String> {
     let guide = fs::read_to_string(workspace().join("docs/writing-connectors.md")).unwrap();
     let (_, section) = guide.split_once(&format!("# {heading}\n")).unwrap();
-    let section = section.split("\n#").next().unwrap();
+    let section = section.split("\n##").next().unwrap();
     let pieces = section.split("```").skip(1).step_by(2);
     let block = |piece: &str| piece.split_once('\n').unwrap().1.to_owned();
     pieces.map(block).collect()
@@ -68,7 +68,6 @@ fn shows_the_message(said: &str, project: &Path) {
         let shown = case.pointer(shown).unwrap().as_str().unwrap();
         assert!(said.contains(shown), "{shown} in {said}");
     }
-    assert!(said.contains("0 different"), "{said}");
 }
 
 /// What was built says of itself what the project is called.

@@ -4,8 +4,6 @@
 use std::fs;
 use std::io;
 
-use wasmparser::{Encoding, Parser, Payload};
-
 use super::contract::Contract;
 use super::{BuildError, component, toolchain};
 use crate::authoring::Project;
@@ -16,8 +14,8 @@ const BINDINGS: &str = "build/bindings";
 /// What the script leaves, from the project's folder.
 const MODULE: &str = "build/core.wasm";
 
-/// What a custom section's name starts with that says which world a module is made for.
-const WORLD: &str = "component-type";
+/// What a component begins with, and no core module (Component Model, Binary.md).
+const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
 /// Runs the project's entry with `sh`. What it leaves may be a core module, or a component already.
 pub(super) fn build(project: &Project, contract: &mut Contract) -> Result<Vec<u8>, BuildError> {
@@ -40,52 +38,35 @@ pub(super) fn build(project: &Project, contract: &mut Contract) -> Result<Vec<u8
         }
         read => read.map_err(failed)?,
     };
-    match kind(&module)? {
-        Kind::Component => return Ok(module),
-        Kind::Module { with_world: true } => {}
-        Kind::Module { with_world: false } => component::embed(contract, &mut module)?,
+    if module.starts_with(COMPONENT) {
+        return Ok(module);
+    }
+    if !says_its_world(&module)? {
+        component::embed(contract, &mut module)?;
     }
     component::encode(&module)
 }
 
-enum Kind {
-    Module { with_world: bool },
-    Component,
-}
-
-fn kind(bytes: &[u8]) -> Result<Kind, BuildError> {
-    let mut with_world = false;
-    for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(|error| BuildError::Component(error.to_string()))? {
-            Payload::Version {
-                encoding: Encoding::Component,
-                ..
-            } => return Ok(Kind::Component),
-            Payload::CustomSection(section) => with_world |= section.name().starts_with(WORLD),
-            _ => {}
-        }
-    }
-    Ok(Kind::Module { with_world })
+/// Whether a section of the module's says which world it is made for, as C's bindings have it.
+fn says_its_world(module: &[u8]) -> Result<bool, BuildError> {
+    let (stripped, _) = wit_component::metadata::decode(module)
+        .map_err(|error| BuildError::Component(format!("{error:#}")))?;
+    Ok(stripped.is_some())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn world(text: &str) -> Option<bool> {
-        match kind(&wat::parse_str(text).unwrap()).unwrap() {
-            Kind::Component => None,
-            Kind::Module { with_world } => Some(with_world),
-        }
-    }
-
     #[test]
-    fn a_module_is_told_from_one_that_says_its_world_and_from_a_component() {
-        assert_eq!(world("(module)"), Some(false));
-        let section = r#"(module (@custom "component-type:connector" "x"))"#;
-        assert_eq!(world(section), Some(true));
-        let component = r#"(component (core module (@custom "component-type" "x")))"#;
-        assert_eq!(world(component), None);
-        assert!(kind(b"no module").is_err());
+    fn a_component_is_told_from_a_module_and_a_module_from_bytes() {
+        let module = wat::parse_str("(module)").unwrap();
+        assert!(!module.starts_with(COMPONENT) && !says_its_world(&module).unwrap());
+        assert!(
+            wat::parse_str("(component)")
+                .unwrap()
+                .starts_with(COMPONENT)
+        );
+        assert!(says_its_world(b"no module").is_err());
     }
 }
