@@ -59,7 +59,8 @@ static bool is_limited(const sb_smtp_reply *reply)
     }
     for (const char *at = reply->text; *at != '\0'; at++) {
         size_t i = 0;
-        while (words[i] != '\0' && (at[i] | 0x20) == (words[i] | 0x20)) {
+        /* The bit that makes a letter small makes a blank of the text's end. */
+        while (words[i] != '\0' && at[i] != '\0' && (at[i] | 0x20) == words[i]) {
             i += 1;
         }
         if (words[i] == '\0') {

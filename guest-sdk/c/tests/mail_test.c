@@ -203,7 +203,8 @@ static void headers_cannot_be_injected(void)
 
 static void servers_answers_are_classified(void)
 {
-    static const struct {
+    test("every answer of a mail server has its kind and code");
+    const struct {
         sb_smtp_error error;
         sb_smtp_reply reply;
         sb_failure_kind kind;
@@ -219,8 +220,9 @@ static void servers_answers_are_classified(void)
         {SB_SMTP_DEFERRED, {451, "4.7.1", "greylisted"}, SB_UNAVAILABLE, "4.7.1"},
         {SB_SMTP_DEFERRED, {451, NULL, "a Rate Limit"}, SB_THROTTLED, "451"},
         {SB_SMTP_DEFERRED, {452, NULL, "too many"}, SB_THROTTLED, "452"},
+        /* Of its own size, so that whoever reads beyond its end is seen. */
+        {SB_SMTP_DEFERRED, {450, NULL, sb_copy("at this rate", 12)}, SB_UNAVAILABLE, "450"},
     };
-    test("every answer of a mail server has its kind and code");
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
         const sb_failure failure = sb_failure_of_smtp(answers[i].error, &answers[i].reply);
         CHECK(failure.kind == answers[i].kind);
