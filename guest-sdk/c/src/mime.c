@@ -81,8 +81,10 @@ static void add_words(header *head, const char *text)
 }
 
 /** The text in encoded words, each of whole characters. */
-static void add_encoded(header *head, const char *text)
+static void add_encoded(header *head, const char *given)
 {
+    /* Where characters begin is known of UTF-8 alone. */
+    const char *text = sb_text_of(given, strlen(given));
     size_t rest = strlen(text);
     while (rest > 0) {
         /* A field's name may leave little of its line. */

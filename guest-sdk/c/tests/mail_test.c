@@ -125,6 +125,14 @@ static void texts_are_encoded(void)
         CHECK_TEXT(unworded(text, "From:", "<noreply"), subjects[i]);
     }
 
+    test("a text that is no UTF-8 is encoded as what a reader would show");
+    const char *const broken[] = {times("\x80", 100), sb_concat("\xFF", times("\x80", 99), NULL)};
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        sb_mail mail = mail_with(broken[i], "x", NULL);
+        const char *subject = unworded(sb_compose(&mail), "Subject:", "Message-ID:");
+        CHECK_TEXT(subject, times("\xEF\xBF\xBD", 100));
+    }
+
     test(
         "a long body, a foreign one and one with a boundary are in base64, the others as they are");
     const char *const bodies[] = {times("a", 1001), times("ü", 600), "x =_ y", "nul\x01"};

@@ -107,6 +107,15 @@ func TestSubjectsAndNamesInManyScriptsAreReadBackAsTheyWere(t *testing.T) {
 	}
 }
 
+func TestATextThatIsNoUTF8IsEncodedAsWhatAReaderWouldShow(t *testing.T) {
+	for _, text := range []string{strings.Repeat("\x80", 99), "\xff" + strings.Repeat("\x80", 99)} {
+		header := read(t, composed(t, mailOf(text, "x", ""))).Header
+		if got := decoded(t, header.Get("Subject")); got != "\uFFFD" {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+}
+
 func TestAFieldsLinesAreShort(t *testing.T) {
 	words := strings.Repeat("word: ", 40) + strings.Repeat("ü", 99)
 	for _, subject := range []string{words, strings.Repeat("word: ", 40) + "end"} {
