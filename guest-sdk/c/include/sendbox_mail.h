@@ -24,15 +24,16 @@ typedef struct {
 } sb_mail;
 
 /**
- * One mail address with its domain in lower case; NULL where the text is no address, more than one,
- * or could end an envelope command or a header. A domain beyond ASCII is to be written in A-labels.
+ * One mail address with its domain in lower case; NULL where the text is NULL, no address, more than
+ * one, or could end an envelope command or a header. A domain beyond ASCII is to be written in
+ * A-labels.
  */
 const char *sb_address(const char *text);
 
 /**
- * The mail's text (RFC 5322, MIME) in ASCII, with CRLF at the ends of its lines. A header cannot be
- * injected: no control character reaches one. A header that a mail cannot have is
- * `invalid-settings`.
+ * The mail's text (RFC 5322, MIME) with CRLF at the ends of its lines, in ASCII but for an address
+ * that is not. A header cannot be injected: no control character reaches one. A header that a mail
+ * cannot have is `invalid-settings`.
  */
 const char *sb_compose(const sb_mail *mail);
 

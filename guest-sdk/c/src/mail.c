@@ -12,7 +12,9 @@ static bool is_local(const char *local, size_t size)
     const char *special = quoted ? "\"\\<>()[]" : "()<>[]:;@\\,\"";
     for (size_t i = quoted ? 1 : 0; i < size - (quoted ? 1 : 0); i++) {
         const unsigned char c = (unsigned char)local[i];
-        if (sb_is_control(c) || strchr(special, c) != NULL ||
+        /* Those above ASCII, U+0080 to U+009F, are C2 80 to C2 9F. */
+        const bool high = c == 0xC2 && (unsigned char)local[i + 1] < 0xA0;
+        if (sb_is_control(c) || high || strchr(special, c) != NULL ||
             (!quoted && sb_space(local + i) > 0)) {
             return false;
         }
@@ -26,6 +28,9 @@ static bool is_local(const char *local, size_t size)
 
 const char *sb_address(const char *text)
 {
+    if (text == NULL) {
+        return NULL;
+    }
     const char *begin = text + strspn(text, " ");
     size_t size = strlen(begin);
     while (size > 0 && begin[size - 1] == ' ') {
@@ -33,7 +38,8 @@ const char *sb_address(const char *text)
     }
     char *address = sb_copy(begin, size);
     char *at = strrchr(address, '@');
-    if (at == NULL || !is_local(address, (size_t)(at - address))) {
+    if (at == NULL || !is_local(address, (size_t)(at - address)) ||
+        !sb_same(address, sb_text_of(address, size))) {
         return NULL;
     }
     for (char *c = at + 1; *c != '\0'; c++) {

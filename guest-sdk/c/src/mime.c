@@ -138,6 +138,13 @@ static void add_ready(header *head, const char *name, const char *value)
     end(head);
 }
 
+/** An address in brackets. It may hold blanks in quotes, and is never folded. */
+static void add_path(header *head, const char *address)
+{
+    const char *path = sb_concat("<", address, ">", NULL);
+    add_word(head, path, strlen(path));
+}
+
 static void add_mailbox(header *head, const char *name, sb_mailbox mailbox)
 {
     const char *display = sb_one_line(mailbox.name == NULL ? "" : mailbox.name);
@@ -155,7 +162,7 @@ static void add_mailbox(header *head, const char *name, sb_mailbox mailbox)
     } else {
         add_encoded(head, display);
     }
-    add_words(head, sb_concat("<", mailbox.address, ">", NULL));
+    add_path(head, mailbox.address);
     end(head);
 }
 
@@ -256,7 +263,7 @@ static void add_fields(header *head, const sb_mail *mail, const char *token)
 {
     const char *domain = strrchr(mail->from.address, '@');
     add_mailbox(head, "From", mail->from);
-    add_ready(head, "To", sb_concat("<", mail->to, ">", NULL));
+    add_mailbox(head, "To", (sb_mailbox){.address = mail->to});
     if (mail->reply_to.address != NULL && *mail->reply_to.address != '\0') {
         add_mailbox(head, "Reply-To", mail->reply_to);
     }

@@ -149,6 +149,16 @@ static void texts_are_encoded(void)
     mail = mail_with(sb_concat(times("word: ", 20), "end", NULL), "x", NULL);
     CHECK(is_clean(sb_compose(&mail)));
 
+    test("an address with blanks is not folded");
+    const char *address =
+        sb_concat("\"a  ", times("b ", 25), "\"@", times("long.", 9), "test", NULL);
+    mail = mail_with("x", "x", NULL);
+    mail.to = mail.from.address = mail.reply_to.address = address;
+    const char *fields = sb_compose(&mail);
+    CHECK(has_line(fields, sb_concat("To: <", address, ">", NULL)));
+    CHECK(has_line(fields, sb_concat("Reply-To: <", address, ">", NULL)));
+    CHECK(strstr(fields, sb_concat(" <", address, ">\r\nTo:", NULL)) != NULL);
+
     test("text and HTML become alternatives");
     mail = mail_with("x", "Hello", "<p>--=_0199-a-b</p>");
     const char *text = sb_compose(&mail);
@@ -203,7 +213,11 @@ static void headers_cannot_be_injected(void)
                                       "\"a\"b\"@x.test",
                                       "\"a> <b\"@x.test",
                                       "\"a ](b\"@x.test",
-                                      "=?utf-8?Q?b?=@x.test"};
+                                      "=?utf-8?Q?b?=@x.test",
+                                      "a\xC2\x85@x.test",
+                                      "\"a\xC2\x85 b\"@x.test",
+                                      "a\xFF@x.test",
+                                      NULL};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         CHECK(sb_address(bad[i]) == NULL);
     }
