@@ -61,7 +61,11 @@ typedef struct {
     uint32_t command_timeout; /**< Milliseconds for each reply. */
 } sb_server;
 
-/** Submits a mail to one recipient: the server's words, or NULL and a failure. For `send` only. */
+/**
+ * Submits a mail to one recipient: the server's words, or NULL and a failure. For `send` only. The
+ * addresses are those of `sb_address`, and one that is none never reaches the host; an empty
+ * `mail_from` is the null path.
+ */
 const char *sb_submit(const sb_server *server, const char *mail_from, const char *rcpt_to,
                       const char *mail);
 

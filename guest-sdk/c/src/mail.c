@@ -107,12 +107,19 @@ sb_failure sb_failure_of_smtp(sb_smtp_error error, const sb_smtp_reply *reply)
 const char *sb_submit(const sb_server *server, const char *mail_from, const char *rcpt_to,
                       const char *mail)
 {
+    const char *from = sb_same(mail_from, "") ? "" : sb_address(mail_from);
+    const char *to = sb_address(rcpt_to);
+    if (from == NULL) {
+        sb_fail(sb_invalid_settings("from", "is no mail address"));
+    } else if (to == NULL) {
+        sb_fail(sb_failure_new(SB_REJECTED, "the recipient is not one mail address"));
+    }
     if (sb_failed()) {
         return NULL;
     }
     sb_smtp_reply reply = {0, NULL, ""};
     sb_smtp_error error;
-    if (!sb_submission(server, mail_from, rcpt_to, mail, &reply, &error)) {
+    if (!sb_submission(server, from, to, mail, &reply, &error)) {
         sb_fail(sb_failure_of_smtp(error, &reply));
         return NULL;
     }

@@ -280,10 +280,20 @@ static void add_fields(header *head, const sb_mail *mail, const char *token)
     add_ready(head, "MIME-Version", "1.0");
 }
 
-static void check_address(const char *field, const char *address)
+static bool is_address(const char *text)
 {
-    if (address == NULL || !sb_same(sb_address(address), address)) {
-        sb_fail(sb_invalid_settings(field, "is no mail address"));
+    return sb_same(text, sb_address(text));
+}
+
+static void check_addresses(const sb_mail *mail)
+{
+    const char *reply_to = mail->reply_to.address;
+    if (!is_address(mail->from.address)) {
+        sb_fail(sb_invalid_settings("from", "is no mail address"));
+    } else if (!is_address(mail->to)) {
+        sb_fail(sb_failure_new(SB_REJECTED, "the recipient is not one mail address"));
+    } else if (reply_to != NULL && *reply_to != '\0' && !is_address(reply_to)) {
+        sb_fail(sb_failure_new(SB_REJECTED, "the reply address is no mail address"));
     }
 }
 
@@ -291,13 +301,7 @@ const char *sb_compose(const sb_mail *mail)
 {
     static const char plain[] = "text/plain; charset=utf-8";
     static const char html[] = "text/html; charset=utf-8";
-    check_address("from", mail->from.address);
-    if (mail->reply_to.address != NULL && *mail->reply_to.address != '\0') {
-        check_address("reply-to", mail->reply_to.address);
-    }
-    if (mail->to == NULL || !sb_same(sb_address(mail->to), mail->to)) {
-        sb_fail(sb_failure_new(SB_REJECTED, "the recipient is no mail address"));
-    }
+    check_addresses(mail);
     if (sb_failed()) {
         return "";
     }

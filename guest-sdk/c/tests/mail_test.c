@@ -196,6 +196,22 @@ static void headers_cannot_be_injected(void)
         CHECK(sb_failed() && sb_noted().kind == SB_INVALID_SETTINGS);
     }
 
+    test("who cannot be written to is no fault of the settings, but who writes is");
+    sb_mail mail = mail_with("x", "y", NULL);
+    mail.reply_to.address = "nobody";
+    sb_compose(&mail);
+    CHECK(sb_failed() && sb_noted().kind == SB_REJECTED);
+    sb_reset();
+    mail = mail_with("x", "y", NULL);
+    mail.to = "nobody";
+    sb_compose(&mail);
+    CHECK(sb_failed() && sb_noted().kind == SB_REJECTED);
+    sb_reset();
+    mail = mail_with("x", "y", NULL);
+    mail.from.address = NULL;
+    sb_compose(&mail);
+    CHECK(sb_failed() && sb_noted().kind == SB_INVALID_SETTINGS);
+
     test("an address is one address");
     CHECK_TEXT(sb_address(" Alice@EXAMPLE.Net "), "Alice@example.net");
     CHECK_TEXT(sb_address("\"a b\"@x.test"), "\"a b\"@x.test");
@@ -258,6 +274,28 @@ static void servers_answers_are_classified(void)
     CHECK_TEXT(sb_test_host.mail, "mail");
     sb_fail(sb_failure_new(SB_REJECTED, "no"));
     CHECK(sb_submit(&server, "a@b.test", "c@d.test", "mail") == NULL);
+
+    static const char evil[] = "a@b.test>\r\nRCPT TO:<v@evil.test";
+    static const struct {
+        const char *from;
+        const char *to;
+        sb_failure_kind kind;
+    } envelopes[] = {{evil, "c@d.test", SB_INVALID_SETTINGS},
+                     {NULL, "c@d.test", SB_INVALID_SETTINGS},
+                     {"a@b.test", evil, SB_REJECTED},
+                     {"a@b.test", "", SB_REJECTED},
+                     {"a@b.test", NULL, SB_REJECTED}};
+    for (size_t i = 0; i < sizeof envelopes / sizeof *envelopes; i++) {
+        test("an envelope that could end a command reaches no host");
+        sb_host_answers(200, "");
+        CHECK(sb_submit(&server, envelopes[i].from, envelopes[i].to, "mail") == NULL);
+        CHECK(sb_failed() && sb_noted().kind == envelopes[i].kind);
+        CHECK(sb_test_host.mail == NULL);
+    }
+
+    test("the null path is submitted");
+    sb_host_answers(200, "");
+    CHECK_TEXT(sb_submit(&server, "", " c@D.test", "mail"), "queued");
 }
 
 const sb_connector sendbox_connector = {.settings = NULL};
