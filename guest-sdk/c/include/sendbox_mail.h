@@ -24,8 +24,8 @@ typedef struct {
 } sb_mail;
 
 /**
- * One mail address with its domain in lower case; NULL where the text is NULL, no address, more than
- * one, or could end an envelope command or a header. A domain beyond ASCII is to be written in
+ * One mail address with its domain in lower case; NULL where the text is NULL or no address, more
+ * than one, or could end an envelope command or a header. A domain beyond ASCII is to be written in
  * A-labels.
  */
 const char *sb_address(const char *text);
