@@ -20,7 +20,8 @@ typedef struct {
     const char *text;       /**< The body in plain text; may be NULL. */
     const char *html;       /**< The body in HTML; may be NULL. */
     const sb_pair *headers; /**< More headers; the list ends with a NULL name; may be NULL. */
-    const char *id;         /**< What makes the `Message-ID` its own: the idempotency key. */
+    /** What makes the `Message-ID` its own: the idempotency key; a random one by default. */
+    const char *id;
 } sb_mail;
 
 /**

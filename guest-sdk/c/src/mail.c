@@ -7,7 +7,7 @@
 /** Whether the text is the local part of an address (RFC 5321, 4.1.2), quoted or not. */
 static bool is_local(const char *local, size_t size)
 {
-    const bool quoted = size > 2 && local[0] == '"' && local[size - 1] == '"';
+    const bool quoted = size >= 2 && local[0] == '"' && local[size - 1] == '"';
     /* Some readers end an address at a bracket or begin a comment at one, in quotes or not. */
     const char *special = quoted ? "\"\\<>()[]" : "()<>[]:;@\\,\"";
     for (size_t i = quoted ? 1 : 0; i < size - (quoted ? 1 : 0); i++) {

@@ -305,7 +305,8 @@ const char *sb_compose(const sb_mail *mail)
     if (sb_failed()) {
         return "";
     }
-    const char *token = token_of(mail->id == NULL ? "" : mail->id);
+    const bool has_id = mail->id != NULL && *mail->id != '\0';
+    const char *token = token_of(has_id ? mail->id : sb_uuid());
     header head = {0};
     add_fields(&head, mail, token);
     if (mail->text == NULL || mail->html == NULL) {

@@ -101,6 +101,17 @@ static void a_mail_has_its_headers(void)
     CHECK(has_line(text, "Date: Fri, 02 Jan 2026 03:04:05 +0000"));
     CHECK(has_line(text, "Content-Transfer-Encoding: 7bit\r\n\r\nHello"));
 
+    test("a mail without an id has one of its own");
+    sb_test_host.uuid = "0c0ffee0-0000-4000-8000-000000000000";
+    sb_mail other = mail_with("x", "text", "<p>html</p>");
+    static const char *const none[] = {NULL, ""};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        other.id = none[i];
+        const char *own = sb_compose(&other);
+        CHECK(has_line(own, "Message-ID: <0c0ffee0-0000-4000-8000-000000000000@mail.example.com>"));
+        CHECK(strstr(own, "\"=_0c0ffee0-0000-4000-8000-000000000000\"") != NULL);
+    }
+
     test("leap days and ends of years are dated");
     sb_test_host.now = 1709251199000;
     CHECK(has_line(sb_compose(&mail), "Date: Thu, 29 Feb 2024 23:59:59 +0000"));
@@ -215,6 +226,7 @@ static void headers_cannot_be_injected(void)
     test("an address is one address");
     CHECK_TEXT(sb_address(" Alice@EXAMPLE.Net "), "Alice@example.net");
     CHECK_TEXT(sb_address("\"a b\"@x.test"), "\"a b\"@x.test");
+    CHECK_TEXT(sb_address("\"\"@x.test"), "\"\"@x.test");
     static const char *const bad[] = {"",
                                       "a",
                                       "a@",

@@ -88,6 +88,22 @@ Hello
 	}
 }
 
+func TestAMailWithoutIDAndDateHasItsOwn(t *testing.T) {
+	own := mailOf("x", "text", "<p>html</p>")
+	own.ID, own.Date = "", time.Time{}
+	first, second := read(t, composed(t, own)).Header, read(t, composed(t, own)).Header
+	id := first.Get("Message-ID")
+	if id == second.Get("Message-ID") || !strings.HasSuffix(id, "@mail.example.com>") || len(id) < 32 {
+		t.Error(id)
+	}
+	if first.Get("Content-Type") == second.Get("Content-Type") {
+		t.Error("two mails have one boundary")
+	}
+	if date, err := first.Date(); err != nil || date.Year() < 2026 {
+		t.Error(date, err)
+	}
+}
+
 func TestSubjectsAndNamesInManyScriptsAreReadBackAsTheyWere(t *testing.T) {
 	texts := []string{
 		"Grüße aus München", strings.Repeat("验证码 123456", 20), strings.Repeat("🌍", 40), " lone ", "two  spaces",
