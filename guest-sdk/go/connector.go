@@ -89,7 +89,16 @@ type Exchange func(request *Request) (*Response, error)
 // Run sends one message, once: the whole path of a send, of which only the exchange does I/O.
 //
 // The failure does not repeat the message's recipient, code and link.
-func (c *Connector[S]) Run(settings string, message *Message, exchange Exchange) (*Receipt, *Failure) {
+func (c *Connector[S]) Run(
+	settings string, message *Message, exchange Exchange,
+) (receipt *Receipt, failure *Failure) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			debug.PrintStack() // Standard error is the send's log.
+			unknown := &Failure{Kind: Unknown, Code: "panic", Message: fmt.Sprint(cause)}
+			receipt, failure = nil, message.conceal(unknown)
+		}
+	}()
 	receipt, err := c.attempt(settings, message, exchange)
 	if err != nil {
 		return nil, message.conceal(failureOf(err))
@@ -100,13 +109,7 @@ func (c *Connector[S]) Run(settings string, message *Message, exchange Exchange)
 	return receipt, nil
 }
 
-func (c *Connector[S]) attempt(text string, message *Message, exchange Exchange) (_ *Receipt, err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			debug.PrintStack() // Standard error is the send's log.
-			err = &Failure{Kind: Unknown, Code: "panic", Message: fmt.Sprint(cause)}
-		}
-	}()
+func (c *Connector[S]) attempt(text string, message *Message, exchange Exchange) (*Receipt, error) {
 	settings := new(S)
 	if err := ReadSettings(text, settings); err != nil {
 		return nil, err

@@ -31,6 +31,15 @@ func TestAPanicBecomesAFailureWithItsOwnMessage(t *testing.T) {
 	}
 }
 
+func TestAnErrorThatIsNilInsideIsAFailure(t *testing.T) {
+	for _, err := range []error{(*sendbox.Failure)(nil), (*sendbox.HTTPError)(nil)} {
+		failure := failureOf(requesting(func() (*sendbox.Request, error) { return nil, err }))
+		if failure == nil || failure.Kind != sendbox.Unknown || failure.Code != "panic" {
+			t.Error(failure)
+		}
+	}
+}
+
 func TestAnOrdinaryErrorBecomesAFailureWithItsOwnMessage(t *testing.T) {
 	failure := failureOf(requesting(func() (*sendbox.Request, error) { return nil, errors.New("no such region") }))
 	if failure.Kind != sendbox.Unknown || failure.Code != "error" || failure.Message != "no such region" {

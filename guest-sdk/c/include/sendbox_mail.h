@@ -20,19 +20,21 @@ typedef struct {
     const char *text;       /**< The body in plain text; may be NULL. */
     const char *html;       /**< The body in HTML; may be NULL. */
     const sb_pair *headers; /**< More headers; the list ends with a NULL name; may be NULL. */
-    const char *id;         /**< What makes the `Message-ID` its own: the idempotency key. */
+    /** What makes the `Message-ID` its own: the idempotency key; a random one by default. */
+    const char *id;
 } sb_mail;
 
 /**
- * One mail address with its domain in lower case; NULL where the text is no address, more than one,
- * or could end an envelope command or a header. A domain beyond ASCII is to be written in A-labels.
+ * One mail address with its domain in lower case; NULL where the text is NULL or no address, more
+ * than one, or could end an envelope command or a header. A domain beyond ASCII is to be written in
+ * A-labels.
  */
 const char *sb_address(const char *text);
 
 /**
- * The mail's text (RFC 5322, MIME) in ASCII, with CRLF at the ends of its lines. A header cannot be
- * injected: no control character reaches one. A header that a mail cannot have is
- * `invalid-settings`.
+ * The mail's text (RFC 5322, MIME) with CRLF at the ends of its lines, in ASCII but for an address
+ * that is not. A header cannot be injected: no control character reaches one. A header that a mail
+ * cannot have is `invalid-settings`.
  */
 const char *sb_compose(const sb_mail *mail);
 
@@ -60,7 +62,11 @@ typedef struct {
     uint32_t command_timeout; /**< Milliseconds for each reply. */
 } sb_server;
 
-/** Submits a mail to one recipient: the server's words, or NULL and a failure. For `send` only. */
+/**
+ * Submits a mail to one recipient: the server's words, or NULL and a failure. For `send` only. The
+ * addresses are those of `sb_address`, and one that is none never reaches the host; an empty
+ * `mail_from` is the null path.
+ */
 const char *sb_submit(const sb_server *server, const char *mail_from, const char *rcpt_to,
                       const char *mail);
 

@@ -58,8 +58,12 @@ typedef struct {
 
 /**
  * Signs the whole request, its headers included, by AWS Signature Version 4: it adds `x-amz-date`,
- * `x-amz-content-sha256` and `authorization`. The URL has no query, and nothing in its path needs
- * encoding: any other one is refused, because services differ in how they sign it.
+ * `x-amz-content-sha256` and `authorization`. Nothing in the request may be a placeholder: the host
+ * fills it in later.
+ *
+ * The URL is put into the form of `sb_need_url`. It has no query, and in its path nothing needs
+ * encoding and no segment but the last is empty: any other one is refused, because services differ
+ * in how they sign it.
  *
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html, read
  * 2026-11-21.

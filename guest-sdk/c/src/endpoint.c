@@ -179,8 +179,7 @@ static void add_path(sb_buffer *url, slice path)
     }
 }
 
-/** The URL, or NULL and why not, without the address. */
-static const char *canonical(const char *typed, const char **why)
+const char *sb_canonical_url(const char *typed, const char **why)
 {
     const char *text = stripped(typed);
     const char *rest = strstr(text, "://");
@@ -218,7 +217,7 @@ const char *sb_need_url(const sb_json *object, const char *name)
 {
     const char *why = "";
     const char *typed = sb_need_text(object, name);
-    const char *url = canonical(typed, &why);
+    const char *url = sb_canonical_url(typed, &why);
     if (url == NULL) {
         const char *field = sb_path_of(sb_member(object, name));
         sb_fail(sb_invalid_settings(field, why));

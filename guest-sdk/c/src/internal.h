@@ -114,6 +114,9 @@ void sb_render_into(sb_buffer *out, const char *text, const sb_json *payload);
 /** The value as a path such as `templates[0].content`; "settings" for the whole. */
 const char *sb_path_of(const sb_json *value);
 
+/** What somebody typed as a URL for the wire; or NULL and why not, without the address. */
+const char *sb_canonical_url(const char *typed, const char **why);
+
 /** The words without the message's recipient, code and link. */
 const char *sb_concealed(const sb_message *message, const char *words);
 

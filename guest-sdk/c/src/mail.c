@@ -7,12 +7,14 @@
 /** Whether the text is the local part of an address (RFC 5321, 4.1.2), quoted or not. */
 static bool is_local(const char *local, size_t size)
 {
-    const bool quoted = size > 2 && local[0] == '"' && local[size - 1] == '"';
+    const bool quoted = size >= 2 && local[0] == '"' && local[size - 1] == '"';
     /* Some readers end an address at a bracket or begin a comment at one, in quotes or not. */
     const char *special = quoted ? "\"\\<>()[]" : "()<>[]:;@\\,\"";
     for (size_t i = quoted ? 1 : 0; i < size - (quoted ? 1 : 0); i++) {
         const unsigned char c = (unsigned char)local[i];
-        if (sb_is_control(c) || strchr(special, c) != NULL ||
+        /* Those above ASCII, U+0080 to U+009F, are C2 80 to C2 9F. */
+        const bool high = c == 0xC2 && (unsigned char)local[i + 1] < 0xA0;
+        if (sb_is_control(c) || high || strchr(special, c) != NULL ||
             (!quoted && sb_space(local + i) > 0)) {
             return false;
         }
@@ -26,6 +28,9 @@ static bool is_local(const char *local, size_t size)
 
 const char *sb_address(const char *text)
 {
+    if (text == NULL) {
+        return NULL;
+    }
     const char *begin = text + strspn(text, " ");
     size_t size = strlen(begin);
     while (size > 0 && begin[size - 1] == ' ') {
@@ -33,7 +38,8 @@ const char *sb_address(const char *text)
     }
     char *address = sb_copy(begin, size);
     char *at = strrchr(address, '@');
-    if (at == NULL || !is_local(address, (size_t)(at - address))) {
+    if (at == NULL || !is_local(address, (size_t)(at - address)) ||
+        !sb_same(address, sb_text_of(address, size))) {
         return NULL;
     }
     for (char *c = at + 1; *c != '\0'; c++) {
@@ -59,7 +65,8 @@ static bool is_limited(const sb_smtp_reply *reply)
     }
     for (const char *at = reply->text; *at != '\0'; at++) {
         size_t i = 0;
-        while (words[i] != '\0' && (at[i] | 0x20) == (words[i] | 0x20)) {
+        /* The bit that makes a letter small makes a blank of the text's end. */
+        while (words[i] != '\0' && at[i] != '\0' && (at[i] | 0x20) == words[i]) {
             i += 1;
         }
         if (words[i] == '\0') {
@@ -100,12 +107,19 @@ sb_failure sb_failure_of_smtp(sb_smtp_error error, const sb_smtp_reply *reply)
 const char *sb_submit(const sb_server *server, const char *mail_from, const char *rcpt_to,
                       const char *mail)
 {
+    const char *from = sb_same(mail_from, "") ? "" : sb_address(mail_from);
+    const char *to = sb_address(rcpt_to);
+    if (from == NULL) {
+        sb_fail(sb_invalid_settings("from", "is no mail address"));
+    } else if (to == NULL) {
+        sb_fail(sb_failure_new(SB_REJECTED, "the recipient is not one mail address"));
+    }
     if (sb_failed()) {
         return NULL;
     }
     sb_smtp_reply reply = {0, NULL, ""};
     sb_smtp_error error;
-    if (!sb_submission(server, mail_from, rcpt_to, mail, &reply, &error)) {
+    if (!sb_submission(server, from, to, mail, &reply, &error)) {
         sb_fail(sb_failure_of_smtp(error, &reply));
         return NULL;
     }

@@ -81,8 +81,10 @@ static void add_words(header *head, const char *text)
 }
 
 /** The text in encoded words, each of whole characters. */
-static void add_encoded(header *head, const char *text)
+static void add_encoded(header *head, const char *given)
 {
+    /* Where characters begin is known of UTF-8 alone. */
+    const char *text = sb_text_of(given, strlen(given));
     size_t rest = strlen(text);
     while (rest > 0) {
         /* A field's name may leave little of its line. */
@@ -136,6 +138,13 @@ static void add_ready(header *head, const char *name, const char *value)
     end(head);
 }
 
+/** An address in brackets. It may hold blanks in quotes, and is never folded. */
+static void add_path(header *head, const char *address)
+{
+    const char *path = sb_concat("<", address, ">", NULL);
+    add_word(head, path, strlen(path));
+}
+
 static void add_mailbox(header *head, const char *name, sb_mailbox mailbox)
 {
     const char *display = sb_one_line(mailbox.name == NULL ? "" : mailbox.name);
@@ -153,7 +162,7 @@ static void add_mailbox(header *head, const char *name, sb_mailbox mailbox)
     } else {
         add_encoded(head, display);
     }
-    add_words(head, sb_concat("<", mailbox.address, ">", NULL));
+    add_path(head, mailbox.address);
     end(head);
 }
 
@@ -254,7 +263,7 @@ static void add_fields(header *head, const sb_mail *mail, const char *token)
 {
     const char *domain = strrchr(mail->from.address, '@');
     add_mailbox(head, "From", mail->from);
-    add_ready(head, "To", sb_concat("<", mail->to, ">", NULL));
+    add_mailbox(head, "To", (sb_mailbox){.address = mail->to});
     if (mail->reply_to.address != NULL && *mail->reply_to.address != '\0') {
         add_mailbox(head, "Reply-To", mail->reply_to);
     }
@@ -271,10 +280,20 @@ static void add_fields(header *head, const sb_mail *mail, const char *token)
     add_ready(head, "MIME-Version", "1.0");
 }
 
-static void check_address(const char *field, const char *address)
+static bool is_address(const char *text)
 {
-    if (address == NULL || !sb_same(sb_address(address), address)) {
-        sb_fail(sb_invalid_settings(field, "is no mail address"));
+    return sb_same(text, sb_address(text));
+}
+
+static void check_addresses(const sb_mail *mail)
+{
+    const char *reply_to = mail->reply_to.address;
+    if (!is_address(mail->from.address)) {
+        sb_fail(sb_invalid_settings("from", "is no mail address"));
+    } else if (!is_address(mail->to)) {
+        sb_fail(sb_failure_new(SB_REJECTED, "the recipient is not one mail address"));
+    } else if (reply_to != NULL && *reply_to != '\0' && !is_address(reply_to)) {
+        sb_fail(sb_failure_new(SB_REJECTED, "the reply address is no mail address"));
     }
 }
 
@@ -282,17 +301,12 @@ const char *sb_compose(const sb_mail *mail)
 {
     static const char plain[] = "text/plain; charset=utf-8";
     static const char html[] = "text/html; charset=utf-8";
-    check_address("from", mail->from.address);
-    if (mail->reply_to.address != NULL && *mail->reply_to.address != '\0') {
-        check_address("reply-to", mail->reply_to.address);
-    }
-    if (mail->to == NULL || !sb_same(sb_address(mail->to), mail->to)) {
-        sb_fail(sb_failure_new(SB_REJECTED, "the recipient is no mail address"));
-    }
+    check_addresses(mail);
     if (sb_failed()) {
         return "";
     }
-    const char *token = token_of(mail->id == NULL ? "" : mail->id);
+    const bool has_id = mail->id != NULL && *mail->id != '\0';
+    const char *token = token_of(has_id ? mail->id : sb_uuid());
     header head = {0};
     add_fields(&head, mail, token);
     if (mail->text == NULL || mail->html == NULL) {

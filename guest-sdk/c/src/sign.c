@@ -37,7 +37,7 @@ const sb_key *sb_key_of(const char *prefix, const char *secret, const char *suff
 
 const sb_key *sb_derive(const sb_key *key, const char *text)
 {
-    if (key == NULL || sb_failed()) {
+    if (key == NULL || text == NULL || sb_failed()) {
         return NULL;
     }
     sb_key *derived = sb_alloc(sizeof *derived);
@@ -53,7 +53,10 @@ sb_signature sb_sign(const sb_key *key, sb_algorithm algorithm, const char *text
 {
     sb_signature signature = {NULL, 0};
     sb_signing_refusal refusal;
-    if (key != NULL && !sb_failed() && !sb_host_sign(key, algorithm, text, &signature, &refusal)) {
+    if (key == NULL || text == NULL || sb_failed()) {
+        return signature;
+    }
+    if (!sb_host_sign(key, algorithm, text, &signature, &refusal)) {
         refused(refusal);
     }
     return signature;

@@ -47,34 +47,50 @@ static size_t put(sb_pair *sorted, size_t count, sb_pair header)
     return count + 1;
 }
 
-/**
- * Whether each character stands for itself everywhere (RFC 3986, 2.3), or divides paths and ports.
- */
-static bool is_plain(const char *text)
+/** Whether each character of a path stands for itself everywhere (RFC 3986, 2.3), or divides it. */
+static bool is_plain(const char *path)
 {
-    for (; *text != '\0'; text++) {
-        const char c = (char)(*text | 0x20);
-        if (!(c >= 'a' && c <= 'z') && !sb_is_digit(*text) && strchr("-._~/:", *text) == NULL) {
+    for (const char *at = path; *at != '\0'; at++) {
+        const char c = (char)(*at | 0x20);
+        if (!(c >= 'a' && c <= 'z') && !sb_is_digit(*at) && strchr("-._~/", *at) == NULL) {
             return false;
         }
     }
+    return strstr(path, "//") == NULL;
+}
+
+static bool is_missing(const char *text)
+{
+    return text == NULL || *text == '\0';
+}
+
+/** Puts the URL into the form that is signed, and refuses what cannot be. */
+static bool check(sb_request *request, const sb_aws *aws)
+{
+    const char *why = "";
+    const char *url = sb_canonical_url(request->url, &why);
+    const char *words = NULL;
+    if (url == NULL || !is_plain(strchr(strstr(url, "://") + 3, '/'))) {
+        words = "signing: the URL is none, or has a query, or a path that needs encoding";
+    } else if (is_missing(aws->id) || is_missing(aws->secret) || is_missing(aws->region) ||
+               is_missing(aws->service)) {
+        words = "signing: the access key, region or service is missing";
+    }
+    if (words != NULL) {
+        sb_fail(sb_failure_new(SB_INVALID_SETTINGS, words));
+        return false;
+    }
+    request->url = url;
     return true;
 }
 
-/** What AWS hashes of a request; `names` become those of the headers in it. */
+/** What AWS hashes of a request whose URL is checked; `names` become those of the headers in it. */
 static const char *canonical(const sb_request *request, const char **names)
 {
-    const char *scheme = strstr(request->url, "://");
-    const char *host = scheme == NULL ? "" : scheme + 3;
-    const size_t host_size = strcspn(host, "/");
-    if (host_size == 0 || !is_plain(host)) {
-        const char *words =
-            "signing: the URL has no host, or a query, or a path that needs encoding";
-        sb_fail(sb_failure_new(SB_INVALID_SETTINGS, words));
-        return "";
-    }
+    const char *host = strstr(request->url, "://") + 3;
+    const char *path = strchr(host, '/');
     sb_pair sorted[SB_HEADERS_MAX + 1];
-    size_t count = put(sorted, 0, (sb_pair){"host", sb_copy(host, host_size)});
+    size_t count = put(sorted, 0, (sb_pair){"host", sb_copy(host, (size_t)(path - host))});
     for (size_t i = 0; i < request->header_count; i++) {
         const sb_pair header = request->headers[i];
         count = put(sorted, count, (sb_pair){lower(header.name), trimmed(header.value)});
@@ -91,13 +107,15 @@ static const char *canonical(const sb_request *request, const char **names)
         }
     }
     *names = sb_taken(&signed_names);
-    const char *path = host[host_size] == '\0' ? "/" : host + host_size;
     return sb_concat(request->method, "\n", path, "\n\n", sb_taken(&lines), "\n\n", *names, "\n",
                      hash_of(request->body, request->body_size), NULL);
 }
 
 void sb_sigv4(sb_request *request, const sb_aws *aws)
 {
+    if (!check(request, aws)) {
+        return;
+    }
     const char *moment = sb_basic_date(sb_now());
     const char *day = sb_copy(moment, strlen("20260102"));
     const char *names = "";

@@ -101,6 +101,17 @@ static void a_mail_has_its_headers(void)
     CHECK(has_line(text, "Date: Fri, 02 Jan 2026 03:04:05 +0000"));
     CHECK(has_line(text, "Content-Transfer-Encoding: 7bit\r\n\r\nHello"));
 
+    test("a mail without an id has one of its own");
+    sb_test_host.uuid = "0c0ffee0-0000-4000-8000-000000000000";
+    sb_mail other = mail_with("x", "text", "<p>html</p>");
+    static const char *const none[] = {NULL, ""};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        other.id = none[i];
+        const char *own = sb_compose(&other);
+        CHECK(has_line(own, "Message-ID: <0c0ffee0-0000-4000-8000-000000000000@mail.example.com>"));
+        CHECK(strstr(own, "\"=_0c0ffee0-0000-4000-8000-000000000000\"") != NULL);
+    }
+
     test("leap days and ends of years are dated");
     sb_test_host.now = 1709251199000;
     CHECK(has_line(sb_compose(&mail), "Date: Thu, 29 Feb 2024 23:59:59 +0000"));
@@ -125,6 +136,14 @@ static void texts_are_encoded(void)
         CHECK_TEXT(unworded(text, "From:", "<noreply"), subjects[i]);
     }
 
+    test("a text that is no UTF-8 is encoded as what a reader would show");
+    const char *const broken[] = {times("\x80", 100), sb_concat("\xFF", times("\x80", 99), NULL)};
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        sb_mail mail = mail_with(broken[i], "x", NULL);
+        const char *subject = unworded(sb_compose(&mail), "Subject:", "Message-ID:");
+        CHECK_TEXT(subject, times("\xEF\xBF\xBD", 100));
+    }
+
     test(
         "a long body, a foreign one and one with a boundary are in base64, the others as they are");
     const char *const bodies[] = {times("a", 1001), times("ü", 600), "x =_ y", "nul\x01"};
@@ -140,6 +159,16 @@ static void texts_are_encoded(void)
     test("a line is folded behind a word that ends in a colon");
     mail = mail_with(sb_concat(times("word: ", 20), "end", NULL), "x", NULL);
     CHECK(is_clean(sb_compose(&mail)));
+
+    test("an address with blanks is not folded");
+    const char *address =
+        sb_concat("\"a  ", times("b ", 25), "\"@", times("long.", 9), "test", NULL);
+    mail = mail_with("x", "x", NULL);
+    mail.to = mail.from.address = mail.reply_to.address = address;
+    const char *fields = sb_compose(&mail);
+    CHECK(has_line(fields, sb_concat("To: <", address, ">", NULL)));
+    CHECK(has_line(fields, sb_concat("Reply-To: <", address, ">", NULL)));
+    CHECK(strstr(fields, sb_concat(" <", address, ">\r\nTo:", NULL)) != NULL);
 
     test("text and HTML become alternatives");
     mail = mail_with("x", "Hello", "<p>--=_0199-a-b</p>");
@@ -178,9 +207,26 @@ static void headers_cannot_be_injected(void)
         CHECK(sb_failed() && sb_noted().kind == SB_INVALID_SETTINGS);
     }
 
+    test("who cannot be written to is no fault of the settings, but who writes is");
+    sb_mail mail = mail_with("x", "y", NULL);
+    mail.reply_to.address = "nobody";
+    sb_compose(&mail);
+    CHECK(sb_failed() && sb_noted().kind == SB_REJECTED);
+    sb_reset();
+    mail = mail_with("x", "y", NULL);
+    mail.to = "nobody";
+    sb_compose(&mail);
+    CHECK(sb_failed() && sb_noted().kind == SB_REJECTED);
+    sb_reset();
+    mail = mail_with("x", "y", NULL);
+    mail.from.address = NULL;
+    sb_compose(&mail);
+    CHECK(sb_failed() && sb_noted().kind == SB_INVALID_SETTINGS);
+
     test("an address is one address");
     CHECK_TEXT(sb_address(" Alice@EXAMPLE.Net "), "Alice@example.net");
     CHECK_TEXT(sb_address("\"a b\"@x.test"), "\"a b\"@x.test");
+    CHECK_TEXT(sb_address("\"\"@x.test"), "\"\"@x.test");
     static const char *const bad[] = {"",
                                       "a",
                                       "a@",
@@ -195,7 +241,11 @@ static void headers_cannot_be_injected(void)
                                       "\"a\"b\"@x.test",
                                       "\"a> <b\"@x.test",
                                       "\"a ](b\"@x.test",
-                                      "=?utf-8?Q?b?=@x.test"};
+                                      "=?utf-8?Q?b?=@x.test",
+                                      "a\xC2\x85@x.test",
+                                      "\"a\xC2\x85 b\"@x.test",
+                                      "a\xFF@x.test",
+                                      NULL};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         CHECK(sb_address(bad[i]) == NULL);
     }
@@ -203,7 +253,8 @@ static void headers_cannot_be_injected(void)
 
 static void servers_answers_are_classified(void)
 {
-    static const struct {
+    test("every answer of a mail server has its kind and code");
+    const struct {
         sb_smtp_error error;
         sb_smtp_reply reply;
         sb_failure_kind kind;
@@ -219,8 +270,9 @@ static void servers_answers_are_classified(void)
         {SB_SMTP_DEFERRED, {451, "4.7.1", "greylisted"}, SB_UNAVAILABLE, "4.7.1"},
         {SB_SMTP_DEFERRED, {451, NULL, "a Rate Limit"}, SB_THROTTLED, "451"},
         {SB_SMTP_DEFERRED, {452, NULL, "too many"}, SB_THROTTLED, "452"},
+        /* Of its own size, so that whoever reads beyond its end is seen. */
+        {SB_SMTP_DEFERRED, {450, NULL, sb_copy("at this rate", 12)}, SB_UNAVAILABLE, "450"},
     };
-    test("every answer of a mail server has its kind and code");
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
         const sb_failure failure = sb_failure_of_smtp(answers[i].error, &answers[i].reply);
         CHECK(failure.kind == answers[i].kind);
@@ -234,6 +286,28 @@ static void servers_answers_are_classified(void)
     CHECK_TEXT(sb_test_host.mail, "mail");
     sb_fail(sb_failure_new(SB_REJECTED, "no"));
     CHECK(sb_submit(&server, "a@b.test", "c@d.test", "mail") == NULL);
+
+    static const char evil[] = "a@b.test>\r\nRCPT TO:<v@evil.test";
+    static const struct {
+        const char *from;
+        const char *to;
+        sb_failure_kind kind;
+    } envelopes[] = {{evil, "c@d.test", SB_INVALID_SETTINGS},
+                     {NULL, "c@d.test", SB_INVALID_SETTINGS},
+                     {"a@b.test", evil, SB_REJECTED},
+                     {"a@b.test", "", SB_REJECTED},
+                     {"a@b.test", NULL, SB_REJECTED}};
+    for (size_t i = 0; i < sizeof envelopes / sizeof *envelopes; i++) {
+        test("an envelope that could end a command reaches no host");
+        sb_host_answers(200, "");
+        CHECK(sb_submit(&server, envelopes[i].from, envelopes[i].to, "mail") == NULL);
+        CHECK(sb_failed() && sb_noted().kind == envelopes[i].kind);
+        CHECK(sb_test_host.mail == NULL);
+    }
+
+    test("the null path is submitted");
+    sb_host_answers(200, "");
+    CHECK_TEXT(sb_submit(&server, "", " c@D.test", "mail"), "queued");
 }
 
 const sb_connector sendbox_connector = {.settings = NULL};

@@ -72,27 +72,50 @@ static void requests_are_signed_as_aws_published_it(void)
     test("a request is signed as in AWS's own example");
     const sb_aws aws = {"AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
                         "us-east-1", "s3"};
+    /* As it goes on the wire, and as somebody typed it. */
+    static const char *const good[] = {
+        "https://examplebucket.s3.amazonaws.com/test.txt",
+        "HTTPS://ExampleBucket.S3.AmazonAWS.com:443/a/../test.txt"};
     sb_host_answers(200, "");
     sb_test_host.now = 1369353600000;
-    sb_request *request = to_bucket("https://examplebucket.s3.amazonaws.com/test.txt");
-    sb_sigv4(request, &aws);
-    const sb_pair last = request->headers[request->header_count - 1];
-    CHECK_TEXT(last.name, "authorization");
-    CHECK_TEXT(last.value,
-               "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/"
-               "aws4_request, SignedHeaders=host;range;x-amz-content-sha256;x-amz-date, Signature="
-               "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        sb_request *request = to_bucket(good[i]);
+        sb_sigv4(request, &aws);
+        const sb_pair last = request->headers[request->header_count - 1];
+        CHECK_TEXT(last.name, "authorization");
+        CHECK_TEXT(
+            last.value,
+            "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/"
+            "aws4_request, SignedHeaders=host;range;x-amz-content-sha256;x-amz-date, Signature="
+            "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
+        CHECK_TEXT(request->url, good[0]);
+    }
 
     static const char *const bad[] = {"",
                                       "/path",
                                       "https://",
                                       "https://x.test/?a=b",
                                       "https://x.test/a%20b",
-                                      "https://x.test/a b"};
+                                      "https://x.test/a b",
+                                      "https://x.test/a:b",
+                                      "https://x.test/a//b",
+                                      "https://x.test//",
+                                      "https://u:p@x.test/"};
     test("an address that services read in two ways is not signed");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         sb_reset();
         sb_sigv4(to_bucket(bad[i]), &aws);
+        CHECK(sb_failed() && sb_noted().kind == SB_INVALID_SETTINGS);
+    }
+
+    static const sb_aws missing[] = {{NULL, "secret", "us-east-1", "s3"},
+                                     {"id", NULL, "us-east-1", "s3"},
+                                     {"id", "secret", NULL, "s3"},
+                                     {"id", "secret", "us-east-1", NULL}};
+    test("without all of an access key and its scope nothing is signed");
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
+        sb_reset();
+        sb_sigv4(to_bucket(good[0]), &missing[i]);
         CHECK(sb_failed() && sb_noted().kind == SB_INVALID_SETTINGS);
     }
 }
@@ -120,6 +143,7 @@ static void refusals_are_failures(void)
 
     test("nothing is signed once a failure is noted, and what is missing does not sign");
     const sb_key *key = sb_key_of("", SECRET, "");
+    CHECK(sb_derive(key, NULL) == NULL && sb_sign(key, SB_HMAC_SHA256, NULL).size == 0);
     sb_fail(sb_failure_new(SB_REJECTED, "no"));
     CHECK(sb_derive(key, "a") == NULL && sb_key_of("", SECRET, "") == NULL);
     CHECK(sb_sign(key, SB_HMAC_SHA256, "a").size == 0);

@@ -3,6 +3,7 @@ package mail
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"sendbox"
 )
@@ -46,7 +47,7 @@ func isLocalPart(local string) bool {
 		// Some readers end an address at a bracket or begin a comment at one, in quotes or not.
 		special, text = `"\<>()[]`, inner
 	}
-	return local != "" && !strings.ContainsFunc(text, func(c rune) bool {
+	return local != "" && utf8.ValidString(local) && !strings.ContainsFunc(text, func(c rune) bool {
 		return unicode.IsControl(c) || !ok && unicode.IsSpace(c) || strings.ContainsRune(special, c)
 	})
 }

@@ -92,6 +92,7 @@ func (f *fields) put(words ...string) {
 
 // encoded writes the text in encoded words, each of whole characters. A reader leaves out what is between them.
 func (f *fields) encoded(text string) {
+	text = strings.ToValidUTF8(text, "\uFFFD") // Where characters begin is known of UTF-8 alone.
 	for text != "" {
 		room := width - f.column - len(" "+wordBegin+wordEnd)
 		if room < 8 { // A field's name may leave little of its line.

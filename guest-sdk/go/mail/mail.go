@@ -3,6 +3,7 @@
 package mail
 
 import (
+	"crypto/rand"
 	"slices"
 	"strings"
 	"time"
@@ -25,9 +26,9 @@ type Mail struct {
 	// More headers; one name may come more than once.
 	Headers []sendbox.Pair
 	// What makes the Message-ID its own: the idempotency key of the message. The same text gives the same one, on the
-	// sender's domain.
+	// sender's domain; where it is empty, each mail has another.
 	ID string
-	// When it is sent: the message's Now.
+	// When it is sent: the message's Now; the moment of composing by default.
 	Date time.Time
 }
 
@@ -69,7 +70,7 @@ func (m *Mail) Compose() ([]byte, error) {
 	return []byte(alternatives(head, m.token(), m.Text, m.HTML)), nil
 }
 
-// checked is the mail with its addresses in canonical form.
+// checked is the mail with its addresses in canonical form, an ID and a date.
 func (m *Mail) checked() (*Mail, error) {
 	checked := *m
 	var ok bool
@@ -88,6 +89,12 @@ func (m *Mail) checked() (*Mail, error) {
 		if err := checkName(header[0]); err != nil {
 			return nil, err
 		}
+	}
+	if checked.ID == "" {
+		checked.ID = rand.Text()
+	}
+	if checked.Date.IsZero() {
+		checked.Date = time.Now()
 	}
 	return &checked, nil
 }

@@ -88,6 +88,22 @@ Hello
 	}
 }
 
+func TestAMailWithoutIDAndDateHasItsOwn(t *testing.T) {
+	own := mailOf("x", "text", "<p>html</p>")
+	own.ID, own.Date = "", time.Time{}
+	first, second := read(t, composed(t, own)).Header, read(t, composed(t, own)).Header
+	id := first.Get("Message-ID")
+	if id == second.Get("Message-ID") || !strings.HasSuffix(id, "@mail.example.com>") || len(id) < 32 {
+		t.Error(id)
+	}
+	if first.Get("Content-Type") == second.Get("Content-Type") {
+		t.Error("two mails have one boundary")
+	}
+	if date, err := first.Date(); err != nil || date.Year() < 2026 {
+		t.Error(date, err)
+	}
+}
+
 func TestSubjectsAndNamesInManyScriptsAreReadBackAsTheyWere(t *testing.T) {
 	texts := []string{
 		"Grüße aus München", strings.Repeat("验证码 123456", 20), strings.Repeat("🌍", 40), " lone ", "two  spaces",
@@ -103,6 +119,15 @@ func TestSubjectsAndNamesInManyScriptsAreReadBackAsTheyWere(t *testing.T) {
 		from, err := netmail.ParseAddress(header.Get("From"))
 		if err != nil || from.Name != text || from.Address != own.From.Address {
 			t.Errorf("%q became %v %v", text, from, err)
+		}
+	}
+}
+
+func TestATextThatIsNoUTF8IsEncodedAsWhatAReaderWouldShow(t *testing.T) {
+	for _, text := range []string{strings.Repeat("\x80", 99), "\xff" + strings.Repeat("\x80", 99)} {
+		header := read(t, composed(t, mailOf(text, "x", ""))).Header
+		if got := decoded(t, header.Get("Subject")); got != "\uFFFD" {
+			t.Errorf("%q became %q", text, got)
 		}
 	}
 }

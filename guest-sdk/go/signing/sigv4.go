@@ -29,13 +29,17 @@ type Scope struct {
 const sigV4 = "AWS4-HMAC-SHA256"
 
 // SigV4 signs the whole request, its headers included, by AWS Signature Version 4: it adds x-amz-date,
-// x-amz-content-sha256 and authorization. The time is that of the message: sendbox.Message.Now.
+// x-amz-content-sha256 and authorization. The time is that of the message: sendbox.Message.Now. Nothing in the request
+// may be a placeholder: the host fills it in later.
 //
-// The URL has no query, and nothing in its path needs encoding: any other one is refused, because services differ in
-// how they sign it.
+// The URL is put into the form of [sendbox.CanonicalURL]. It has no query, and in its path nothing needs encoding and
+// no segment but the last is empty: any other one is refused, because services differ in how they sign it.
 //
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html, read 2026-11-21.
 func SigV4(request *sendbox.Request, key AccessKey, scope Scope, now time.Time) (*sendbox.Request, error) {
+	if slices.Contains([]string{key.ID, key.Secret, scope.Region, scope.Service}, "") {
+		return nil, sendbox.Fail(sendbox.InvalidSettings, "signing: the access key, region or service is missing")
+	}
 	moment := now.UTC().Format("20060102T150405Z")
 	day := moment[:len("20060102")]
 	request.Header("x-amz-date", moment)
@@ -69,14 +73,17 @@ func signDerived(secret string, steps []string, toSign string) ([]byte, error) {
 	return key.Sign(HMACSHA256, toSign)
 }
 
-// canonicalRequest is what AWS hashes of a request, and the names of the headers in it.
+// canonicalRequest is what AWS hashes of a request, and the names of the headers in it. The request's URL becomes the
+// one that is signed.
 func canonicalRequest(request *sendbox.Request) (canonical, names string, err error) {
-	_, address, _ := strings.Cut(request.URL, "://")
+	url, err := sendbox.CanonicalURL(request.URL)
+	_, address, _ := strings.Cut(url, "://")
 	host, path, _ := strings.Cut(address, "/")
-	if host == "" || strings.ContainsFunc(host+path, needsEncoding) {
+	if err != nil || strings.ContainsFunc(path, needsEncoding) || strings.Contains("/"+path, "//") {
 		return "", "", sendbox.Fail(sendbox.InvalidSettings,
-			"signing: the URL has no host, or a query, or a path that needs encoding")
+			"signing: the URL is none, or has a query, or a path that needs encoding")
 	}
+	request.URL = url
 	headers := map[string]string{"host": host}
 	for _, header := range request.Headers {
 		name, value := strings.ToLower(header[0]), strings.Join(strings.Fields(header[1]), " ")
@@ -95,11 +102,11 @@ func canonicalRequest(request *sendbox.Request) (canonical, names string, err er
 	return strings.Join(parts, "\n"), names, nil
 }
 
-// needsEncoding says whether a character is none of those that stand for themselves everywhere (RFC 3986, 2.3), nor
-// one that divides paths and ports.
+// needsEncoding says whether a character of a path is none of those that stand for themselves everywhere (RFC 3986,
+// 2.3), nor one that divides it.
 func needsEncoding(c rune) bool {
 	plain := '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
-	return !plain && !strings.ContainsRune("-._~/:", c)
+	return !plain && !strings.ContainsRune("-._~/", c)
 }
 
 func hash(data []byte) string {

@@ -14,28 +14,60 @@ import (
 
 // The first example of "Signature Calculations for the Authorization Header" of the Amazon S3 API Reference.
 func TestARequestIsSignedAsAWSPublishedIt(t *testing.T) {
-	request, err := signing.SigV4(
-		sendbox.Get("https://examplebucket.s3.amazonaws.com/test.txt").Header("Range", " bytes=0-9 "),
-		signing.AccessKey{ID: "AKIAIOSFODNN7EXAMPLE", Secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"},
-		signing.Scope{Region: "us-east-1", Service: "s3"},
-		time.Date(2013, time.May, 24, 0, 0, 0, 0, time.UTC),
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const expected = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, " +
-		"SignedHeaders=host;range;x-amz-content-sha256;x-amz-date, " +
-		"Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"
-	if got := request.Headers[len(request.Headers)-1]; got != (sendbox.Pair{"authorization", expected}) {
-		t.Error(got)
+	const address = "https://examplebucket.s3.amazonaws.com/test.txt"
+	// As somebody typed it, and as it goes on the wire.
+	for _, typed := range []string{address, "HTTPS://ExampleBucket.S3.AmazonAWS.com:443/a/../test.txt"} {
+		request, err := signing.SigV4(
+			sendbox.Get(typed).Header("Range", " bytes=0-9 "),
+			signing.AccessKey{ID: "AKIAIOSFODNN7EXAMPLE", Secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"},
+			signing.Scope{Region: "us-east-1", Service: "s3"},
+			time.Date(2013, time.May, 24, 0, 0, 0, 0, time.UTC),
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const expected = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, " +
+			"SignedHeaders=host;range;x-amz-content-sha256;x-amz-date, " +
+			"Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"
+		if got := request.Headers[len(request.Headers)-1]; got != (sendbox.Pair{"authorization", expected}) {
+			t.Error(got)
+		}
+		if request.URL != address {
+			t.Error(request.URL)
+		}
 	}
 }
 
 func TestAnAddressThatServicesReadInTwoWaysIsNotSigned(t *testing.T) {
-	for _, url := range []string{"", "/path", "https://x.test/?a=b", "https://x.test/a%20b", "https://x.test/a b"} {
-		_, err := signing.SigV4(sendbox.Get(url), signing.AccessKey{}, signing.Scope{}, time.Now())
+	for _, url := range []string{
+		"", "/path", "https://x.test/?a=b", "https://x.test/a%20b", "https://x.test/a b", "https://x.test/a:b",
+		"https://x.test/a//b", "https://x.test//", "https://u:p@x.test/",
+	} {
+		_, err := signing.SigV4(sendbox.Get(url), ownKey, ownScope, time.Now())
 		if failure, ok := err.(*sendbox.Failure); !ok || failure.Kind != sendbox.InvalidSettings {
 			t.Error(url, err)
+		}
+	}
+}
+
+var (
+	ownKey   = signing.AccessKey{ID: "id", Secret: "secret"}
+	ownScope = signing.Scope{Region: "us-east-1", Service: "ses"}
+)
+
+func TestWithoutAllOfAnAccessKeyAndItsScopeNothingIsSigned(t *testing.T) {
+	for _, missing := range []struct {
+		key   signing.AccessKey
+		scope signing.Scope
+	}{
+		{signing.AccessKey{Secret: ownKey.Secret}, ownScope},
+		{signing.AccessKey{ID: ownKey.ID}, ownScope},
+		{ownKey, signing.Scope{Service: ownScope.Service}},
+		{ownKey, signing.Scope{Region: ownScope.Region}},
+	} {
+		_, err := signing.SigV4(sendbox.Get("https://x.test/"), missing.key, missing.scope, time.Now())
+		if failure, ok := err.(*sendbox.Failure); !ok || failure.Kind != sendbox.InvalidSettings {
+			t.Error(missing, err)
 		}
 	}
 }
