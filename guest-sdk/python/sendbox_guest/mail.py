@@ -98,9 +98,9 @@ def recipient(text: str) -> str:
 
 
 def _domain(text: str) -> str | None:
-    name = text if text.isascii() else normalize("NFKC", text)
-    labels = [_label(label) for label in name.lower().replace("\u3002", ".").split(".")]
-    name = ".".join(labels)
+    # Letter by letter: the last sigma of a word is none of its own in a host name (UTS #46).
+    name = "".join(letter.lower() for letter in normalize("NFKC", text)).replace("\u3002", ".")
+    name = ".".join(_label(label) for label in name.split("."))
     return name if _DOMAIN.fullmatch(name) and len(name) <= _LONGEST_DOMAIN else None
 
 
