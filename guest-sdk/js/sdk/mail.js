@@ -17,8 +17,8 @@ const LABELS = /^(?=.*[a-z])[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/;
 
 /** Without what ends or divides an address, and without halves of characters. */
 const BARE_LOCAL_PART = /^[^\s\u0000-\u001f\u007f-\u009f\ud800-\udfff()<>[\]:;@\\,"]+$/u;
-/** In quotes; some readers end an address at the first bracket, in quotes or not. */
-const QUOTED_LOCAL_PART = /^"[^\u0000-\u001f\u007f-\u009f\ud800-\udfff"\\<>]*"$/u;
+/** In quotes; some readers end an address at a bracket or begin a comment at one, in quotes or not. */
+const QUOTED_LOCAL_PART = /^"[^\u0000-\u001f\u007f-\u009f\ud800-\udfff"\\()<>[\]]*"$/u;
 
 /** `msg-id` of RFC 5322, 3.6.4, without its brackets. */
 const MESSAGE_ID = /^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,200}@[A-Za-z0-9._-]{1,253}$/;

@@ -218,6 +218,8 @@ test("what is no address is refused, and not repeated", () => {
     "alice@１.１",
     "=?utf-8?Q?b?=@x.test",
     '"alice> <b"@x.test',
+    '"alice (b"@x.test',
+    '"alice ]"@x.test',
     `${"a".repeat(65)}@x.test`,
   ]) {
     assert.equal(address(bad), undefined, bad);
