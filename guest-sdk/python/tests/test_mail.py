@@ -97,6 +97,13 @@ class MailTest(unittest.TestCase):
             self.assertEqual(cast(EmailMessage, plain).get_content().rstrip(), text)
             self.assertEqual(cast(EmailMessage, html).get_content(), "<p>ü")
 
+    def test_no_line_of_a_header_is_longer_for_another_alphabets_separators(self) -> None:
+        for separator in "\u0085\u2028\u2029":
+            text = f"{separator}.{'x' * 80}"
+            data = mail(subject=text, sender=Mailbox("a@b.test", text))
+            self.assert_clean(data)
+            self.assertEqual(read(data)["Subject"].strip(), text[1:])
+
     def test_no_text_begins_another_header(self) -> None:
         for evil in [
             "Hi\r\nBcc: v@evil.test",
