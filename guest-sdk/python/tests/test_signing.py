@@ -179,6 +179,13 @@ class SigV4Test(unittest.TestCase):
         self.assertTrue(signed.url.endswith("/?Action=Publish&Message=a%20b%2Bc~%2A%C3%BC"))
         testing.verify(signed, "secret")
 
+    def test_of_a_query_without_pairs_and_a_value_with_spaces_one_form_is_signed(self) -> None:
+        request = Request("https://sns.us-east-1.amazonaws.com/?&", headers={"x-a": " 1   2\t3 "})
+        key, scope = AccessKey("id", "secret"), Scope("us-east-1", "sns")
+        signed = inside(lambda: sigv4(request, key, scope, 0), "secret", 4)
+        self.assertEqual(signed.url, "https://sns.us-east-1.amazonaws.com/")
+        testing.verify(signed, "secret")
+
     def test_every_change_of_a_signed_request_is_noticed(self) -> None:
         def changed(change: Callable[[Request], Any]) -> Request:
             request = testing.request(Ses, SETTINGS, testing.message(now_ms=1_709_251_199_999))
