@@ -118,6 +118,16 @@ class KeyTest(unittest.TestCase):
             signed = inside(lambda: Key(text).sign(Algorithm.RSA_SHA256, "claims"), text)
             self.assertEqual(signed, expected)
 
+    def test_a_private_key_of_another_algorithm_is_refused(self) -> None:
+        openssl = shutil.which("openssl")
+        if not openssl:
+            raise unittest.SkipTest("openssl is not installed")
+        command = [openssl, "genpkey", "-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"]
+        pem = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+        with self.assertRaises(SigningError) as raised:
+            inside(lambda: Key(pem).sign(Algorithm.RSA_SHA256, ""), pem)
+        self.assertEqual(raised.exception.code, "invalid-key")
+
     def test_what_is_no_private_key_is_refused_in_words(self) -> None:
         for secret in (
             "hunter2",
