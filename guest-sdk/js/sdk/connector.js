@@ -34,7 +34,8 @@ export function connector(parts) {
 /**
  * Sends one message, once, through `exchange`: a function from request to response that throws a
  * `Failure` where there is none. Returns the receipt, or its promise where the connector speaks to its
- * provider itself or makes its request in steps; throws a `Failure` without the message's recipient, code and link in its words.
+ * provider itself or makes its request in steps; throws a `Failure` without the message's recipient, code and
+ * link in its words.
  */
 export function send(connector, settings, message, exchange) {
   const fail = (error) => {

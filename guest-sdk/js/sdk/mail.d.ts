@@ -16,8 +16,11 @@ export interface Mail {
   text?: string | undefined;
   /** `Date`; now by default. A number counts milliseconds since the Unix epoch. */
   date?: Date | number | undefined;
-  /** `Message-ID`, with its angle brackets or without; a fresh one on the sender's domain by default. */
-  messageId?: string | undefined;
+  /**
+   * What makes the `Message-ID` its own, on the sender's domain: with `message.idempotencyKey` all attempts
+   * of a message have the same, and a mailbox knows a mail that comes twice. A fresh one by default.
+   */
+  id?: string | undefined;
 }
 
 /**

@@ -17,17 +17,17 @@ const LABELS = /^(?=.*[a-z])[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/;
 
 /** Without what ends or divides an address, and without halves of characters. */
 const BARE_LOCAL_PART = /^[^\s\u0000-\u001f\u007f-\u009f\ud800-\udfff()<>[\]:;@\\,"]+$/u;
-/** In quotes; some readers end an address at the first bracket, in quotes or not. */
-const QUOTED_LOCAL_PART = /^"[^\u0000-\u001f\u007f-\u009f\ud800-\udfff"\\<>]*"$/u;
+/** In quotes; some readers end an address at a bracket or begin a comment at one, in quotes or not. */
+const QUOTED_LOCAL_PART = /^"[^\u0000-\u001f\u007f-\u009f\ud800-\udfff"\\()<>[\]]*"$/u;
 
-/** `msg-id` of RFC 5322, 3.6.4, without its brackets. */
-const MESSAGE_ID = /^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,200}@[A-Za-z0-9._-]{1,253}$/;
+/** Letters of a `Message-ID` before its `@`. */
+const LONGEST_TOKEN = 64;
 
 /**
- * The mail's text with CRLF at the ends of its lines. `date` and `messageId` are now and fresh unless they
- * are given; text and HTML become alternatives of one another.
+ * The mail's text with CRLF at the ends of its lines. `date` is now unless it is given; `id` makes the
+ * `Message-ID`, a fresh one where it is missing. Text and HTML become alternatives of one another.
  */
-export function compose({ from, to, replyTo, subject, html, text, date, messageId }) {
+export function compose({ from, to, replyTo, subject, html, text, date, id = "" }) {
   const sender = mailbox(from);
   if (!sender) throw Failure.invalidSettings("from", "is no mail address");
   const head =
@@ -35,7 +35,7 @@ export function compose({ from, to, replyTo, subject, html, text, date, messageI
     field("To", [`<${recipient(to)}>`]) +
     replyField(replyTo) +
     field("Subject", textWords("Subject", subject)) +
-    field("Message-ID", [`<${idOf(messageId, sender.address)}>`]) +
+    field("Message-ID", [`<${messageId(id, sender.address)}>`]) +
     field("Date", dateOf(date).split(" ")) +
     field("MIME-Version", ["1.0"]);
   if (html === undefined) return head + part("text/plain", text ?? "");
@@ -108,13 +108,10 @@ function domainOf(text) {
   }
 }
 
-function idOf(messageId, sender) {
-  if (messageId === undefined) {
-    return `${crypto.randomUUID()}@${sender.slice(sender.lastIndexOf("@") + 1)}`;
-  }
-  const bare = messageId.replace(/^<(.*)>$/, "$1");
-  if (!MESSAGE_ID.test(bare)) throw new Failure("rejected", "the Message-ID is none");
-  return bare;
+/** `msg-id` of RFC 5322, 3.6.4, without its brackets. */
+function messageId(own, sender) {
+  const token = own.replace(/[^0-9A-Za-z-]/g, "-").slice(0, LONGEST_TOKEN);
+  return `${token || crypto.randomUUID()}@${sender.slice(sender.lastIndexOf("@") + 1)}`;
 }
 
 /** RFC 5322, 3.3: ECMAScript's text of a date but for the zone's name. */

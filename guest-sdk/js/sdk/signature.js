@@ -36,7 +36,9 @@ function canonical(request, signed, body) {
     const value = name === "host" ? host : header(request, name);
     return `${name}:${value}`;
   });
-  const twice = path.replace(/[^A-Za-z0-9._~/-]/g, encodeURIComponent);
+  // What is on the wire is ASCII.
+  const encode = (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`;
+  const twice = path.replace(/[^A-Za-z0-9._~/-]/g, encode);
   const sorted = pairs
     .map((pair) => pair.split("="))
     .sort(([one], [other]) => (one < other ? -1 : 1));

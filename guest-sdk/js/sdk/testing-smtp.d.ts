@@ -1,6 +1,6 @@
-import type { Connector, Message } from "./index.js";
+import type { Connector, HttpResponse, Message } from "./index.js";
 import type { Envelope, Reply } from "./smtp.js";
-import type { Sent } from "./testing.js";
+import type { HttpError, Sent } from "./testing.js";
 
 /** An error of the host's `smtp`. */
 export type SmtpError =
@@ -16,12 +16,14 @@ export interface Submitted {
 }
 
 /**
- * Sends a message, once, to a mail server that answers with `answer`. Import this module before the
- * connector, and the connector with `await import(…)`.
+ * Sends a message, once, to a mail server that answers with `answer`. A connector that asks for an access token
+ * first gets `response`, or is not answered. Import this module before the connector, and the connector with
+ * `await import(…)`.
  */
 export function submitted(
   connector: Connector,
   settings: object | string,
   message: Message,
   answer?: Reply | SmtpError,
+  response?: HttpResponse | HttpError,
 ): Promise<Submitted>;

@@ -14,13 +14,15 @@ register(`data:text/javascript,${encodeURIComponent(HOOKS)}`);
 
 /**
  * Sends a message, once, to a mail server that answers with a reply, or fails with an error as the contract
- * has it. Returns what was submitted, and the receipt or the failure.
+ * has it. A connector that asks for an access token first gets `response`, as of `send`. Returns what was
+ * submitted, and the receipt or the failure.
  */
 export async function submitted(
   connector,
   settings,
   message,
   answer = { code: 250, text: "queued" },
+  response = undefined,
 ) {
   const seen = {};
   globalThis.standInForSmtp = (server, envelope, data) => {
@@ -29,7 +31,7 @@ export async function submitted(
     return answer;
   };
   try {
-    const { receipt, failure } = await send(connector, settings, message);
+    const { receipt, failure } = await send(connector, settings, message, response);
     return { ...seen, receipt, failure };
   } finally {
     delete globalThis.standInForSmtp;

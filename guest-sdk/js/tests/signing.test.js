@@ -152,6 +152,14 @@ test("the query goes out as it is signed, and a repeated header is signed once",
   verify(signed, "s");
 });
 
+test("a path is signed as it is on the wire, encoded once more", async () => {
+  const request = get("https://email.eu-central-1.amazonaws.com/v2/a b/(x)!'*/%2F");
+  const scope = { region: "eu-central-1", service: "ses" };
+  const signed = await inside("s", (secret) => sigv4(request, { id: "id", secret }, scope));
+  assert.ok(signed.url.endsWith("/v2/a%20b/(x)!'*/%2F"), signed.url);
+  verify(signed, "s");
+});
+
 test("every change of a signed request is noticed", async () => {
   const settings = {
     accessKeyId: "id",

@@ -5,7 +5,7 @@ import test from "node:test";
 
 import { Failure, connector, object, text } from "../sdk/index.js";
 import { compose } from "../sdk/mail.js";
-import { mailWithText, message } from "../sdk/testing.js";
+import { mailWithText, message, respond } from "../sdk/testing.js";
 import { submitted } from "../sdk/testing-smtp.js";
 
 const { submit } = await import("../sdk/smtp.js");
@@ -58,6 +58,21 @@ test("credentials are a login, or a user and an access token", async () => {
   const login = { user: "u", password: "p", mechanism: undefined };
   assert.deepEqual(await authOf({ user: "u", password: "p" }), { tag: "login", val: login });
   assert.deepEqual(await authOf({ user: "u", token: "t" }), { tag: "oauth2", val: ["u", "t"] });
+});
+
+test("an access token comes first where a connector asks for one", async () => {
+  const about = { id: "x", channel: "email", titles: { en: "X" }, descriptions: { en: "X" } };
+  const send = async () => {
+    const answer = await fetch("https://tokens.example/", { method: "POST" });
+    const { token } = await answer.json();
+    submit({ ...server, auth: { user: "u", token } }, path, "");
+  };
+  const mailing = connector({ about, settings: object({}), send });
+  const sending = (response) => submitted(mailing, {}, message(), undefined, response);
+  const { submission } = await sending(respond(200, {}, { token: "t" }));
+  assert.deepEqual(submission.server.auth, { tag: "oauth2", val: ["u", "t"] });
+  const lost = await sending("connect");
+  assert.deepEqual([lost.submission, lost.failure.kind], [undefined, "unknown"]);
 });
 
 test("an envelope that could end a command reaches no host", async () => {

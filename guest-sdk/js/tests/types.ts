@@ -61,8 +61,8 @@ export const mailing = connector({
   async send(read, message) {
     const { subject, html, plain } = read.texts.text(message);
     const from = message.sender(Mailbox.parse("Typed <noreply@example.com>"));
-    const to = message.recipient;
-    const mail = compose({ from, to, replyTo: message.replyTo, subject, html, text: plain });
+    const { recipient: to, replyTo, idempotencyKey: id } = message;
+    const mail = compose({ from, to, replyTo, subject, html, text: plain, id });
     const server = { host: "smtp.example.com", port: 465, auth: { user: "u", password: "p" } };
     const envelope = { mailFrom: from.address, rcptTo: [to] };
     // @ts-expect-error: it must say whether TLS begins.

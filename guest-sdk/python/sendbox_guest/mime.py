@@ -44,7 +44,8 @@ def words(name: str, text: str, *, quoted: bool = False) -> list[str]:
     room = _WIDTH - len(f"{name}: ")
     if not line or plain and all(len(word) <= room for word in written.split(" ")):
         return written.split(" ")
-    whole = line.encode("utf-8", "replace").decode()
+    # A separator of lines beyond ASCII is a space to `Header`, and the line behind it too long.
+    whole = " ".join(line.encode("utf-8", "replace").decode().splitlines())
     header = Header(whole, "utf-8", maxlinelen=_WIDTH, header_name=name)
     return header.encode(splitchars="").split()
 

@@ -76,8 +76,7 @@ def _canonical(request: Request, body: str) -> tuple[str, str]:
     if not url:
         raise ValueError("the URL is not absolute")
     query = _query(url["query"] or "")
-    if query:
-        request.url = f"{request.url.partition('?')[0]}?{query}"
+    request.url = request.url.partition("?")[0] + (f"?{query}" if query else "")
     headers = sorted({**request.headers, "host": url["host"]}.items())
     lines = [f"{name}:{_SPACES.sub(' ', value.strip())}\n" for name, value in headers]
     signed = ";".join(name for name, _ in headers)

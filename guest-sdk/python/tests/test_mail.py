@@ -61,7 +61,7 @@ class MailTest(unittest.TestCase):
 
     def test_it_carries_what_it_was_given_and_the_date_in_the_form_of_mails(self) -> None:
         reply_to = Mailbox("help@Example.com", 'say "hi"')
-        data = mail(reply_to=reply_to, date=1_767_323_045, message_id="<1@mail.example.com>")
+        data = mail(reply_to=reply_to, date=1_767_323_045, id="0199-a/b")
         self.assert_clean(data)
         self.assertEqual(
             data.decode(),
@@ -69,7 +69,7 @@ class MailTest(unittest.TestCase):
             "To: <alice@example.net>\r\n"
             'Reply-To: "say \\"hi\\"" <help@example.com>\r\n'
             "Subject: Code 123456\r\n"
-            "Message-ID: <1@mail.example.com>\r\n"
+            "Message-ID: <0199-a-b@mail.example.com>\r\n"
             "Date: Fri, 02 Jan 2026 03:04:05 +0000\r\n"
             "MIME-Version: 1.0\r\n"
             "Content-Type: text/plain; charset=utf-8\r\n"
@@ -86,6 +86,17 @@ class MailTest(unittest.TestCase):
         self.assertNotEqual(one["Message-ID"], other["Message-ID"])
         self.assertNotEqual(one.get_boundary(), other.get_boundary())
 
+    def test_all_attempts_of_a_message_have_one_message_id(self) -> None:
+        for own, token in [
+            ("0199a3f2-7b1c", "0199a3f2-7b1c"),
+            ("a@b>\r\nBcc: <c", "a-b---Bcc---c"),
+            ("..ü" * 99, "-" * 64),
+        ]:
+            one, other = (read(mail(id=own, html="<p>Hello</p>")) for _ in range(2))
+            self.assertEqual(one["Message-ID"], f"<{token}@mail.example.com>")
+            self.assertEqual(one["Message-ID"], other["Message-ID"])
+            self.assertNotIn("Bcc", one)
+
     def test_texts_in_many_scripts_and_of_any_length_are_read_back_as_they_were(self) -> None:
         for text in [text for one in TEXTS for text in (one, " ".join([one] * 9))]:
             data = mail(subject=text, sender=Mailbox("a@b.test", text), text=text, html="<p>ü")
@@ -96,6 +107,13 @@ class MailTest(unittest.TestCase):
             plain, html = read(data).iter_parts()
             self.assertEqual(cast(EmailMessage, plain).get_content().rstrip(), text)
             self.assertEqual(cast(EmailMessage, html).get_content(), "<p>ü")
+
+    def test_no_line_of_a_header_is_longer_for_another_alphabets_separators(self) -> None:
+        for separator in "\u0085\u2028\u2029":
+            text = f"{separator}.{'x' * 80}"
+            data = mail(subject=text, sender=Mailbox("a@b.test", text))
+            self.assert_clean(data)
+            self.assertEqual(read(data)["Subject"].strip(), text[1:])
 
     def test_no_text_begins_another_header(self) -> None:
         for evil in [
@@ -148,6 +166,8 @@ class AddressTest(unittest.TestCase):
         self.assertEqual(address("user@München.example"), "user@xn--mnchen-3ya.example")
         self.assertEqual(address("user@हिन्दी.example"), "user@xn--j2bd4cyah0f.example")
         self.assertEqual(address("user@Ｅxample。net"), "user@example.net")
+        # As the Rust SDK and browsers read it, though Python's own lower case ends a word otherwise.
+        self.assertEqual(address("user@ΟΔΟΣ-1.example"), address("user@οδοσ-1.example"))
         self.assertEqual(address('"a b"@x.test'), '"a b"@x.test')
         self.assertEqual(address("用户@x.test"), "用户@x.test")
         self.assertIn("To: <用户@x.test>".encode(), mail(to="用户@x.test"))
@@ -192,6 +212,3 @@ class AddressTest(unittest.TestCase):
             with self.assertRaises(Failure) as raised:
                 mail(reply_to=sender or "x")
             self.assertEqual(raised.exception.kind, FailureKind.REJECTED)
-        for message_id in ["", "a", "<a@b>\r\nBcc: c", "a b@c", "<a@b> <c@d>"]:
-            with self.assertRaises(Failure):
-                mail(message_id=message_id)

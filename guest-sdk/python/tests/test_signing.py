@@ -118,6 +118,16 @@ class KeyTest(unittest.TestCase):
             signed = inside(lambda: Key(text).sign(Algorithm.RSA_SHA256, "claims"), text)
             self.assertEqual(signed, expected)
 
+    def test_a_private_key_of_another_algorithm_is_refused(self) -> None:
+        openssl = shutil.which("openssl")
+        if not openssl:
+            raise unittest.SkipTest("openssl is not installed")
+        command = [openssl, "genpkey", "-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"]
+        pem = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+        with self.assertRaises(SigningError) as raised:
+            inside(lambda: Key(pem).sign(Algorithm.RSA_SHA256, ""), pem)
+        self.assertEqual(raised.exception.code, "invalid-key")
+
     def test_what_is_no_private_key_is_refused_in_words(self) -> None:
         for secret in (
             "hunter2",
@@ -177,6 +187,13 @@ class SigV4Test(unittest.TestCase):
         key, scope = AccessKey("id", "secret"), Scope("us-east-1", "sns")
         signed = inside(lambda: sigv4(request, key, scope, 0), "secret", 4)
         self.assertTrue(signed.url.endswith("/?Action=Publish&Message=a%20b%2Bc~%2A%C3%BC"))
+        testing.verify(signed, "secret")
+
+    def test_of_a_query_without_pairs_and_a_value_with_spaces_one_form_is_signed(self) -> None:
+        request = Request("https://sns.us-east-1.amazonaws.com/?&", headers={"x-a": " 1   2\t3 "})
+        key, scope = AccessKey("id", "secret"), Scope("us-east-1", "sns")
+        signed = inside(lambda: sigv4(request, key, scope, 0), "secret", 4)
+        self.assertEqual(signed.url, "https://sns.us-east-1.amazonaws.com/")
         testing.verify(signed, "secret")
 
     def test_every_change_of_a_signed_request_is_noticed(self) -> None:

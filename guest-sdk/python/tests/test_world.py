@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -22,7 +25,9 @@ class WorldTest(unittest.TestCase):
         """That of a connector with this source, beside these modules."""
         with tempfile.TemporaryDirectory() as folder:
             for name, text in {"connector": source, **modules}.items():
-                Path(folder, f"{name}.py").write_text(text, "utf-8")
+                module = Path(folder, f"{name}.py")
+                module.parent.mkdir(exist_ok=True)
+                module.write_text(text, "utf-8")
             return world(Path(folder, "connector.py"))
 
     def test_a_connector_over_http_has_the_smallest(self) -> None:
@@ -45,6 +50,33 @@ class WorldTest(unittest.TestCase):
         parts = {"parts": "from sendbox_guest import smtp\nraise ValueError('runs nothing')"}
         self.assertEqual(self.of("import parts", **parts), SMTP)
         self.assertEqual(self.of("import json", **parts), EVERY)
+
+    def test_so_does_one_in_a_package_which_needs_no_file_of_its_own(self) -> None:
+        relative = {
+            "parts/mails": "from .smtp import submit",
+            "parts/smtp": "import sendbox_guest.smtp",
+        }
+        for init in ({}, {"parts/__init__": "from . import mails"}):
+            self.assertEqual(self.of("from parts.mails import submit", **relative, **init), SMTP)
+            self.assertEqual(self.of("import parts.gone, json", **relative), EVERY)
+
+    def test_a_package_that_may_be_missing_is_missing(self) -> None:
+        source = "try:\n    import orjson as json\nexcept ImportError:\n    import json"
+        self.assertEqual(self.of(source), EVERY)
+
+    def test_the_documented_command_runs_nothing_of_the_project(self) -> None:
+        readme = (ROOT / "README.md").read_text("utf-8")
+        (command,) = re.findall(r"world=\$\((.*)\)", readme)
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "sdk").symlink_to(ROOT)
+            Path(folder, "connector.py").write_text("import opcode, traceback", "utf-8")
+            for name in ("opcode", "traceback"):
+                Path(folder, f"{name}.py").write_text("raise SystemExit('ran')", "utf-8")
+            environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+            done = subprocess.run(
+                command, shell=True, cwd=folder, env=environment, capture_output=True, text=True
+            )
+        self.assertEqual((done.stdout, done.stderr), (f"{EVERY}\n", ""))
 
     def test_there_is_a_world_of_each_name(self) -> None:
         wit = (ROOT / "world/world.wit").read_text("utf-8")

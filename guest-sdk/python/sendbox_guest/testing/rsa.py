@@ -11,6 +11,8 @@ from hashlib import sha256
 from ..signing import SigningError
 
 _PEM = re.compile(rb"-----BEGIN (RSA )?PRIVATE KEY-----(.*?)-----END ", re.DOTALL)
+# DER of the name of keys for every use (RFC 8017, A.1): others are for PSS alone, or no RSA.
+_RSA_ENCRYPTION = bytes.fromhex("06092a864886f70d010101")
 # DER of the algorithm's name before a SHA-256 (RFC 8017, 9.2).
 _SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")
 
@@ -33,7 +35,10 @@ def _private_key(pem: bytes) -> tuple[int, int]:
         (key,) = _elements(base64.b64decode(found[2]))
         if not found[1]:
             # Version, algorithm, and the PKCS #1 key in an octet string (RFC 5208, 5).
-            (key,) = _elements(list(_elements(key))[2])
+            _, algorithm, octets, *_ = _elements(key)
+            if not algorithm.startswith(_RSA_ENCRYPTION):
+                raise ValueError("a key of another algorithm")
+            (key,) = _elements(octets)
         _, modulus, _, exponent, *_ = _elements(key)
     except (ValueError, IndexError, binascii.Error):
         words = "no RSA private key in PEM (PKCS #8 or PKCS #1)"

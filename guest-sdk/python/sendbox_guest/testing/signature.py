@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from urllib.parse import quote, urlsplit
 
 from ..http import Request
@@ -51,6 +52,6 @@ def _canonical(request: Request, fields: dict[str, str], body: str) -> str:
     lines.append("&".join(f"{name}={value}" for name, value in pairs))
     for name in fields["SignedHeaders"].split(";"):
         value = url.netloc if name == "host" else request.headers[name]
-        lines.append(f"{name}:{' '.join(value.split())}")
+        lines.append(f"{name}:{re.sub(' +', ' ', value.strip())}")
     lines += ["", fields["SignedHeaders"], body]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -14,6 +14,10 @@ const VERSION: &str = "0.25.1";
 /// The SDK's module that says which of its worlds is a connector's.
 const WORLD: &str = "sendbox_link.world";
 
+/// Why a project has no such module.
+const OLD_SDK: &str = "`sdk` is older than this sendbox, or not whole: take that of a project that this sendbox writes \
+    (`sendbox connector new`)";
+
 /// The SDK's module that links a component.
 const LINK: &str = "sendbox_link";
 
@@ -68,6 +72,10 @@ pub(super) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
 /// The SDK's world in place of the contract's own: a Python component imports all of its world, and the host takes
 /// what it imports for what its connector uses.
 fn world(project: &Project, python: &Path) -> Result<String, BuildError> {
+    let module = project.sdk.join("sendbox_link/world.py");
+    if !project.folder.join(module).is_file() {
+        return Err(BuildError::Said(WORLD, OLD_SDK.to_owned()));
+    }
     let mut command = of_sdk(project, python, WORLD);
     let ended = toolchain::ask(command.arg(&project.entry))?;
     if !ended.status.success() {
@@ -83,12 +91,14 @@ fn link(project: &Project, python: &Path) -> Result<(), BuildError> {
     toolchain::run(LINK, command.arg(project.component()))
 }
 
-/// A module of the SDK's, run as a program.
+/// A module of the SDK's, run as a program. It starts in the project's folder, and imports nothing from there: a file
+/// of the author's may have the name of one of the standard library's.
 fn of_sdk(project: &Project, python: &Path, module: &str) -> Command {
     let mut command = toolchain::command(project, python);
     command
         .args(["-m", module])
         .env("PYTHONPATH", &project.sdk)
+        .env("PYTHONSAFEPATH", "1")
         .env("PYTHONDONTWRITEBYTECODE", "1");
     command
 }
@@ -105,7 +115,52 @@ fn authors_part(said: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::authors_part;
+    use std::path::Path;
+
+    use super::{authors_part, toolchain, world};
+    use crate::authoring::{Language, Project};
+
+    /// A project of these files, with the repository's SDK.
+    fn project(files: &[(&str, &str)]) -> (tempfile::TempDir, Project) {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let project = Project {
+            folder: folder.path().to_owned(),
+            language: Language::Python,
+            entry: "connector.py".into(),
+            output: "build/connector.wasm".into(),
+            wit: "wit".into(),
+            sdk: Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-sdk/python"),
+        };
+        (folder, project)
+    }
+
+    #[test]
+    fn no_module_of_the_projects_runs_while_its_world_is_found() {
+        let own = "raise SystemExit('ran')";
+        let files = [
+            ("connector.py", ""),
+            ("opcode.py", own),
+            ("traceback.py", own),
+        ];
+        let (_folder, project) = project(&files);
+        let Some(python) = toolchain::find(&project, "python3") else {
+            println!("skipped: python3 is not installed");
+            return;
+        };
+        let world = world(&project, &python).unwrap();
+        assert_eq!(world.trim(), "sendbox:python/connector@0.1.0");
+    }
+
+    #[test]
+    fn a_project_with_an_older_sdk_is_told_where_this_one_is() {
+        let (folder, mut project) = project(&[]);
+        project.sdk = folder.path().join("sdk");
+        let told = world(&project, Path::new("python3")).unwrap_err();
+        assert!(told.to_string().contains("connector new"), "{told}");
+    }
 
     #[test]
     fn of_the_tools_words_only_those_about_the_authors_code_are_shown() {
