@@ -85,7 +85,8 @@ struct Zig {
 
 impl Zig {
     fn find(project: &Project) -> Result<Self, BuildError> {
-        const PACKAGE: &[&str] = &["-m", "ziglang"];
+        // Isolated: Python would look for its own modules in the project first.
+        const PACKAGE: &[&str] = &["-I", "-m", "ziglang"];
         let candidates = [("python3", PACKAGE), ("python", PACKAGE), ("zig", &[])];
         let candidates = candidates.into_iter().flat_map(|(program, arguments)| {
             let programs = toolchain::all(project, program).into_iter();
