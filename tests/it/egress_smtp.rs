@@ -3,16 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use sendbox::egress::{
     Egress, EgressConfig, EgressError, SmtpAuth, SmtpEnvelope, SmtpError, SmtpReply, SmtpSecurity,
     SmtpServer, SmtpSubmission,
 };
 use sendbox::outcome::{Exchange, Progress};
-use sendbox_tests::certificates::{Authority, self_signed};
+use sendbox_tests::certificates::Authority;
 use sendbox_tests::mail_peer::{Line, MailPeer, Say, reply, usual};
 
 use crate::egress_kit::{HOST, Send, armed_by, live, secret, source, test_names};

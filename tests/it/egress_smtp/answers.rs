@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sendbox::egress::{Egress, EgressError, SmtpError, SmtpReply, SmtpSecurity, SmtpSubmission};
+use sendbox::egress::{EgressError, SmtpError, SmtpReply, SmtpSecurity, SmtpSubmission};
 use sendbox::outcome::Progress;
 use sendbox_tests::certificates::Authority;
 use sendbox_tests::mail_peer::{Line, MailPeer, reply, usual};

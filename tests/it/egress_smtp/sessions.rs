@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sendbox::egress::{Egress, EgressConfig, EgressError, SmtpError, SmtpSecurity, SmtpSubmission};
+use sendbox::egress::{EgressConfig, EgressError, SmtpError, SmtpSecurity, SmtpSubmission};
 use sendbox::outcome::Progress;
 use sendbox_tests::certificates::Authority;
 use sendbox_tests::mail_peer::{Line, MailPeer, Say, usual};

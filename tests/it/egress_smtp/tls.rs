@@ -1,6 +1,6 @@
 //! Encryption: from the start, by STARTTLS, or not at all; and logins under it.
 
-use sendbox::egress::{Egress, EgressError, SmtpAuth, SmtpError, SmtpSecurity, SmtpSubmission};
+use sendbox::egress::{EgressError, SmtpAuth, SmtpError, SmtpSecurity, SmtpSubmission};
 use sendbox::outcome::Progress;
 use sendbox_tests::certificates::{Authority, self_signed};
 use sendbox_tests::mail_peer::{Line, MailPeer, Say, reply, usual};
