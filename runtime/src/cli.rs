@@ -118,6 +118,9 @@ pub fn run(cli: Cli, bundle: Bundle) -> ExitCode {
         // Before any thread is started: what it gives up, it gives up as a whole.
         return crate::connector::compile_standard_input(seconds, memory);
     }
+    if matches!(cli.command, Command::Serve(_)) {
+        serve::stream_large_copies();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

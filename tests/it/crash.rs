@@ -195,3 +195,23 @@ async fn a_server_that_is_ended_finishes_what_is_under_way_and_takes_nothing_new
         );
     }
 }
+
+#[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_streams_large_copies_unless_its_operator_has_settings_of_their_own() {
+    let mut run = Run::new().await;
+    assert!(run.start());
+    let set = "GLIBC_TUNABLES=glibc.cpu.x86_non_temporal_threshold=1048576";
+    assert!(run.variables().iter().any(|one| one == set));
+    let posted = run.load(1, |_| PLAIN);
+    run.accepted(posted).await;
+    run.kill().await;
+
+    let own = ("GLIBC_TUNABLES", "glibc.malloc.perturb=0".to_owned());
+    run.environment.push(own);
+    assert!(run.start());
+    let variables = run.variables();
+    assert!(variables.contains(&"GLIBC_TUNABLES=glibc.malloc.perturb=0".to_owned()));
+    assert!(!variables.iter().any(|one| one == set));
+    run.judge("settings of glibc").await;
+}

@@ -1,6 +1,7 @@
 //! `sendbox serve`.
 
 use std::io::IsTerminal;
+use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -13,6 +14,12 @@ use crate::time::Clock;
 
 /// The running program, even where its file was replaced since.
 pub(super) const THIS_PROGRAM: &str = "/proc/self/exe";
+
+/// glibc's settings, and from how many bytes on it writes a copy past the processor's caches. By itself that is three
+/// quarters of the last cache, which a virtual machine reports as its whole host's: what a large connector's memory is
+/// put back with then drives everything else out of the caches that there are. docs/benchmarks.md has the difference.
+const GLIBC_TUNABLES: &str = "GLIBC_TUNABLES";
+const STREAMED_COPIES: &str = "glibc.cpu.x86_non_temporal_threshold=1048576";
 
 /// Variables that redirect, trust or reveal elsewhere.
 const IGNORED: [&str; 11] = [
@@ -36,6 +43,28 @@ pub(super) struct ServeArgs {
     /// One JSON object a log line.
     #[arg(long)]
     log_json: bool,
+}
+
+/// Starts this program anew in its place, once: glibc reads its settings at a program's start alone. Those that an
+/// operator has made stand. Where it cannot be, the server is as it was.
+pub(super) fn stream_large_copies() {
+    let glibc = cfg!(all(target_env = "gnu", target_arch = "x86_64"));
+    if !glibc || std::env::var_os(GLIBC_TUNABLES).is_some() {
+        return;
+    }
+    let Ok(program) = std::env::current_exe() else {
+        return;
+    };
+    let mut words = std::env::args_os();
+    let mut command = std::process::Command::new(program);
+    if let Some(name) = words.next() {
+        command.arg0(name);
+    }
+    // It returns only if it failed.
+    let _ = command
+        .args(words)
+        .env(GLIBC_TUNABLES, STREAMED_COPIES)
+        .exec();
 }
 
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {

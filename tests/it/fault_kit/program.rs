@@ -61,6 +61,13 @@ impl Run {
         }
     }
 
+    /// The variables that the program runs with, each as `NAME=value`.
+    pub fn variables(&self) -> Vec<String> {
+        let environ = format!("/proc/{}/environ", self.child.as_ref().unwrap().id());
+        let environ = std::fs::read_to_string(environ).unwrap();
+        environ.split('\0').map(str::to_owned).collect()
+    }
+
     /// The program runs, and does not stand still.
     pub(super) fn runs(&self) -> bool {
         let stat = format!("/proc/{}/stat", self.child.as_ref().unwrap().id());
