@@ -13,14 +13,6 @@ use tempfile::TempDir;
 
 const NAME: &str = "my-mail";
 
-/// The languages that this repository has an SDK of.
-fn languages() -> Vec<Language> {
-    let sdks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-sdk");
-    let all = Language::ALL.into_iter();
-    let present = |language: &Language| sdks.join(language.name()).is_dir();
-    all.filter(present).collect()
-}
-
 fn sendbox(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sendbox"));
     command
@@ -67,7 +59,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn a_new_project_holds_all_that_its_build_needs_in_every_language() {
-    for language in languages() {
+    for language in Language::ALL {
         let (_parent, folder) = project(language);
         let project = Project::read(&folder).unwrap();
         assert_eq!(project.language, language);
@@ -145,7 +137,7 @@ fn a_wrong_name_and_an_unknown_language_are_answered_with_what_may_be() {
 
 #[test]
 fn a_build_without_a_toolchain_names_it_and_the_command_that_installs_it() {
-    for language in languages() {
+    for language in Language::ALL {
         let (_parent, folder) = project(language);
         let command = match language {
             Language::Rust => "| sh",
@@ -294,7 +286,7 @@ fn what_projects_are_written_from_is_in_the_repository() {
         println!("skipped: this is no checkout");
         return;
     }
-    for language in languages() {
+    for language in Language::ALL {
         let name = language.name();
         for (path, _) in sdk_bundle::template(name) {
             // Made of the workspace's own.

@@ -15,10 +15,11 @@ use crate::time::Clock;
 /// The running program, even where its file was replaced since.
 pub(super) const THIS_PROGRAM: &str = "/proc/self/exe";
 
-/// glibc's settings, and from how many bytes on it writes a copy past the processor's caches. By itself that is three
-/// quarters of the last cache, which a virtual machine reports as its whole host's: what a large connector's memory is
-/// put back with then drives everything else out of the caches that there are. docs/benchmarks.md has the difference.
+/// Where glibc reads its settings.
 const GLIBC_TUNABLES: &str = "GLIBC_TUNABLES";
+/// From how many bytes on it writes a copy past the processor's caches. By itself that is three quarters of the last
+/// cache, which a virtual machine reports as its whole host's: what a large connector's memory is put back with then
+/// drives everything else out of the caches that there are. docs/benchmarks.md has the difference.
 const STREAMED_COPIES: &str = "glibc.cpu.x86_non_temporal_threshold=1048576";
 
 /// Variables that redirect, trust or reveal elsewhere.

@@ -47,7 +47,7 @@ pub(super) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
     let module = project.entry.with_extension("");
     let mut command = toolchain::command(project, tool);
     command
-        .args(["--quiet", "-w", world.trim(), "-d"])
+        .args(["--quiet", "-w", &world, "-d"])
         .arg(&project.wit)
         .arg("-d")
         .arg(project.sdk.join("world"))
@@ -81,7 +81,7 @@ fn world(project: &Project, python: &Path) -> Result<String, BuildError> {
     if !ended.status.success() {
         return Err(BuildError::Failed(WORLD));
     }
-    Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
+    Ok(String::from_utf8_lossy(&ended.stdout).trim().to_owned())
 }
 
 /// Has the SDK link the component's fourteen core modules into one: a send costs a third less for it. What it cannot
@@ -151,7 +151,7 @@ mod tests {
             return;
         };
         let world = world(&project, &python).unwrap();
-        assert_eq!(world.trim(), "sendbox:python/connector@0.1.0");
+        assert_eq!(world, "sendbox:python/connector@0.1.0");
     }
 
     #[test]
