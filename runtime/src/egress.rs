@@ -56,7 +56,7 @@ pub use config::{EgressConfig, EgressSetupError, PortRange};
 pub use explain::{Destination, JudgedAddress, ListVerdict, NameVerdict, Refusal};
 pub use live::Egress;
 pub use pattern::{Author, HostPattern, PatternError};
-pub use policy::{Ceiling, EgressPolicy, PolicyError};
+pub use policy::{Ceiling, EgressPolicy, PolicyError, expanded_hosts};
 pub use proxy::ProxyError;
 pub use scope::{EgressScope, Transport};
 pub use smtp::{

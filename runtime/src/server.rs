@@ -20,6 +20,7 @@ use crate::secret::{KeyRing, write_private};
 use crate::store::Store;
 use crate::time::Clock;
 
+mod kept_secrets;
 mod listener;
 mod retention;
 
@@ -89,6 +90,12 @@ impl Server {
         let keep = Duration::from_millis(config.store.retention_ms);
         tokio::spawn(retention::run(app.clone(), keep, shutdown.clone()));
         tokio::spawn(watch(app.admission.clone(), shutdown.clone()));
+        let store = app.store.clone();
+        tokio::spawn(async move {
+            if let Err(error) = kept_secrets::find_exposed(&store).await {
+                tracing::warn!(%error, "the settings were not looked through for secrets in clear");
+            }
+        });
         let (routes, stop) = (router(app.clone()), shutdown.clone());
         let connections = usize::try_from(config.node_limits.connections).unwrap_or(usize::MAX);
         let http = tokio::spawn(listener::serve(listener, routes, connections, stop));
@@ -126,6 +133,8 @@ async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
     let store = Store::open(&path, sealing_keys(config)?)
         .await
         .map_err(failed(format!("the database {}", path.display())))?;
+    let bound = kept_secrets::bind(&store).await;
+    bound.map_err(failed("the secrets of an older version"))?;
     let last_change = store.last_change().await;
     if let Some(last_change) = last_change.map_err(failed("the outbox"))? {
         clock.not_before(last_change);

@@ -10,10 +10,14 @@ use serde_json::Value;
 use crate::about::{SecretGrant, printable};
 use crate::secret::Secret;
 
+mod binding;
 mod bounds;
 mod placeholder;
+mod unknown;
 
-pub use placeholder::{Place, PlaceError, Placeholders, PreparedSettings};
+pub use binding::{Asked, Binding, BoundSecret, texts};
+pub use placeholder::{FillError, Place, PlaceError, Placeholders, PreparedSettings};
+pub use unknown::unknown_fields;
 
 /// A place in the settings that breaks the schema. Holds no value of the settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,6 +48,9 @@ pub enum SchemaError {
     /// With its references unfolded it takes too long to check anything against it.
     #[error("the settings schema may hold 20,000 values, with its references unfolded")]
     Large,
+    /// Anything but a text would be kept and shown like any other setting.
+    #[error("the settings schema marks as writeOnly what is no text: give it \"type\": \"string\"")]
+    SecretType,
     /// A secret that would be kept and shown like any other setting.
     #[error(
         "the settings schema marks as writeOnly what is not reached by properties, items, allOf, anyOf, oneOf, then and else alone"
@@ -130,6 +137,13 @@ impl SettingsSchema {
         problems.take(16).map(problem).collect()
     }
 
+    /// As [`unknown_fields`]. What breaks the schema is told by [`SettingsSchema::problems`], which comes first: it
+    /// bounds the work.
+    #[must_use]
+    pub fn unknown_fields(&self, settings: &Value) -> Vec<SettingsProblem> {
+        unknown_fields(&self.schema, settings)
+    }
+
     /// Parts settings from their secrets: each text that the schema marks `writeOnly` becomes `null`
     /// and is returned under its JSON pointer.
     #[must_use]
@@ -142,7 +156,10 @@ impl SettingsSchema {
 
 /// Puts secrets back into the settings they were parted from. A pointer that no longer exists is skipped.
 #[must_use]
-pub fn join(mut settings: Value, secrets: &BTreeMap<String, Secret>) -> Value {
+pub fn join<'s>(
+    mut settings: Value,
+    secrets: impl IntoIterator<Item = (&'s String, &'s Secret)>,
+) -> Value {
     for (pointer, secret) in secrets {
         if let Some(place) = settings.pointer_mut(pointer) {
             *place = Value::String(secret.expose().to_owned());
@@ -153,6 +170,10 @@ pub fn join(mut settings: Value, secrets: &BTreeMap<String, Secret>) -> Value {
 
 fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
+}
+
+fn unescape(name: &str) -> String {
+    name.replace("~1", "/").replace("~0", "~")
 }
 
 fn take_secrets(
@@ -266,7 +287,7 @@ fn annotation<'s>(schema: &'s Value, path: &[&str]) -> Option<&'s Value> {
     let here = match path.split_first() {
         None => schema.get(DERIVATIONS),
         Some((name, rest)) => {
-            let name = name.replace("~1", "/").replace("~0", "~");
+            let name = unescape(name);
             let field = schema.get("properties").and_then(|all| all.get(&name));
             let field = field.or_else(|| schema.get("items"));
             field.and_then(|field| annotation(field, rest))

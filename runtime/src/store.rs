@@ -13,6 +13,7 @@ use crate::secret::KeyRing;
 
 mod accept;
 mod before;
+mod bound;
 mod claim;
 mod connectors;
 mod email_service;

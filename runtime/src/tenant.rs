@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::about::ConnectorInfo;
 use crate::id::{ConnectorId, Digest, IntegrationId, PoolName, TenantId};
 use crate::message::Channel;
-use crate::secret::Secret;
+use crate::settings::BoundSecret;
 use crate::time::Timestamp;
 
 /// The isolation boundary.
@@ -76,12 +76,12 @@ pub struct Integration {
     /// Settings without secrets, in their original key order.
     pub settings: Value,
     /// Secrets by JSON pointer.
-    pub secrets: BTreeMap<String, Secret>,
+    pub secrets: BTreeMap<String, BoundSecret>,
     /// What the last rotation replaced, by JSON pointer; empty once it is retired.
-    pub earlier_secrets: BTreeMap<String, Secret>,
+    pub earlier_secrets: BTreeMap<String, BoundSecret>,
     /// Overrides the tenant's pool.
     pub egress_pool: Option<PoolName>,
-    /// Grows with each change; caches and connection pools are keyed by it.
+    /// Grows with each change; caches and connection pools are keyed by it. Of one that is not stored yet: 0.
     pub revision: i64,
     /// When it was last changed.
     pub updated_at: Timestamp,
@@ -90,7 +90,7 @@ pub struct Integration {
 impl Integration {
     /// The secrets as they were before the last rotation; none where nothing is left of them.
     #[must_use]
-    pub fn before_rotation(&self) -> Option<BTreeMap<String, Secret>> {
+    pub fn before_rotation(&self) -> Option<BTreeMap<String, BoundSecret>> {
         if self.earlier_secrets.is_empty() {
             return None;
         }

@@ -39,6 +39,7 @@ mod guest_corpus;
 mod guide;
 mod harness;
 mod hostile;
+mod kept_secrets;
 mod languages;
 mod mail_corpus;
 mod mail_deviations;

@@ -29,7 +29,7 @@ impl Submitter for Smtp {
             ("zh-CN", "通过任何接受 SMTP 提交的邮件服务器发送邮件。"),
         ],
         hosts: &[
-            "{settings:/host}",
+            "{settings:/host}:{settings:/port}",
             "{settings:/auth/accessUrl}",
             "accounts.google.com",
             "oauth2.googleapis.com",

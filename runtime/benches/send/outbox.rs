@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use sendbox::attempt::{Outcome, Transition};
 use sendbox::delivery::{Delivery, DeliveryConfig, Foundations, Submitted};
+use sendbox::egress::expanded_hosts;
 use sendbox::id::{IntegrationId, MessageId, TenantId};
 use sendbox::limits::Limits;
 use sendbox::message::{Channel, Message, Payload, Recipient, UsageType};
+use sendbox::settings::Asked;
 use sendbox::store::{Accepted, Store};
 use sendbox::tenant::{ConnectorVersion, Integration, IntegrationState, Route, Tenant};
 use sendbox::time::{Clock, Timestamp};
@@ -168,6 +170,10 @@ async fn configure(
     secrets: std::collections::BTreeMap<String, sendbox::secret::Secret>,
 ) -> Result<()> {
     let (tenant, integration): (_, IntegrationId) = (tenant()?, "mail".parse()?);
+    let asked = Asked {
+        info: &version.info,
+        hosts: expanded_hosts(&version.info.hosts, &settings)?,
+    };
     store
         .put_tenant(&Tenant {
             id: tenant.clone(),
@@ -185,7 +191,7 @@ async fn configure(
             digest: version.digest,
             state: IntegrationState::Active,
             settings,
-            secrets,
+            secrets: asked.bind(secrets),
             earlier_secrets: BTreeMap::new(),
             egress_pool: None,
             revision: 0,

@@ -56,7 +56,10 @@ pub(super) async fn put_source(
 ) -> Result<Answer<Value>, ApiError> {
     source.name = name.parse()?;
     source.address = source.address.to_canonical();
-    let known = app.store.source(&source.name).await?;
+    let (known, seen) = match app.store.source_with_revision(&source.name).await? {
+        Some((known, revision)) => (Some(known), revision),
+        None => (None, 0),
+    };
     if let Some(warm_up) = &mut source.warm_up {
         let known = known.as_ref().and_then(|known| known.warm_up.as_ref());
         let began_at = known.and_then(|known| known.began_at);
@@ -74,7 +77,7 @@ pub(super) async fn put_source(
         }
     }
     check_source(&source)?;
-    app.store.put_source(&source).await?;
+    app.store.put_source(&source, seen).await?;
     Ok(Answer(shown(&source)))
 }
 

@@ -192,6 +192,9 @@ impl From<StoreError> for ApiError {
             StoreError::InUse { what, by } => {
                 Self::Conflict(format!("the {what} is in use by {by}"))
             }
+            StoreError::Changed(what) => Self::Conflict(format!(
+                "the {what} was changed by another call meanwhile: read it again, and repeat the change on what is there now"
+            )),
             StoreError::Full(limit) => Self::Conflict(limit),
             StoreError::KeyFile(_) => Self::Conflict(error.to_string()),
             StoreError::Unavailable(_) => {

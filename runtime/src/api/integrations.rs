@@ -15,9 +15,11 @@ use super::body::Json;
 use super::egress::gone;
 use super::error::ApiError;
 use super::messages::{Fields, message};
+use crate::about::ConnectorInfo;
 use crate::attempt::Outcome;
+use crate::egress::expanded_hosts;
 use crate::id::{ConnectorId, Digest, IntegrationId, PoolName, TenantId};
-use crate::secret::Secret;
+use crate::settings::{Asked, BoundSecret, SettingsSchema, join, texts};
 use crate::tenant::{Integration, IntegrationState};
 
 /// An integration as its tenant writes it.
@@ -100,6 +102,10 @@ pub(super) async fn put(
         StatusCode::CREATED
     };
     let integration = build(&app, caller.tenant, id, body, known).await?;
+    if integration.state == IntegrationState::Active {
+        // Routes use it: what cannot send must not take its place.
+        app.delivery.roster().prepare(integration.clone()).await?;
+    }
     let saved = app.store.put_integration(&integration).await?;
     Ok((status, Answer(shown(&saved))))
 }
@@ -126,8 +132,9 @@ async fn check_pool(
     }
 }
 
-/// The record that a body stands for, its settings checked against the connector's schema.
-async fn build(
+/// The record that a body stands for, its settings checked against the connector's schema. Secrets that are given
+/// now are bound to what the connector asks for with these settings; known ones are kept only for the same.
+pub(super) async fn build(
     app: &App,
     tenant: TenantId,
     id: IntegrationId,
@@ -136,18 +143,21 @@ async fn build(
 ) -> Result<Integration, ApiError> {
     let digest = version(app, &body).await?;
     let connector = app.delivery.roster().connector(digest).await?;
-    let mut settings = body.settings;
+    let schema = &connector.schema;
+    // Parted before anything else is read: no known secret ever stands among settings.
+    let (mut settings, given) = schema.split(body.settings);
+    let asked = asked(&connector.info, &settings)?;
+    let mut secrets = asked.bind(given);
+    let mut earlier_secrets = BTreeMap::new();
     if let Some(known) = &known {
-        keep_secrets(&mut settings, &known.secrets);
+        asked.keep(schema, &mut settings, &mut secrets, &known.secrets)?;
+        // Who writes another secret here replaces it: only a rotation keeps what it was.
+        if known.secrets == secrets {
+            asked.check_earlier(&known.earlier_secrets)?;
+            earlier_secrets.clone_from(&known.earlier_secrets);
+        }
     }
-    let problems = connector.schema.problems(&settings);
-    if !problems.is_empty() {
-        return Err(problems.into());
-    }
-    let (settings, secrets) = connector.schema.split(settings);
-    // Who writes another secret here replaces it: only a rotation keeps what it was.
-    let same = known.as_ref().filter(|known| known.secrets == secrets);
-    let earlier_secrets = same.map(|known| known.earlier_secrets.clone());
+    check(schema, &settings, &secrets)?;
     Ok(Integration {
         id,
         tenant,
@@ -158,11 +168,35 @@ async fn build(
             .map_or(IntegrationState::Draft, |known| known.state),
         settings,
         secrets,
-        earlier_secrets: earlier_secrets.unwrap_or_default(),
+        earlier_secrets,
         egress_pool: body.egress_pool,
         revision: known.map_or(0, |known| known.revision),
         updated_at: app.clock.now(),
     })
+}
+
+/// What a connector asks for with these settings, which hold no secret.
+pub(super) fn asked<'i>(info: &'i ConnectorInfo, settings: &Value) -> Result<Asked<'i>, ApiError> {
+    let hosts = expanded_hosts(&info.hosts, settings)
+        .map_err(|error| ApiError::field("/settings", error.to_string()))?;
+    Ok(Asked { info, hosts })
+}
+
+/// Checks parted settings, with their secrets, against their schema.
+pub(super) fn check(
+    schema: &SettingsSchema,
+    settings: &Value,
+    secrets: &BTreeMap<String, BoundSecret>,
+) -> Result<(), ApiError> {
+    let whole = join(settings.clone(), texts(secrets));
+    let mut problems = schema.problems(&whole);
+    if problems.is_empty() {
+        problems = schema.unknown_fields(&whole);
+    }
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(problems.into()),
+    }
 }
 
 async fn version(app: &App, body: &IntegrationBody) -> Result<Digest, ApiError> {
@@ -183,32 +217,6 @@ async fn version(app: &App, body: &IntegrationBody) -> Result<Digest, ApiError> 
                 format!("there is no connector {}: upload it first", body.connector),
             ),
         })
-}
-
-/// Fills in secrets that a write leaves out, so that a read can be written back.
-fn keep_secrets(settings: &mut Value, secrets: &BTreeMap<String, Secret>) {
-    for (pointer, secret) in secrets {
-        let Some((parent, name)) = pointer.rsplit_once('/') else {
-            continue;
-        };
-        let name = name.replace("~1", "/").replace("~0", "~");
-        match settings.pointer_mut(parent) {
-            Some(Value::Object(fields)) if fields.get(&name).is_none_or(Value::is_null) => {
-                fields.insert(name, Value::String(secret.expose().to_owned()));
-            }
-            Some(Value::Array(items)) => {
-                if let Some(item) = name
-                    .parse::<usize>()
-                    .ok()
-                    .and_then(|index| items.get_mut(index))
-                    && item.is_null()
-                {
-                    *item = Value::String(secret.expose().to_owned());
-                }
-            }
-            _ => {}
-        }
-    }
 }
 
 /// `DELETE …/integrations/{integration}`: refused while a route names it.

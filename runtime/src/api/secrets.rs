@@ -12,9 +12,9 @@ use super::App;
 use super::auth::ForTenant;
 use super::body::Json;
 use super::error::{ApiError, FieldError};
-use super::integrations::{find, param, shown};
+use super::integrations::{asked, check, find, param, shown};
 use crate::secret::Secret;
-use crate::settings::join;
+use crate::settings::{Asked, BoundSecret};
 use crate::tenant::Integration;
 
 /// New values by the JSON pointers of the secrets. It has no `Debug`.
@@ -37,33 +37,37 @@ pub(super) async fn rotate(
         let words = "the secrets before the last rotation are still kept: retire them first";
         return Err(ApiError::Conflict(words.to_owned()));
     }
-    take(&mut integration, body)?;
-    let schema = &app
-        .delivery
-        .roster()
-        .connector(integration.digest)
-        .await?
-        .schema;
-    let whole = join(integration.settings.clone(), &integration.secrets);
-    let problems = schema.problems(&whole);
-    if !problems.is_empty() {
-        return Err(problems.into());
-    }
+    let connector = app.delivery.roster().connector(integration.digest).await?;
+    let asked = asked(&connector.info, &integration.settings)?;
+    take(&mut integration, body, &asked)?;
+    check(
+        &connector.schema,
+        &integration.settings,
+        &integration.secrets,
+    )?;
     integration.updated_at = app.clock.now();
     let saved = app.store.put_integration(&integration).await?;
     Ok(Answer(shown(&saved)))
 }
 
 /// Puts the new values in place of the known ones, which are kept.
-fn take(integration: &mut Integration, body: RotationBody) -> Result<(), ApiError> {
+fn take(
+    integration: &mut Integration,
+    body: RotationBody,
+    asked: &Asked<'_>,
+) -> Result<(), ApiError> {
     let mut wrong = Vec::new();
     for (pointer, value) in body.secrets {
         let problem = match integration.secrets.get_mut(&pointer) {
             None => "no secret is set there",
             Some(_) if value.is_empty() => "must not be empty",
-            Some(known) if known.expose() == value => "must differ from the secret in use",
+            Some(known) if known.secret.expose() == value => "must differ from the secret in use",
             Some(known) => {
-                let earlier = std::mem::replace(known, Secret::new(value));
+                let new = BoundSecret {
+                    secret: Secret::new(value),
+                    bound_to: asked.of(&pointer),
+                };
+                let earlier = std::mem::replace(known, new);
                 integration.earlier_secrets.insert(pointer, earlier);
                 continue;
             }

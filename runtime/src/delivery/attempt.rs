@@ -8,7 +8,7 @@ use super::Core;
 use super::departure::{Departure, failed_by_source};
 use super::dispatcher::STORE_PAUSE;
 use super::lending::Sender;
-use super::roster::{ReadyIntegration, RosterError};
+use super::roster::{ReadyIntegration, RosterError, Version};
 use super::route::{Choice, choose};
 use super::schedule::{Situation, schedule};
 use super::verdict::verdict;
@@ -20,7 +20,7 @@ use crate::id::SourceName;
 use crate::limits::Limits;
 use crate::message::OutgoingMessage;
 use crate::outcome::{Failure, FailureKind, WireRecord};
-use crate::settings::{Placeholders, PreparedSettings};
+use crate::settings::Placeholders;
 use crate::store::{Claim, StoreError};
 
 /// What the route and the roster decided for one attempt.
@@ -220,7 +220,7 @@ impl Core {
     pub(super) fn open(
         &self,
         ready: &ReadyIntegration,
-        settings: &PreparedSettings,
+        version: &Version,
         departure: Option<Departure>,
         arm: Option<Arm>,
         deadline: Instant,
@@ -229,14 +229,14 @@ impl Core {
             Some(Departure { source, pool }) => (Some(source), pool),
             None => (None, Arc::default()),
         };
-        let (settings, placeholders) = settings.fill(uuid::Uuid::new_v4().into_bytes());
+        let (settings, placeholders) = version.settings.fill(uuid::Uuid::new_v4().into_bytes());
         let scope = EgressScope::new(
             Transport::Live(self.egress.clone()),
             ready.integration.tenant.clone(),
             ready.integration.id.clone(),
             ready.integration.revision,
             source,
-            ready.policy.clone(),
+            version.policy.clone(),
             placeholders.clone(),
             self.limits(ready).clone(),
             deadline,

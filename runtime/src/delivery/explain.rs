@@ -197,7 +197,7 @@ impl Delivery {
             let by = &outward.integration;
             view.sends_by = Some(format!("{}/{}", by.tenant, by.id));
         }
-        view.names = Some(outward.policy.explain(destination));
+        view.names = Some(outward.newest.policy.explain(destination));
         view.pool.clone_from(&outward.pool);
         if let Some(pool) = &outward.pool {
             let members = self.members(pool).await?;

@@ -106,7 +106,7 @@ impl Core {
             return Ok(self.call_by_version(ready, message, out).await);
         };
         // It asks for no host, so its policy lets it reach none.
-        let exit = self.open(ready, &ready.settings, None, None, deadline);
+        let exit = self.open(ready, &ready.newest, None, None, deadline);
         let mut composed = self.call(ready, message.clone(), exit).await;
         let content = match (&composed.result, composed.handover.take()) {
             (Err(_), _) => return Ok(composed),

@@ -1,19 +1,20 @@
 //! Integrations made ready to send: loaded, prepared and bounded once for each change.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::content::Shelf;
+use crate::about::ConnectorInfo;
 use crate::connector::{ConnectorError, ConnectorRuntime, LoadedConnector};
-use crate::egress::{Egress, EgressPolicy, PolicyError, SourceHealth};
+use crate::egress::{Egress, EgressPolicy, PolicyError, SourceHealth, expanded_hosts};
 use crate::id::{Digest, IntegrationId, PoolName, TenantId};
 use crate::message::Channel;
-use crate::settings::{PreparedSettings, join};
+use crate::settings::{Asked, BoundSecret, PreparedSettings, join, texts};
 use crate::source::EgressSource;
 use crate::store::{Store, StoreError};
-use crate::tenant::{Integration, IntegrationState};
+use crate::tenant::{Integration, IntegrationState, Tenant};
 
 /// An integration with all that its sends share.
 #[derive(Debug)]
@@ -22,14 +23,21 @@ pub struct ReadyIntegration {
     pub integration: Integration,
     /// Its connector, compiled.
     pub connector: Arc<LoadedConnector>,
-    /// Its settings, cut for placeholders.
-    pub settings: PreparedSettings,
+    /// What it sends with.
+    pub newest: Version,
     /// The same with the secrets that the last rotation replaced, until they are retired.
-    pub earlier: Option<PreparedSettings>,
-    /// Where it may connect to.
-    pub policy: Arc<EgressPolicy>,
+    pub earlier: Option<Version>,
     /// The pool that its sends leave by.
     pub pool: Option<PoolName>,
+}
+
+/// An integration's settings with one version of its secrets.
+#[derive(Debug)]
+pub struct Version {
+    /// Cut for placeholders.
+    pub settings: PreparedSettings,
+    /// Where it may connect to, and how far each secret may go.
+    pub policy: Arc<EgressPolicy>,
 }
 
 /// Why an integration cannot be made ready.
@@ -174,30 +182,56 @@ impl Roster {
             .await?
             .ok_or(RosterError::Missing)?;
         let connector = self.connector(integration.digest).await?;
-        let whole = join(integration.settings.clone(), &integration.secrets);
+        let whole = join(integration.settings.clone(), texts(&integration.secrets));
         if let Some(problem) = connector.schema.problems(&whole).into_iter().next() {
             return Err(RosterError::Settings {
                 pointer: problem.pointer,
                 message: problem.message,
             });
         }
-        let hosts = tenant.allowed_hosts.as_deref();
-        let policy =
-            EgressPolicy::new(self.egress.ceiling(), hosts, &connector.info.hosts, &whole)?;
-        let prepared = |secrets: &_| {
-            let grants = &connector.info.secret_grants;
-            PreparedSettings::new(integration.settings.clone(), secrets, grants)
-        };
-        let settings = prepared(&integration.secrets);
-        let earlier = integration.before_rotation().as_ref().map(prepared);
+        let version = |secrets: &_| self.version(&tenant, &connector.info, &integration, secrets);
+        let newest = version(&integration.secrets)?;
+        let earlier = integration.before_rotation().as_ref().map(version);
+        let earlier = earlier.transpose()?;
         let pool = integration.egress_pool.clone().or(tenant.egress_pool);
         Ok(ReadyIntegration {
             integration,
             connector,
-            settings,
+            newest,
             earlier,
-            policy: Arc::new(policy),
             pool,
+        })
+    }
+
+    /// An integration with these secrets, none of which goes further than it was given for.
+    fn version(
+        &self,
+        tenant: &Tenant,
+        info: &ConnectorInfo,
+        integration: &Integration,
+        secrets: &BTreeMap<String, BoundSecret>,
+    ) -> Result<Version, PolicyError> {
+        // Without the secrets: none of them says where another may go.
+        let settings = &integration.settings;
+        let asked = Asked {
+            info,
+            hosts: expanded_hosts(&info.hosts, settings)?,
+        };
+        let (mut grants, nowhere) = (Vec::new(), BTreeSet::new());
+        let mut hosts = Vec::new();
+        for (pointer, BoundSecret { bound_to, .. }) in secrets {
+            grants.push(bound_to.narrowed(&asked.of(pointer)));
+            let is_own = bound_to.connector == info.id;
+            hosts.push((
+                pointer.as_str(),
+                if is_own { &bound_to.hosts } else { &nowhere },
+            ));
+        }
+        let allowed = tenant.allowed_hosts.as_deref();
+        let policy = EgressPolicy::new(self.egress.ceiling(), allowed, &info.hosts, settings)?;
+        Ok(Version {
+            settings: PreparedSettings::new(settings.clone(), texts(secrets), &grants),
+            policy: Arc::new(policy.binding(hosts)?),
         })
     }
 

@@ -34,12 +34,12 @@ impl Core {
             deadline,
         } = out;
         let Some(earlier) = &ready.earlier else {
-            let exit = self.open(ready, &ready.settings, departure, arm, deadline);
+            let exit = self.open(ready, &ready.newest, departure, arm, deadline);
             return self.call(ready, message, exit).await;
         };
         let exit = self.open(
             ready,
-            &ready.settings,
+            &ready.newest,
             departure.clone(),
             arm.clone(),
             deadline,

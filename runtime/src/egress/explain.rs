@@ -142,6 +142,9 @@ fn words(rule: &str) -> &'static str {
         "host.syntax" | "host.numeric" => "no host name that every parser reads alike",
         "scheme.plaintext" => "without TLS only hosts of [egress] plaintext_hosts are reached",
         "scheme.not-allowed" => "only https, http and smtp are spoken",
+        "secret.other-host" => {
+            "the secret was given for other hosts than this one: write it again for the settings as they are"
+        }
         "port.mail" => "HTTP is not spoken to a port of mail",
         "port.web" => "mail is not spoken to a port of the web",
         "port.not-allowed" => "the port does not stand in [egress] ports",

@@ -1,5 +1,6 @@
 //! The name layer: operator's ceiling ∩ tenant's list ∩ connector's manifest. Each may only narrow.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -165,6 +166,8 @@ pub struct EgressPolicy {
     operator: Arc<Ceiling>,
     tenant: Option<Vec<HostPattern>>,
     connector: Vec<HostPattern>,
+    /// What secrets were given for, by their settings' pointers.
+    bound: BTreeMap<String, Vec<HostPattern>>,
     fingerprint: u64,
 }
 
@@ -184,26 +187,39 @@ impl EgressPolicy {
         let tenant = tenant_hosts
             .map(|hosts| read("allowed_hosts", hosts, Author::Tenant))
             .transpose()?;
-        let mut connector = Vec::new();
-        for (index, pattern) in connector_hosts.iter().enumerate() {
-            let error = |problem| PolicyError {
-                field: format!("hosts[{index}]"),
-                pattern: pattern.clone(),
-                problem,
-            };
-            let Some(expanded) = expand(pattern, settings).map_err(error)? else {
-                continue;
-            };
-            connector.push(HostPattern::parse(&expanded, Author::Connector).map_err(error)?);
-        }
+        let connector = asked(connector_hosts, settings)?;
         let mut hasher = DefaultHasher::new();
         (&tenant, &connector).hash(&mut hasher);
         Ok(Self {
             operator: Arc::clone(operator),
             tenant,
             connector,
+            bound: BTreeMap::new(),
             fingerprint: hasher.finish(),
         })
+    }
+
+    /// Ties the secret at a setting's JSON pointer to the hosts that it was given for: toward any other it is not
+    /// filled in, whatever the lists let through. A secret that is not named here goes wherever the lists lead.
+    ///
+    /// # Errors
+    /// [`PolicyError`] for a malformed pattern.
+    pub fn binding<'s>(
+        mut self,
+        secrets: impl IntoIterator<Item = (&'s str, &'s BTreeSet<String>)>,
+    ) -> Result<Self, PolicyError> {
+        for (setting, hosts) in secrets {
+            let hosts: Vec<_> = hosts.iter().cloned().collect();
+            let hosts = read("bound_to.hosts", &hosts, Author::Connector)?;
+            self.bound.insert(setting.to_owned(), hosts);
+        }
+        Ok(self)
+    }
+
+    /// Whether the secret at this setting was given for the target.
+    pub(super) fn may_carry(&self, setting: &str, target: &Target) -> bool {
+        let hosts = self.bound.get(setting);
+        hosts.is_none_or(|hosts| any(hosts, target))
     }
 
     /// Whether the name layer lets a request through, or the rule that refuses it.
@@ -244,6 +260,34 @@ impl EgressPolicy {
     }
 }
 
+/// The host patterns of a connector with its settings filled in, each as it is written. The settings hold no secret.
+///
+/// # Errors
+/// [`PolicyError`] for the first malformed pattern.
+pub fn expanded_hosts(
+    connector_hosts: &[String],
+    settings: &Value,
+) -> Result<BTreeSet<String>, PolicyError> {
+    let asked = asked(connector_hosts, settings)?;
+    Ok(asked.iter().map(HostPattern::to_string).collect())
+}
+
+fn asked(connector_hosts: &[String], settings: &Value) -> Result<Vec<HostPattern>, PolicyError> {
+    let mut asked = Vec::new();
+    for (index, pattern) in connector_hosts.iter().enumerate() {
+        let error = |problem| PolicyError {
+            field: format!("hosts[{index}]"),
+            pattern: pattern.clone(),
+            problem,
+        };
+        let Some(expanded) = expand(pattern, settings).map_err(error)? else {
+            continue;
+        };
+        asked.push(HostPattern::parse(&expanded, Author::Connector).map_err(error)?);
+    }
+    Ok(asked)
+}
+
 /// A connector's pattern with its settings filled in; none where one is missing.
 fn expand(pattern: &str, settings: &Value) -> Result<Option<String>, PatternError> {
     let mut out = String::new();
@@ -261,7 +305,8 @@ fn expand(pattern: &str, settings: &Value) -> Result<Option<String>, PatternErro
             return whole(&value).map(Some);
         }
         let is_label = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
-        if !value.bytes().all(is_label) {
+        let is_host = out.is_empty() && before.is_empty() && parse_host(&value).is_ok();
+        if !is_host && !value.bytes().all(is_label) {
             return Err(PatternError::Syntax);
         }
         out.push_str(before);

@@ -14,10 +14,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::meter::{Meter, Payload};
+use super::policy::EgressPolicy;
 use super::target::Target;
 use super::{Credential, EgressError, HttpRequest, headers};
 use crate::limits::{Limit, Limits};
-use crate::settings::{Place, PlaceError, Placeholders};
+use crate::settings::{FillError, Place, Placeholders};
 
 /// Everything but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
@@ -49,22 +50,29 @@ impl Outgoing {
     }
 }
 
-/// Fills in one call's placeholders and notes whether there were any.
+/// Fills in one request's placeholders and notes whether there were any.
 pub(super) struct Filler<'p> {
     placeholders: &'p Placeholders,
+    policy: &'p EgressPolicy,
     has_secret: bool,
 }
 
-impl From<PlaceError> for EgressError {
-    fn from(error: PlaceError) -> Self {
-        Self::Invalid(error.to_string())
+impl From<FillError> for EgressError {
+    fn from(error: FillError) -> Self {
+        match error {
+            FillError::Place(error) => Self::Invalid(error.to_string()),
+            FillError::Host { .. } => Self::Denied {
+                rule: "secret.other-host",
+            },
+        }
     }
 }
 
 impl<'p> Filler<'p> {
-    pub(super) fn new(placeholders: &'p Placeholders) -> Self {
+    pub(super) fn new(placeholders: &'p Placeholders, policy: &'p EgressPolicy) -> Self {
         Self {
             placeholders,
+            policy,
             has_secret: false,
         }
     }
@@ -73,9 +81,12 @@ impl<'p> Filler<'p> {
         &mut self,
         text: &str,
         place: Place,
+        target: Option<&Target>,
         escape: fn(&str) -> String,
     ) -> Result<String, EgressError> {
-        let filled = self.placeholders.fill_in(text, place, escape)?;
+        let may_go =
+            |setting: &str| target.is_some_and(|target| self.policy.may_carry(setting, target));
+        let filled = self.placeholders.fill_in(text, place, may_go, escape)?;
         self.has_secret |= matches!(filled, Cow::Owned(_));
         Ok(filled.into_owned())
     }
@@ -96,8 +107,14 @@ impl<'p> Filler<'p> {
             Some(at) => url.split_at(at),
             None => (url, ""),
         };
-        let mut filled = self.fill(before, Place::Elsewhere, str::to_owned)?;
-        filled.push_str(&self.fill(query, Place::Query, percent)?);
+        let mut filled = self.fill(before, Place::Elsewhere, None, str::to_owned)?;
+        if !self.placeholders.stand_in(query) {
+            filled.push_str(query);
+            return Target::parse(&filled);
+        }
+        // The host is known before any secret is put behind it.
+        let target = Target::parse(&filled)?;
+        filled.push_str(&self.fill(query, Place::Query, Some(&target), percent)?);
         limit(filled.len())?;
         Target::parse(&filled)
     }
@@ -119,7 +136,7 @@ impl<'p> Filler<'p> {
         for (name, value) in &request.headers {
             tally.add(name, value, limits)?;
             let name = headers::name(name)?;
-            let value = self.fill(value, Place::Header, str::to_owned)?;
+            let value = self.fill(value, Place::Header, Some(&target), str::to_owned)?;
             if name != ACCEPT_ENCODING {
                 let value = headers::value(&name, &value)?;
                 headers
@@ -127,12 +144,12 @@ impl<'p> Filler<'p> {
                     .map_err(|_| EgressError::Invalid("too many headers".to_owned()))?;
             }
         }
-        if let Some((name, value)) = self.credential(&request.credential)? {
+        if let Some((name, value)) = self.credential(&request.credential, &target)? {
             tally.add(name.as_str(), &value, limits)?;
             let value = headers::value(&name, &value)?;
             headers.insert(name, value);
         }
-        let body = self.body(request.body, headers.get(CONTENT_TYPE))?;
+        let body = self.body(request.body, headers.get(CONTENT_TYPE), &target)?;
         if body.len() > limits.request_body {
             return Err(over_body(limits));
         }
@@ -149,8 +166,9 @@ impl<'p> Filler<'p> {
     fn credential(
         &mut self,
         credential: &Credential,
+        target: &Target,
     ) -> Result<Option<(HeaderName, String)>, EgressError> {
-        let mut fill = |text: &str| self.fill(text, Place::Header, str::to_owned);
+        let mut fill = |text: &str| self.fill(text, Place::Header, Some(target), str::to_owned);
         Ok(match credential {
             Credential::None => None,
             Credential::Basic(user, password) => {
@@ -172,14 +190,16 @@ impl<'p> Filler<'p> {
         &mut self,
         body: Bytes,
         content_type: Option<&HeaderValue>,
+        target: &Target,
     ) -> Result<Bytes, EgressError> {
         // What is no text holds no placeholder.
         let Ok(text) = std::str::from_utf8(&body) else {
             return Ok(body);
         };
-        let filled = self
-            .placeholders
-            .fill_in(text, Place::Body, escape_for(content_type))?;
+        let may_go = |setting: &str| self.policy.may_carry(setting, target);
+        let filled =
+            self.placeholders
+                .fill_in(text, Place::Body, may_go, escape_for(content_type))?;
         match filled {
             Cow::Borrowed(_) => Ok(body),
             Cow::Owned(text) => {

@@ -196,7 +196,7 @@ impl EgressScope {
         }
         self.count_request()?;
         let _turn = self.turn()?;
-        let mut filler = Filler::new(&self.placeholders);
+        let mut filler = Filler::new(&self.placeholders, &self.policy);
         let target = filler.target(&request.url, &self.limits)?;
         entry.set_authority(target.authority());
         self.check(&target)?;

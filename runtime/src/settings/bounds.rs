@@ -48,6 +48,9 @@ pub(super) fn check(schema: &Value) -> Result<usize, SchemaError> {
     let size = sizes.unfolded(&found)?;
     let to_secret =
         |name: &&str| target(schema, name).is_none_or(|target| Found::of(target).secrets > 0);
+    if found.no_text {
+        return Err(SchemaError::SecretType);
+    }
     if found.astray || (found.secrets > 0 && found.references.iter().any(to_secret)) {
         return Err(SchemaError::HiddenSecret);
     }
@@ -118,6 +121,8 @@ struct Found<'s> {
     patterns: usize,
     secrets: usize,
     references: Vec<&'s str>,
+    /// A secret is something else than a text.
+    no_text: bool,
     /// A secret stands where none is looked for.
     astray: bool,
     /// References are read against another base than the document.
@@ -141,6 +146,7 @@ impl<'s> Found<'s> {
         };
         if keywords.get("writeOnly") == Some(&Value::Bool(true)) {
             self.secrets += 1;
+            self.no_text |= keywords.get("type").and_then(Value::as_str) != Some("string");
             self.astray |= !reached;
         }
         for (keyword, value) in keywords {

@@ -1,7 +1,6 @@
 //! Placeholders: what a guest holds in place of a secret.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -37,6 +36,20 @@ pub struct PlaceError {
     pub setting: String,
 }
 
+/// Why a placeholder is not filled in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FillError {
+    /// The secret stands where `describe` did not ask to place it.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// The secret was given for other hosts.
+    #[error("the secret {setting} was not given for this host")]
+    Host {
+        /// JSON pointer of the secret in the settings.
+        setting: String,
+    },
+}
+
 /// An integration's settings, ready to be given to a guest: made once for each revision.
 pub struct PreparedSettings {
     /// The JSON text, cut where a placeholder goes; one longer than `secrets`.
@@ -69,14 +82,14 @@ impl PreparedSettings {
     /// Prepares parted settings. `grants` are those of the connector's `describe`. Of more secrets than
     /// [`SettingsSchema::problems`](super::SettingsSchema::problems) lets through, the last stay `null`.
     #[must_use]
-    pub fn new(
+    pub fn new<'s>(
         mut settings: Value,
-        secrets: &BTreeMap<String, Secret>,
+        secrets: impl IntoIterator<Item = (&'s String, &'s Secret)>,
         grants: &[SecretGrant],
     ) -> Self {
         let marker = uuid::Uuid::new_v4().simple().to_string();
         let mut found = Vec::new();
-        for (index, (pointer, secret)) in secrets.iter().take(SECRETS_MAX).enumerate() {
+        for (index, (pointer, secret)) in secrets.into_iter().take(SECRETS_MAX).enumerate() {
             if let Some(place) = settings.pointer_mut(pointer) {
                 *place = Value::String(format!("{marker}-{index}-"));
                 found.push((index, pointer, secret));
@@ -159,16 +172,18 @@ impl Placeholders {
         }
     }
 
-    /// Fills in every placeholder of `text`, which stands at `place`, each secret passed through `escape`.
+    /// Fills in every placeholder of `text`, which stands at `place`, each secret passed through `escape`. Whether
+    /// the secret at a setting's pointer may go to the host that is dialled, `may_go` says.
     ///
     /// # Errors
-    /// [`PlaceError`] for a secret that may not stand there.
+    /// [`FillError`] for a secret that may not stand there, or not go there.
     pub fn fill_in<'t>(
         &self,
         text: &'t str,
         place: Place,
+        may_go: impl Fn(&str) -> bool,
         escape: impl Fn(&str) -> String,
-    ) -> Result<Cow<'t, str>, PlaceError> {
+    ) -> Result<Cow<'t, str>, FillError> {
         if !text.contains(&self.prefix) {
             return Ok(Cow::Borrowed(text));
         }
@@ -184,9 +199,12 @@ impl Placeholders {
             match index.and_then(|index| self.held.secrets.get(index)) {
                 Some((secret, grant)) => {
                     if !allows(grant, place) {
-                        return Err(PlaceError {
-                            setting: grant.setting.clone(),
-                        });
+                        let setting = grant.setting.clone();
+                        return Err(PlaceError { setting }.into());
+                    }
+                    if !may_go(&grant.setting) {
+                        let setting = grant.setting.clone();
+                        return Err(FillError::Host { setting });
                     }
                     out.push_str(&escape(secret.expose()));
                     rest = after.get(2..).unwrap_or_default();
@@ -199,6 +217,12 @@ impl Placeholders {
         }
         out.push_str(rest);
         Ok(Cow::Owned(out))
+    }
+
+    /// Whether a placeholder may stand in `text`.
+    #[must_use]
+    pub fn stand_in(&self, text: &str) -> bool {
+        text.contains(&self.prefix)
     }
 
     /// The secret that `text` stands for, to make a key of, and how often that key is derived before it

@@ -3,6 +3,8 @@
 use serde_json::json;
 
 use super::*;
+use crate::about::{ConnectorInfo, SecretGrant};
+use crate::secret::Secret;
 
 fn schema() -> SettingsSchema {
     SettingsSchema::new(&json!({
@@ -170,7 +172,7 @@ fn an_integration_has_no_more_secrets_than_placeholders_can_name() {
         .filter(|key| key.is_null());
     assert_eq!(nulls.count(), 1);
     let filled = placeholders
-        .fill_in(&text, Place::Header, str::to_owned)
+        .fill_in(&text, Place::Header, |_| true, str::to_owned)
         .unwrap();
     assert!(!filled.contains("sbx-"));
 }
@@ -206,34 +208,255 @@ fn placeholders_are_new_for_each_call_and_filled_in_only_where_granted() {
         settings["apiKey"].as_str().unwrap(),
         settings["auth"]["pass"].as_str().unwrap(),
     );
-    let plain = str::to_owned;
+    let (plain, anywhere) = (str::to_owned, |_: &str| true);
     assert_eq!(
         placeholders
-            .fill_in(&format!("Bearer {api_key}."), Place::Header, plain)
+            .fill_in(
+                &format!("Bearer {api_key}."),
+                Place::Header,
+                anywhere,
+                plain
+            )
             .unwrap(),
         "Bearer S3CR3T&key."
     );
     assert_eq!(
         placeholders
-            .fill_in(api_key, Place::Body, |s| s.replace('&', "%26"))
+            .fill_in(api_key, Place::Body, anywhere, |s| s.replace('&', "%26"))
             .unwrap(),
         "S3CR3T%26key"
     );
     assert_eq!(
-        placeholders.fill_in(api_key, Place::Query, plain),
-        Err(PlaceError {
+        placeholders.fill_in(api_key, Place::Query, anywhere, plain),
+        Err(FillError::Place(PlaceError {
+            setting: "/apiKey".into()
+        }))
+    );
+    assert_eq!(
+        placeholders.fill_in(
+            api_key,
+            Place::Header,
+            |setting| setting != "/apiKey",
+            plain
+        ),
+        Err(FillError::Host {
             setting: "/apiKey".into()
         })
     );
-    assert!(placeholders.fill_in(pass, Place::Body, plain).is_err());
     assert!(
         placeholders
-            .fill_in(api_key, Place::Elsewhere, plain)
+            .fill_in(pass, Place::Body, anywhere, plain)
+            .is_err()
+    );
+    assert!(
+        placeholders
+            .fill_in(api_key, Place::Elsewhere, anywhere, plain)
             .is_err()
     );
     let seen = placeholders.redact(b"you sent S3CR3T&key twice: S3CR3T&key");
     assert_eq!(
         seen.as_ref(),
         format!("you sent {api_key} twice: {api_key}").as_bytes()
+    );
+}
+
+fn asked<'i>(info: &'i ConnectorInfo, hosts: &[&str]) -> Asked<'i> {
+    Asked {
+        info,
+        hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
+    }
+}
+
+fn info(grants: &[SecretGrant]) -> ConnectorInfo {
+    ConnectorInfo {
+        id: "some".parse().unwrap(),
+        channel: crate::message::Channel::Email,
+        version: "1.0.0".into(),
+        titles: Vec::new(),
+        descriptions: Vec::new(),
+        settings_schema: json!({}),
+        hosts: Vec::new(),
+        secret_grants: grants.to_vec(),
+        readme: String::new(),
+    }
+}
+
+#[test]
+fn a_left_out_secret_is_kept_for_what_it_was_given_for_and_no_more() {
+    let info = info(&[]);
+    let given = asked(&info, &["a.example:443", "b.example:443"]);
+    let secrets = ["/apiKey", "/auth/pass", "/keys/1", "/old"]
+        .map(|pointer| (pointer.to_owned(), Secret::new(format!("of {pointer}"))));
+    let known = given.bind(BTreeMap::from(secrets));
+    let keep = |asked: &Asked<'_>, written: Value| {
+        let (mut settings, secrets) = schema().split(written);
+        let mut secrets = asked.bind(secrets);
+        let kept = asked.keep(&schema(), &mut settings, &mut secrets, &known);
+        kept.map(|()| {
+            (
+                settings,
+                texts(&secrets)
+                    .map(|(at, text)| format!("{at} {}", text.expose()))
+                    .collect::<Vec<_>>(),
+            )
+        })
+    };
+    let (settings, kept) = keep(
+        &given,
+        json!({"from": "x", "auth": {"user": "u"}, "keys": ["new", null]}),
+    )
+    .unwrap();
+    assert_eq!(
+        kept,
+        [
+            "/apiKey of /apiKey",
+            "/auth/pass of /auth/pass",
+            "/keys/0 new",
+            "/keys/1 of /keys/1"
+        ]
+    );
+    assert_eq!(
+        settings,
+        json!({"from": "x", "auth": {"user": "u", "pass": null}, "keys": [null, null], "apiKey": null})
+    );
+    // What is written in its place, or has no place any more, is not kept.
+    let (settings, kept) = keep(
+        &given,
+        json!({"apiKey": "", "auth": null, "keys": ["a"], "old": null}),
+    )
+    .unwrap();
+    assert_eq!(kept, ["/keys/0 a"]);
+    assert_eq!(
+        settings,
+        json!({"apiKey": "", "auth": null, "keys": [null], "old": null})
+    );
+    assert!(
+        keep(&asked(&info, &["b.example:443"]), json!({})).is_ok(),
+        "fewer hosts"
+    );
+    let elsewhere = asked(&info, &["a.example:443", "c.example:443"]);
+    let problems = keep(&elsewhere, json!({"auth": {}})).unwrap_err();
+    let places: Vec<_> = problems
+        .iter()
+        .map(|problem| problem.pointer.as_str())
+        .collect();
+    assert_eq!(places, ["/apiKey", "/auth/pass"]);
+    assert!(
+        problems[0].message.contains("a.example:443"),
+        "{}",
+        problems[0].message
+    );
+    assert!(keep(&elsewhere, json!({"apiKey": "", "auth": {"pass": "new"}})).is_ok());
+    let mut other = info.clone();
+    other.id = "other".parse().unwrap();
+    assert!(
+        keep(&asked(&other, &["a.example:443"]), json!({})).is_err(),
+        "another connector"
+    );
+}
+
+#[test]
+fn a_secret_does_the_less_of_what_it_was_given_for_and_what_is_asked() {
+    let grant = |query, body, signing, derivations| SecretGrant {
+        setting: "/apiKey".into(),
+        query,
+        body,
+        signing,
+        derivations,
+    };
+    let bound = |grant: SecretGrant, hosts: &[&str]| asked(&info(&[grant]), hosts).of("/apiKey");
+    let own = bound(grant(true, false, true, 4), &["a", "b"]);
+    for (other, covered) in [
+        (bound(grant(true, false, true, 4), &["a"]), true),
+        (bound(grant(false, false, false, 0), &["a", "b"]), true),
+        (bound(grant(false, true, false, 0), &["a"]), false),
+        (bound(grant(false, false, true, 3), &["a"]), false),
+        (bound(grant(true, false, true, 4), &["a", "c"]), false),
+    ] {
+        assert_eq!(own.covers(&other), covered, "{other:?}");
+    }
+    let wider = bound(grant(true, true, true, 4), &["a", "c"]);
+    assert_eq!(
+        own.narrowed(&wider),
+        grant(true, false, false, 4),
+        "a signature could lead to c"
+    );
+    assert_eq!(own.narrowed(&own), own.grant);
+}
+
+#[test]
+fn a_field_that_no_branch_of_the_schema_knows_is_told() {
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "known": {"type": "string"},
+            "list": {"type": "array", "items": {"type": "object", "properties": {"a": {}}}},
+            "free": {"type": "object"},
+            "named": {"type": "object", "properties": {"a": {}}, "additionalProperties": {"type": "string"}},
+            "closed": {"type": "object", "properties": {"a": {}}, "additionalProperties": false},
+            "behind": {"$ref": "#/$defs/thing"}
+        },
+        "anyOf": [{"properties": {"either": {}}}, {"properties": {"or": {}}}],
+        "if": {"properties": {"known": {"const": "x"}}},
+        "then": {"properties": {"more": {"properties": {"deep": {}}}}},
+        "$defs": {"thing": {"properties": {"inside": {}}}}
+    });
+    let unknown = |settings: Value| -> Vec<String> {
+        let problems = unknown_fields(&schema, &settings);
+        problems
+            .into_iter()
+            .map(|problem| problem.pointer)
+            .collect()
+    };
+    assert!(unknown(json!({
+        "known": "", "list": [{"a": 1}], "free": {"x": {"y": 1}}, "named": {"x": ""}, "behind": {"inside": 1},
+        "either": 1, "or": {"any": 1}, "more": {"deep": 1}
+    })).is_empty());
+    assert_eq!(
+        unknown(json!({
+            "Known": "", "list": [{"a": 1, "b/c": 1}], "closed": {"b": 1}, "behind": {"outside": 1}, "more": {"else": 1},
+            "apiKey": "text"
+        })),
+        [
+            "/Known",
+            "/list/0/b~1c",
+            "/closed/b",
+            "/behind/outside",
+            "/more/else",
+            "/apiKey"
+        ]
+    );
+    assert!(unknown_fields(&json!({"type": "object"}), &json!({"any": 1})).is_empty());
+    let many: serde_json::Map<_, _> = (0..100).map(|at| (at.to_string(), json!(1))).collect();
+    assert_eq!(unknown(Value::Object(many)).len(), 16);
+}
+
+#[test]
+fn only_a_text_is_a_secret() {
+    for kind in [
+        json!("object"),
+        json!("number"),
+        json!("array"),
+        json!(["string", "null"]),
+        Value::Null,
+    ] {
+        let secret = json!({"type": kind, "writeOnly": true, "properties": {"a": {}}});
+        for schema in [
+            json!({"type": "object", "properties": {"a": secret}}),
+            json!({"type": "object", "anyOf": [{"properties": {"a": {"items": secret}}}]}),
+        ] {
+            let refused = SettingsSchema::new(&schema).err();
+            assert!(
+                matches!(
+                    refused,
+                    Some(SchemaError::SecretType | SchemaError::Invalid(_))
+                ),
+                "{schema}"
+            );
+        }
+    }
+    assert!(
+        SettingsSchema::new(&json!({"type": "object", "properties": {"a": {"writeOnly": false}}}))
+            .is_ok()
     );
 }

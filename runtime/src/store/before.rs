@@ -8,7 +8,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::accept::KEY_LIFE;
 use super::keys::{find_or_make, insert, owner, wrapped};
-use super::{StoreError, integrations, row};
+use super::{StoreError, bound, row};
 use crate::secret::{DataKey, KeyRing, WrappedKey};
 use crate::time::Timestamp;
 
@@ -86,7 +86,7 @@ async fn reseal_integrations(
         .fetch_all(&mut *db)
         .await?;
     for row in rows {
-        let place = integrations::place(&row::parsed(&row, "tenant")?, &row::parsed(&row, "id")?);
+        let place = bound::unbound_place(&row::parsed(&row, "tenant")?, &row::parsed(&row, "id")?);
         let plain = old.open(&place, row.try_get("secrets")?)?;
         sqlx::query("UPDATE integration SET secrets = ? WHERE tenant = ? AND id = ?")
             .bind(new.seal(&place, &plain)?)

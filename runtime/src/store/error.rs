@@ -27,6 +27,9 @@ pub enum StoreError {
         /// Kind and name of one user.
         by: String,
     },
+    /// Somebody else changed, made or deleted it after it was read: names it. Nothing was written.
+    #[error("the {0} was changed meanwhile")]
+    Changed(String),
     /// A record refers to another that does not exist.
     #[error("{0} does not exist")]
     Missing(String),

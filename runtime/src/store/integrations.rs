@@ -1,49 +1,34 @@
 //! Records of integrations and routes.
 
-use std::collections::BTreeMap;
-
+use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
-use zeroize::Zeroizing;
+use sqlx::{Row as _, SqliteConnection};
 
+use super::bound::{Row, earlier, open, open_unbound, seal, unbound_place};
 use super::pools::{free, require_pool};
 use super::tenants::require_tenant;
 use super::{Store, StoreError, row};
-use crate::id::{Digest, IntegrationId, TenantId};
+use crate::id::{ConnectorId, Digest, IntegrationId, TenantId};
 use crate::message::Channel;
-use crate::secret::{DataKey, Secret};
+use crate::secret::DataKey;
 use crate::tenant::{Integration, IntegrationState, Route};
 
 impl Store {
-    /// Makes or replaces an integration; its secrets are sealed. Answers it with its new revision, which
-    /// is higher than that of any integration before.
+    /// Makes or replaces an integration; its secrets are sealed. Its `revision` is the one that was read, 0 for
+    /// one that is new. Answers it with its new revision, which is higher than that of any integration before.
     ///
     /// # Errors
-    /// [`StoreError::Missing`] where tenant, component or pool does not exist.
+    /// [`StoreError::Changed`] where it has another revision by now, [`StoreError::Missing`] where tenant,
+    /// component or pool does not exist.
     pub async fn put_integration(
         &self,
         integration: &Integration,
     ) -> Result<Integration, StoreError> {
-        let place = place(&integration.tenant, &integration.id);
         let key = self.data_key(&integration.tenant).await?;
-        let sealed = Sealed {
-            secrets: seal(&key, &place, &integration.secrets)?,
-            earlier: match integration.earlier_secrets.is_empty() {
-                true => None,
-                false => Some(seal(&key, &earlier(&place), &integration.earlier_secrets)?),
-            },
-        };
-        let settings = serde_json::to_string(&integration.settings)?;
-        // The secrets are sealed: the copy that waits for the writer must not hold them.
-        let waiting = Integration {
-            secrets: BTreeMap::new(),
-            earlier_secrets: BTreeMap::new(),
-            settings: serde_json::Value::Null,
-            ..integration.clone()
-        };
+        let waiting = integration.clone();
         let revision = self
             .writer()
-            .change(move |db| Box::pin(put(db, waiting, settings, sealed)))
+            .change(move |db| Box::pin(async move { put(db, &waiting, &key).await }))
             .await?;
         Ok(Integration {
             revision,
@@ -83,6 +68,46 @@ impl Store {
         }
         let key = self.key_of(tenant).await?;
         rows.iter().map(|row| integration(&key, row)).collect()
+    }
+
+    /// The integrations whose secrets are sealed without what they were given for, as older versions did.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn unbound_integrations(&self) -> Result<Vec<(TenantId, IntegrationId)>, StoreError> {
+        sqlx::query("SELECT tenant, id FROM integration WHERE bound = 0 ORDER BY tenant, id")
+            .fetch_all(self.readers())
+            .await?
+            .iter()
+            .map(|row| Ok((row::parsed(row, "tenant")?, row::parsed(row, "id")?)))
+            .collect()
+    }
+
+    /// Some integrations of all tenants after `after`, each with its component and its settings without secrets.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn settings_after(
+        &self,
+        after: Option<&(TenantId, IntegrationId)>,
+    ) -> Result<Vec<((TenantId, IntegrationId), Digest, Value)>, StoreError> {
+        let (tenant, id) = after
+            .map(|(tenant, id)| (tenant.to_string(), id.to_string()))
+            .unwrap_or_default();
+        let rows = sqlx::query(
+            "SELECT tenant, id, digest, settings FROM integration WHERE (tenant, id) > (?, ?) \
+             ORDER BY tenant, id LIMIT 100",
+        )
+        .bind(tenant)
+        .bind(id)
+        .fetch_all(self.readers())
+        .await?;
+        let read = |row: &SqliteRow| {
+            let name = (row::parsed(row, "tenant")?, row::parsed(row, "id")?);
+            let settings = serde_json::from_str(row.try_get("settings")?)?;
+            Ok((name, digest(row)?, settings))
+        };
+        rows.iter().map(read).collect()
     }
 
     /// Deletes an integration. Answers whether it was there.
@@ -189,41 +214,6 @@ impl Store {
     }
 }
 
-/// Where an integration's secrets belong.
-pub(super) fn place(tenant: &TenantId, id: &IntegrationId) -> String {
-    format!("tenant/{tenant}/integration/{id}")
-}
-
-fn earlier(place: &str) -> String {
-    format!("{place}/earlier")
-}
-
-/// An integration's secrets as their row holds them.
-struct Sealed {
-    secrets: Vec<u8>,
-    earlier: Option<Vec<u8>>,
-}
-
-fn seal(
-    key: &DataKey,
-    place: &str,
-    secrets: &BTreeMap<String, Secret>,
-) -> Result<Vec<u8>, StoreError> {
-    let plain: BTreeMap<&str, &str> = secrets
-        .iter()
-        .map(|(pointer, secret)| (pointer.as_str(), secret.expose()))
-        .collect();
-    let plain = Zeroizing::new(serde_json::to_vec(&plain)?);
-    Ok(key.seal(place, &plain)?)
-}
-
-fn open(key: &DataKey, place: &str, sealed: &[u8]) -> Result<BTreeMap<String, Secret>, StoreError> {
-    let plain = key.open(place, sealed)?;
-    let secrets: BTreeMap<String, String> = serde_json::from_slice(&plain)?;
-    let secret = |(pointer, text)| (pointer, Secret::new(text));
-    Ok(secrets.into_iter().map(secret).collect())
-}
-
 const fn state_word(state: IntegrationState) -> &'static str {
     match state {
         IntegrationState::Draft => "draft",
@@ -233,9 +223,8 @@ const fn state_word(state: IntegrationState) -> &'static str {
 
 async fn put(
     db: &mut SqliteConnection,
-    integration: Integration,
-    settings: String,
-    sealed: Sealed,
+    integration: &Integration,
+    key: &DataKey,
 ) -> Result<i64, StoreError> {
     require_tenant(db, &integration.tenant).await?;
     require_pool(db, integration.egress_pool.as_ref()).await?;
@@ -249,6 +238,7 @@ async fn put(
         let missing = format!("connector version {}", integration.digest);
         return Err(StoreError::Missing(missing));
     }
+    require_revision(db, integration).await?;
     // One counter for all: an integration that is deleted and made again must not come back with a
     // revision that caches know.
     let revision: i64 = sqlx::query_scalar(
@@ -256,9 +246,22 @@ async fn put(
     )
     .fetch_one(&mut *db)
     .await?;
+    let settings = serde_json::to_string(&integration.settings)?;
+    let row = Row {
+        tenant: &integration.tenant,
+        id: &integration.id,
+        digest: integration.digest,
+        settings: &settings,
+        revision,
+    };
+    let place = row.place();
+    let replaced = match integration.earlier_secrets.is_empty() {
+        true => None,
+        false => Some(seal(key, &earlier(&place), &integration.earlier_secrets)?),
+    };
     sqlx::query(
         "INSERT OR REPLACE INTO integration (tenant, id, connector, digest, state, settings, secrets, \
-         earlier_secrets, egress_pool, revision, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         earlier_secrets, egress_pool, revision, updated_at, bound) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
     )
     .bind(integration.tenant.to_string())
     .bind(integration.id.to_string())
@@ -266,14 +269,34 @@ async fn put(
     .bind(digest)
     .bind(state_word(integration.state))
     .bind(settings)
-    .bind(sealed.secrets)
-    .bind(sealed.earlier)
+    .bind(seal(key, &place, &integration.secrets)?)
+    .bind(replaced)
     .bind(integration.egress_pool.as_ref().map(ToString::to_string))
     .bind(revision)
     .bind(integration.updated_at.as_millis())
     .execute(db)
     .await?;
     Ok(revision)
+}
+
+/// Refuses a change of what somebody else has changed, made or deleted since it was read.
+async fn require_revision(
+    db: &mut SqliteConnection,
+    integration: &Integration,
+) -> Result<(), StoreError> {
+    let found: Option<i64> =
+        sqlx::query_scalar("SELECT revision FROM integration WHERE tenant = ? AND id = ?")
+            .bind(integration.tenant.to_string())
+            .bind(integration.id.to_string())
+            .fetch_optional(db)
+            .await?;
+    match found.unwrap_or_default() == integration.revision {
+        true => Ok(()),
+        false => Err(StoreError::Changed(format!(
+            "integration {}",
+            integration.id
+        ))),
+    }
 }
 
 async fn put_route(
@@ -311,32 +334,57 @@ fn route(row: &SqliteRow) -> Result<Route, StoreError> {
     })
 }
 
+fn digest(row: &SqliteRow) -> Result<Digest, StoreError> {
+    let digest: &[u8] = row.try_get("digest")?;
+    Ok(Digest::from_bytes(
+        digest.try_into().map_err(StoreError::corrupt)?,
+    ))
+}
+
 fn integration(key: &DataKey, row: &SqliteRow) -> Result<Integration, StoreError> {
     let tenant: TenantId = row::parsed(row, "tenant")?;
     let id: IntegrationId = row::parsed(row, "id")?;
-    let place = place(&tenant, &id);
-    let replaced: Option<&[u8]> = row.try_get("earlier_secrets")?;
-    let replaced = replaced.map(|sealed| open(key, &earlier(&place), sealed));
-    let digest: &[u8] = row.try_get("digest")?;
+    let connector: ConnectorId = row::parsed(row, "connector")?;
+    let digest = digest(row)?;
     let settings: &str = row.try_get("settings")?;
+    let revision: i64 = row.try_get("revision")?;
+    let sealed: &[u8] = row.try_get("secrets")?;
+    let replaced: Option<&[u8]> = row.try_get("earlier_secrets")?;
+    let is_bound: bool = row.try_get("bound")?;
+    let open = |place: &str, sealed: &[u8]| match is_bound {
+        true => open(key, place, sealed),
+        false => open_unbound(key, place, sealed, &connector),
+    };
+    let place = match is_bound {
+        true => Row {
+            tenant: &tenant,
+            id: &id,
+            digest,
+            settings,
+            revision,
+        }
+        .place(),
+        false => unbound_place(&tenant, &id),
+    };
+    let replaced = replaced.map(|sealed| open(&earlier(&place), sealed));
     let state: &str = row.try_get("state")?;
     let pool: Option<String> = row.try_get("egress_pool")?;
     Ok(Integration {
-        connector: row::parsed(row, "connector")?,
-        digest: Digest::from_bytes(digest.try_into().map_err(StoreError::corrupt)?),
+        secrets: open(&place, sealed)?,
+        earlier_secrets: replaced.transpose()?.unwrap_or_default(),
+        connector,
+        digest,
         state: match state {
             "draft" => IntegrationState::Draft,
             "active" => IntegrationState::Active,
             _ => return Err(StoreError::corrupt("integration state")),
         },
         settings: serde_json::from_str(settings)?,
-        secrets: open(key, &place, row.try_get("secrets")?)?,
-        earlier_secrets: replaced.transpose()?.unwrap_or_default(),
         egress_pool: pool
             .map(TryInto::try_into)
             .transpose()
             .map_err(StoreError::corrupt)?,
-        revision: row.try_get("revision")?,
+        revision,
         updated_at: row::time(row, "updated_at")?,
         tenant,
         id,

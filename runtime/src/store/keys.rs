@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
 
-use super::{Store, StoreError, before};
+use super::{Store, StoreError, before, pools};
 use crate::id::TenantId;
 use crate::secret::{DataKey, KeyId, KeyRing, SealError, WrappedKey};
 use crate::time::Timestamp;
@@ -218,6 +218,7 @@ pub(super) async fn open(db: &mut SqliteConnection, ring: KeyRing) -> Result<Key
         return Err(StoreError::MissingKey(id.clone()));
     }
     let host = find_or_make(&mut transaction, &ring, HOST).await?;
+    pools::bind_passwords(&mut transaction, &host).await?;
     while rewrap_some(&mut transaction, &ring).await? > 0 {}
     let before = before::key(&mut transaction, &ring).await?;
     transaction.commit().await?;

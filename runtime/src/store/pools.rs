@@ -6,40 +6,35 @@ use sqlx::{Row, SqliteConnection};
 use super::{Store, StoreError, row};
 use crate::id::{PoolName, SourceName};
 use crate::secret::{DataKey, Secret};
-use crate::source::{EgressPool, EgressSource};
+use crate::source::{EgressPool, EgressSource, Proxy};
 
 impl Store {
-    /// Makes or replaces an egress source; its proxy's password is sealed.
+    /// Makes or replaces an egress source; its proxy's password is sealed. `seen` is the revision that was read, 0
+    /// for a source that is new.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn put_source(&self, source: &EgressSource) -> Result<(), StoreError> {
-        let (name, record) = (source.name.to_string(), serde_json::to_string(source)?);
-        let password = source
-            .proxy
-            .as_ref()
-            .and_then(|proxy| proxy.password.as_ref());
-        let seal = |password: &Secret| {
-            let plain = password.expose().as_bytes();
-            self.host_key().seal(&password_place(&source.name), plain)
-        };
-        let sealed = password.map(seal).transpose()?;
+    /// [`StoreError::Changed`] where it has another revision by now.
+    pub async fn put_source(&self, source: &EgressSource, seen: i64) -> Result<(), StoreError> {
+        let (waiting, key) = (source.clone(), self.host_key());
         self.writer()
-            .change(move |db| {
-                Box::pin(async move {
-                    sqlx::query(
-                        "INSERT INTO egress_source (name, record, proxy_password) VALUES (?1, ?2, ?3) \
-                         ON CONFLICT (name) DO UPDATE SET record = ?2, proxy_password = ?3",
-                    )
-                    .bind(name)
-                    .bind(record)
-                    .bind(sealed)
-                    .execute(db)
-                    .await?;
-                    Ok(())
-                })
-            })
+            .change(move |db| Box::pin(async move { put_source(db, &waiting, seen, &key).await }))
             .await
+    }
+
+    /// An egress source with its revision.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where its proxy's password does not open.
+    pub async fn source_with_revision(
+        &self,
+        name: &SourceName,
+    ) -> Result<Option<(EgressSource, i64)>, StoreError> {
+        sqlx::query("SELECT * FROM egress_source WHERE name = ?")
+            .bind(name.to_string())
+            .fetch_optional(self.readers())
+            .await?
+            .map(|row| Ok((source(&self.host_key(), &row)?, row.try_get("revision")?)))
+            .transpose()
     }
 
     /// An egress source.
@@ -47,7 +42,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`] where its proxy's password does not open.
     pub async fn source(&self, name: &SourceName) -> Result<Option<EgressSource>, StoreError> {
-        sqlx::query("SELECT record, proxy_password FROM egress_source WHERE name = ?")
+        sqlx::query("SELECT * FROM egress_source WHERE name = ?")
             .bind(name.to_string())
             .fetch_optional(self.readers())
             .await?
@@ -60,7 +55,7 @@ impl Store {
     /// # Errors
     /// As for [`Store::source`].
     pub async fn sources(&self) -> Result<Vec<EgressSource>, StoreError> {
-        sqlx::query("SELECT record, proxy_password FROM egress_source ORDER BY name")
+        sqlx::query("SELECT * FROM egress_source ORDER BY name")
             .fetch_all(self.readers())
             .await?
             .iter()
@@ -218,8 +213,74 @@ fn pool(row: &SqliteRow) -> Result<EgressPool, StoreError> {
     })
 }
 
-fn password_place(name: &SourceName) -> String {
+/// Where the layout before bound secrets said that a proxy's password belongs.
+fn unbound_password_place(name: &SourceName) -> String {
     format!("egress-source/{name}/proxy-password")
+}
+
+/// Where a proxy's password belongs: it opens for that proxy and that user alone.
+fn password_place(name: &SourceName, proxy: &Proxy) -> Result<String, StoreError> {
+    // The record has no password.
+    let proxy = serde_json::to_string(proxy)?;
+    Ok(format!("{}/{proxy}", unbound_password_place(name)))
+}
+
+async fn put_source(
+    db: &mut SqliteConnection,
+    source: &EgressSource,
+    seen: i64,
+    key: &DataKey,
+) -> Result<(), StoreError> {
+    let name = source.name.to_string();
+    let found: Option<i64> =
+        sqlx::query_scalar("SELECT revision FROM egress_source WHERE name = ?")
+            .bind(name.clone())
+            .fetch_optional(&mut *db)
+            .await?;
+    if found.unwrap_or_default() != seen {
+        return Err(StoreError::Changed(format!("egress source {name}")));
+    }
+    let record = serde_json::to_string(source)?;
+    let sealed = match &source.proxy {
+        Some(proxy) => proxy
+            .password
+            .as_ref()
+            .map(|password| {
+                let place = password_place(&source.name, proxy)?;
+                Ok::<_, StoreError>(key.seal(&place, password.expose().as_bytes())?)
+            })
+            .transpose()?,
+        None => None,
+    };
+    sqlx::query("UPDATE meta SET value = value + 1 WHERE name = 'revision'")
+        .execute(&mut *db)
+        .await?;
+    sqlx::query(
+        "INSERT INTO egress_source (name, record, proxy_password, bound, revision) \
+         VALUES (?1, ?2, ?3, 1, (SELECT value FROM meta WHERE name = 'revision')) \
+         ON CONFLICT (name) DO UPDATE SET record = excluded.record, \
+         proxy_password = excluded.proxy_password, bound = 1, revision = excluded.revision",
+    )
+    .bind(name)
+    .bind(record)
+    .bind(sealed)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Seals passwords anew that an older version sealed for any proxy of the source.
+pub(super) async fn bind_passwords(
+    db: &mut SqliteConnection,
+    key: &DataKey,
+) -> Result<(), StoreError> {
+    let rows = sqlx::query("SELECT * FROM egress_source WHERE bound = 0 OR revision = 0")
+        .fetch_all(&mut *db)
+        .await?;
+    for row in &rows {
+        put_source(db, &source(key, row)?, row.try_get("revision")?, key).await?;
+    }
+    Ok(())
 }
 
 fn source(key: &DataKey, row: &SqliteRow) -> Result<EgressSource, StoreError> {
@@ -227,7 +288,11 @@ fn source(key: &DataKey, row: &SqliteRow) -> Result<EgressSource, StoreError> {
     let mut source: EgressSource = serde_json::from_str(record)?;
     let sealed: Option<&[u8]> = row.try_get("proxy_password")?;
     if let (Some(proxy), Some(sealed)) = (&mut source.proxy, sealed) {
-        let plain = key.open(&password_place(&source.name), sealed)?;
+        let place = match row.try_get("bound")? {
+            true => password_place(&source.name, proxy)?,
+            false => unbound_password_place(&source.name),
+        };
+        let plain = key.open(&place, sealed)?;
         let text = std::str::from_utf8(&plain).map_err(StoreError::corrupt)?;
         proxy.password = Some(Secret::new(text.to_owned()));
     }

@@ -1,5 +1,6 @@
 //! A guest's request and a provider's response, over the way out with everything but its sockets.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -74,7 +75,7 @@ pub(crate) fn placeholder(secret: &str) -> (String, Placeholders) {
         signing: true,
         derivations: 0,
     };
-    let secrets = [("/key".to_owned(), Secret::new(secret.to_owned()))].into();
+    let secrets = BTreeMap::from([("/key".to_owned(), Secret::new(secret.to_owned()))]);
     let prepared = PreparedSettings::new(json!({ "key": null }), &secrets, &[grant]);
     let (text, placeholders) = prepared.fill([0xa7; 16]);
     let settings: Value = serde_json::from_str(&text).unwrap();

@@ -322,7 +322,7 @@ impl EgressScope {
             security: server.security,
             verify,
             name: ehlo_name(server, source)?,
-            auth: self.fill_auth(&server.auth)?,
+            auth: self.fill_auth(&server.auth, &target)?,
             plaintext,
             connect_timeout: server.connect_timeout,
             pace: Pace {
@@ -346,11 +346,12 @@ impl EgressScope {
         })
     }
 
-    fn fill_auth(&self, auth: &SmtpAuth) -> Result<SmtpAuth, EgressError> {
+    fn fill_auth(&self, auth: &SmtpAuth, target: &Target) -> Result<SmtpAuth, EgressError> {
+        let may_go = |setting: &str| self.policy.may_carry(setting, target);
         let fill = |text: &str| {
             let filled = self
                 .placeholders
-                .fill_in(text, Place::Header, str::to_owned);
+                .fill_in(text, Place::Header, may_go, str::to_owned);
             filled
                 .map(std::borrow::Cow::into_owned)
                 .map_err(EgressError::from)

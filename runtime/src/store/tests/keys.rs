@@ -69,7 +69,7 @@ async fn a_file_of_the_layout_before_data_keys_is_sealed_anew_and_loses_nothing(
         .unwrap()
         .unwrap();
     assert_eq!(
-        mail.secrets["/authorization"].expose(),
+        mail.secrets["/authorization"].secret.expose(),
         "Bearer hunter2-hunter2"
     );
     // Its idempotency key counts for as long as it was promised.

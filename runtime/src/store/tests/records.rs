@@ -1,13 +1,14 @@
 //! Records: what is put comes back, and what is in use stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
 use super::*;
-use crate::about::ConnectorInfo;
+use crate::about::{ConnectorInfo, SecretGrant};
 use crate::attempt::Transition;
 use crate::secret::Secret;
+use crate::settings::{Binding, BoundSecret};
 use crate::source::{EgressPool, EgressSource, Proxy, ProxyKind, WarmUp, WeightedSource};
 use crate::tenant::{ApiKey, ConnectorVersion, Integration, IntegrationState, Route, Tenant};
 
@@ -71,6 +72,20 @@ pub(super) fn connector() -> (ConnectorVersion, Vec<u8>) {
     (version, bytes)
 }
 
+fn bound(secret: &str) -> BoundSecret {
+    let bound_to = Binding {
+        connector: connector().0.info.id,
+        hosts: BTreeSet::from(["api.example.com".to_owned()]),
+        grant: SecretGrant {
+            setting: "/a/token".to_owned(),
+            body: true,
+            ..SecretGrant::default()
+        },
+    };
+    let secret = Secret::new(secret.to_owned());
+    BoundSecret { secret, bound_to }
+}
+
 pub(super) fn integration() -> Integration {
     Integration {
         id: "mail".parse().unwrap(),
@@ -79,8 +94,8 @@ pub(super) fn integration() -> Integration {
         digest: connector().0.digest,
         state: IntegrationState::Active,
         settings: json!({"z": 1, "a": {"from": "x@example.com"}}),
-        secrets: BTreeMap::from([("/a/token".to_owned(), Secret::new("hunter2".into()))]),
-        earlier_secrets: BTreeMap::from([("/a/token".to_owned(), Secret::new("hunter1".into()))]),
+        secrets: BTreeMap::from([("/a/token".to_owned(), bound("hunter2"))]),
+        earlier_secrets: BTreeMap::from([("/a/token".to_owned(), bound("hunter1"))]),
         egress_pool: Some(pool().name),
         revision: 0,
         updated_at: NOW,
@@ -96,7 +111,7 @@ fn route() -> Route {
 
 pub(super) async fn put_all(store: &Store) {
     let (version, bytes) = connector();
-    store.put_source(&source()).await.unwrap();
+    store.put_source(&source(), 0).await.unwrap();
     store.put_pool(&pool()).await.unwrap();
     store.put_tenant(&tenant()).await.unwrap();
     store.put_connector(&version, &bytes).await.unwrap();
@@ -122,8 +137,9 @@ async fn what_is_put_comes_back() {
     );
     assert_eq!(store.component(version.digest).await.unwrap(), Some(bytes));
     assert_eq!(store.connectors().await.unwrap(), [version]);
+    // The source had the first.
     let saved = Integration {
-        revision: 1,
+        revision: 2,
         ..integration()
     };
     let found = store.integration(&acme, &saved.id).await.unwrap().unwrap();
@@ -154,14 +170,18 @@ async fn a_revision_never_comes_back() {
     let home = Home::new().await;
     put_all(&home.store).await;
     let generation = home.store.generation();
-    assert_eq!(
-        home.store
-            .put_integration(&integration())
-            .await
-            .unwrap()
-            .revision,
-        2
-    );
+    let seen = |revision| Integration {
+        revision,
+        ..integration()
+    };
+    let changed = |result: Result<Integration, StoreError>| {
+        assert!(matches!(result, Err(StoreError::Changed(_))), "{result:?}");
+    };
+    let second = home.store.put_integration(&seen(2)).await.unwrap();
+    assert_eq!(second.revision, 3);
+    // Whoever read it before, or took it for new, writes over nothing.
+    changed(home.store.put_integration(&seen(2)).await);
+    changed(home.store.put_integration(&seen(0)).await);
     assert!(home.store.generation() > generation);
     home.store
         .delete_route(&tenant().id, Channel::Email)
@@ -180,14 +200,27 @@ async fn a_revision_never_comes_back() {
             .await
             .unwrap()
     );
-    assert_eq!(
-        home.store
-            .put_integration(&integration())
-            .await
-            .unwrap()
-            .revision,
-        3
-    );
+    changed(home.store.put_integration(&seen(3)).await);
+    let again = home.store.put_integration(&seen(0)).await.unwrap();
+    assert_eq!(again.revision, 4);
+}
+
+#[tokio::test]
+async fn a_source_is_written_by_whoever_saw_it_last() {
+    let home = Home::new().await;
+    let put = async |seen| home.store.put_source(&source(), seen).await;
+    put(0).await.unwrap();
+    assert!(matches!(put(0).await, Err(StoreError::Changed(_))));
+    let read = home.store.source_with_revision(&source().name).await;
+    let (found, revision) = read.unwrap().unwrap();
+    assert_eq!(found, source());
+    put(revision).await.unwrap();
+    assert!(matches!(put(revision).await, Err(StoreError::Changed(_))));
+    home.store.delete_source(&source().name).await.unwrap();
+    assert!(matches!(
+        put(revision + 1).await,
+        Err(StoreError::Changed(_))
+    ));
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ mod component {
                 version: "1.0.0".into(),
                 titles: vec![("en".into(), "Composer".into())],
                 descriptions: vec![],
-                settings_schema: r#"{"type":"object","properties":{"act":{"type":"string"}}}"#
+                settings_schema: r#"{"type":"object","properties":{"act":{"type":"string"},"url":{"type":"string"}}}"#
                     .into(),
                 hosts: vec![],
                 secret_grants: vec![],
