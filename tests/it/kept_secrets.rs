@@ -575,3 +575,79 @@ async fn secrets_of_an_older_version_are_bound_at_the_start_to_what_is_asked_for
     assert_eq!(heard(&own).matches(SECRET).count(), 6);
     assert!(!heard(&elsewhere).contains(SECRET));
 }
+
+/// Runs `sendbox integration …` for the tenant whose key it is.
+async fn command(house: &House, key: &str, arguments: &[&str], input: &Value) -> (bool, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("input.json");
+    std::fs::write(&file, input.to_string()).unwrap();
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_sendbox"));
+    command
+        .arg("integration")
+        .args(arguments)
+        .arg(&file)
+        .env("SENDBOX_SERVER", format!("http://{}", house.server.address))
+        .env("SENDBOX_KEY", key);
+    let output = command.output().await.unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_keeps_a_secret_where_it_belongs() {
+    let (house, hosts) = (House::start().await, Hosts::start().await);
+    let subject = &SUBJECTS[0];
+    let settings = |place| {
+        let (host, port) = hosts.host_and_port(false, place);
+        (subject.settings)(host, port)
+    };
+    let key = house
+        .tenant(
+            "acme",
+            settings(Place::Own)["endpoint"].as_str().unwrap(),
+            None,
+        )
+        .await;
+    let put = ["put", "mail", "--connector", "http-email", "--settings"];
+    let rotate = ["rotate", "mail", "--secrets"];
+    let mut first = settings(Place::Own);
+    put_at(&mut first, subject.pointer, json!(SECRET));
+    let mut said = String::new();
+    let mut run = async |arguments: &[&str], input: &Value| {
+        let (done, words) = command(&house, &key, arguments, input).await;
+        said.push_str(&words);
+        done
+    };
+    assert!(run(&put, &first).await);
+    assert!(
+        run(&put, &settings(Place::Own)).await,
+        "what was read is written back"
+    );
+    assert!(!run(&put, &settings(Place::Elsewhere)).await);
+    assert!(run(&rotate, &json!({ subject.pointer: ROTATED })).await);
+    assert!(!run(&put, &settings(Place::OwnByName)).await);
+    assert!(run(&put, &settings(Place::Own)).await);
+    let mut forgotten = settings(Place::Elsewhere);
+    put_at(&mut forgotten, subject.pointer, json!(""));
+    let body = json!({ "to": "a@example.com" });
+    let test = async || {
+        let path = "/v1/integrations/mail/test";
+        house.call(&key, "POST", path, &body).await.expect(200).text
+    };
+    let before = test().await;
+    assert!(run(&put, &forgotten).await, "an empty text forgets it");
+    let after = test().await;
+    for text in [&said, &before, &after] {
+        assert_eq!(found(text.as_bytes(), &canaries()), [""; 0], "{text}");
+    }
+    assert!(said.contains("/settings/authorization"), "{said}");
+    assert!(
+        !found(&hosts.heard(true), &canaries()).is_empty(),
+        "the control"
+    );
+    assert_eq!(found(&hosts.heard(false), &canaries()), [""; 0]);
+    house.stop().await;
+}
