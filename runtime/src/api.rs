@@ -32,6 +32,7 @@ mod sealing_keys;
 mod secrets;
 mod templates;
 mod tenants;
+mod test_sends;
 
 /// What the doors stand on. Cheap to clone.
 #[derive(Clone)]
@@ -147,7 +148,7 @@ fn tenant_routes() -> Router<App> {
             "/integrations/{integration}/activate",
             post(integrations::activate),
         )
-        .route("/integrations/{integration}/test", post(integrations::test))
+        .route("/integrations/{integration}/test", post(test_sends::post))
         .route("/integrations/{integration}/secrets", post(secrets::rotate))
         .route(
             "/integrations/{integration}/secrets/earlier",

@@ -1,4 +1,4 @@
-//! Integrations: saved as a draft, tried with unsaved settings, activated.
+//! Integrations: saved as a draft, activated, removed.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,6 @@ use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::App;
@@ -14,9 +13,7 @@ use super::auth::ForTenant;
 use super::body::Json;
 use super::egress::gone;
 use super::error::ApiError;
-use super::messages::{Fields, message};
 use crate::about::ConnectorInfo;
-use crate::attempt::Outcome;
 use crate::egress::expanded_hosts;
 use crate::id::{ConnectorId, Digest, IntegrationId, PoolName, TenantId};
 use crate::settings::{Asked, BoundSecret, SettingsSchema, join, texts};
@@ -26,11 +23,11 @@ use crate::tenant::{Integration, IntegrationState};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IntegrationBody {
-    connector: ConnectorId,
+    pub(super) connector: ConnectorId,
     /// A version's digest; the newest upload by default.
-    digest: Option<Digest>,
-    settings: Value,
-    egress_pool: Option<PoolName>,
+    pub(super) digest: Option<Digest>,
+    pub(super) settings: Value,
+    pub(super) egress_pool: Option<PoolName>,
 }
 
 /// An integration as it is shown: secrets only by name.
@@ -246,79 +243,4 @@ pub(super) async fn activate(
     integration.updated_at = app.clock.now();
     let saved = app.store.put_integration(&integration).await?;
     Ok(Answer(shown(&saved)))
-}
-
-/// A test send: to whom, and with which settings where not the saved ones.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct TestBody {
-    to: String,
-    #[serde(rename = "type")]
-    usage_type: Option<String>,
-    payload: Option<Box<RawValue>>,
-    locale: Option<String>,
-    /// Needed with `settings` where the integration is not saved yet.
-    connector: Option<ConnectorId>,
-    digest: Option<Digest>,
-    settings: Option<Value>,
-}
-
-/// `POST …/integrations/{integration}/test`: sends now, once, past route and outbox. Like Logto's test
-/// it is a `Generic` message with the code 000000 unless the body says otherwise.
-pub(super) async fn test(
-    caller: ForTenant,
-    State(app): State<App>,
-    Path(params): Path<BTreeMap<String, String>>,
-    Json(body): Json<TestBody>,
-) -> Result<Answer<Value>, ApiError> {
-    let id: IntegrationId = param(&params).parse()?;
-    let known = app.store.integration(&caller.tenant, &id).await?;
-    let integration = match (body.settings, known) {
-        (None, Some(known)) => known,
-        (None, None) => return Err(ApiError::NotFound("integration")),
-        (Some(settings), known) => {
-            let connector = body
-                .connector
-                .or_else(|| known.as_ref().map(|known| known.connector.clone()));
-            let connector = connector
-                .ok_or_else(|| ApiError::field("/connector", "name the connector to try"))?;
-            let digest = body
-                .digest
-                .or_else(|| known.as_ref().map(|known| known.digest));
-            let egress_pool = known.as_ref().and_then(|known| known.egress_pool.clone());
-            let body = IntegrationBody {
-                connector,
-                digest,
-                settings,
-                egress_pool,
-            };
-            build(&app, caller.tenant.clone(), id, body, known).await?
-        }
-    };
-    let ready = app.delivery.roster().prepare(integration).await?;
-    let payload = match body.payload {
-        Some(payload) => payload,
-        None => RawValue::from_string(r#"{"code":"000000"}"#.to_owned())
-            .map_err(|_| ApiError::Internal)?,
-    };
-    let fields = Fields {
-        channel: ready.connector.info.channel,
-        to: &body.to,
-        usage_type: body.usage_type.as_deref().unwrap_or("Generic"),
-        payload: &payload,
-        locale: body.locale,
-        ip: None,
-        expires_in: app.bounds.time_to_live,
-        idempotency_key: None,
-    };
-    let message = message(app.clock.now(), caller.tenant, fields)?;
-    let (outcome, report) = app.delivery.test(ready, &message).await?;
-    Ok(Answer(json!({
-        "ok": matches!(outcome, Outcome::Receipt(_)),
-        "outcome": outcome,
-        "earlier_secrets": report.earlier_secrets,
-        "exchanges": report.wire,
-        "log": report.log,
-        "duration_ms": u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
-    })))
 }
