@@ -1,25 +1,24 @@
 //! From an accepted message to its end: claims, attempts, and who waits for them.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::attempt::{Attempt, Outcome, Transition};
-use crate::connector::{CallReport, ConnectorRuntime};
+use crate::attempt::{MessageState, Outcome};
+use crate::connector::ConnectorRuntime;
 use crate::egress::Egress;
 use crate::id::{MessageId, TenantId};
 use crate::limits::Limits;
-use crate::message::Message;
-use crate::store::{Accepted, Claim, Lease, Store, StoreError};
+use crate::message::{Channel, Message};
+use crate::store::{Accepted, Cancelled, Claim, Lease, Settled, Store, StoreError};
 use crate::time::{Clock, Timestamp};
 
 mod attempt;
+mod conclude;
 mod content;
 mod counts;
 mod departure;
@@ -31,16 +30,20 @@ mod roster;
 mod rotation;
 mod route;
 mod schedule;
+mod test_sends;
 mod verdict;
+mod waiters;
 
-pub use attempt::Ended;
 pub use counts::Counts;
 pub use departure::Departure;
 pub use explain::{Explanation, IntegrationView, SourceAddresses, SourceShare, SourceView, Spent};
 pub use roster::{ReadyIntegration, Roster, RosterError};
 pub use schedule::{OnUnknown, RetryPolicy};
+pub use test_sends::TestError;
+pub use waiters::{Ended, Waiting};
 
 use places::{Place, Places};
+use waiters::Waiters;
 
 /// How long a claim outlives the wall clock of its send.
 const LEASE_MARGIN: Duration = Duration::from_secs(10);
@@ -87,8 +90,8 @@ pub struct Foundations {
 /// What became of a submission.
 #[derive(Debug)]
 pub enum Submitted {
-    /// Durable. The receiver, if one was asked for, gets the end of the first attempt.
-    Accepted(MessageId, Option<oneshot::Receiver<Ended>>),
+    /// Durable. With it, where that was asked for, the wait for the end of the first attempt.
+    Accepted(MessageId, Option<Waiting>),
     /// The same idempotency key and message came before.
     Replayed(MessageId),
     /// The same idempotency key came before with another message.
@@ -115,7 +118,7 @@ struct Core {
     counts: Counts,
     /// Milliseconds since the Unix epoch: nothing in the outbox is due before.
     due: AtomicI64,
-    waiters: Mutex<HashMap<MessageId, oneshot::Sender<Ended>>>,
+    waiters: Arc<Waiters>,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -145,7 +148,7 @@ impl Delivery {
                 places: Places::new(config.concurrency, config.tenant_concurrency),
                 counts: Counts::default(),
                 due: AtomicI64::new(0),
-                waiters: Mutex::default(),
+                waiters: Arc::default(),
                 tasks: TaskTracker::new(),
                 stopping: CancellationToken::new(),
             }),
@@ -200,22 +203,21 @@ impl Delivery {
         self.core.due_at(Timestamp::default());
     }
 
-    /// Sends one message through an integration as it stands, past route, outbox and retries.
+    /// Withdraws a message that is not being sent. Who waits for it is answered.
     ///
     /// # Errors
-    /// [`RosterError`] where the pool has no usable source, or the store is away.
-    pub async fn test(
-        &self,
-        ready: ReadyIntegration,
-        message: &Message,
-    ) -> Result<(Outcome, CallReport), RosterError> {
-        let sender = self.core.sender(Arc::new(ready)).await?;
-        let departure = self.core.departure(&sender, None).await?;
-        let now = self.core.clock.now();
-        let message = self.core.outgoing(sender.ready(), message, now).await?;
-        let report = self.core.run(&sender, departure, message, None).await?;
-        let outcome = verdict::verdict(report.result.clone(), report.trapped, &report.wire);
-        Ok((outcome, report))
+    /// Those of the store.
+    pub async fn cancel(&self, tenant: &TenantId, id: MessageId) -> Result<Cancelled, StoreError> {
+        let cancelled = self
+            .core
+            .store
+            .cancel(tenant, id, self.core.clock.now())
+            .await?;
+        if let Cancelled::Done(channel) = cancelled {
+            let state = MessageState::Cancelled;
+            self.core.settled(Settled { id, channel, state }, None);
+        }
+        Ok(cancelled)
     }
 
     /// Integrations made ready to send.
@@ -236,6 +238,12 @@ impl Delivery {
         self.core.places.taken()
     }
 
+    /// Callers that wait for a message.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.core.waiters.count()
+    }
+
     /// The way out.
     #[must_use]
     pub fn egress(&self) -> &Egress {
@@ -250,13 +258,10 @@ impl Core {
         wait: bool,
     ) -> Result<Submitted, StoreError> {
         let (id, channel, now) = (message.id, message.channel, message.created_at);
-        let waiter = wait.then(|| self.wait_for(id));
+        let waiting = wait.then(|| self.waiters.wait(id));
         let place = self.place(&message.tenant);
         let lease = place.is_some().then(|| self.lease(now));
         let accepted = self.store.accept(&message, lease).await;
-        if !matches!(accepted, Ok(Accepted::New(_))) {
-            self.forget(id);
-        }
         Ok(match accepted? {
             Accepted::New(claim) => {
                 self.counts.accepted.add([channel.as_str()]);
@@ -264,7 +269,7 @@ impl Core {
                     (Some(claim), Some(place)) => self.spawn(claim, place),
                     _ => self.due_at(now),
                 }
-                Submitted::Accepted(id, waiter)
+                Submitted::Accepted(id, waiting)
             }
             Accepted::Replayed(first) => Submitted::Replayed(first),
             Accepted::Conflict => Submitted::Conflict,
@@ -276,18 +281,12 @@ impl Core {
         let core = self.clone();
         self.tasks.spawn(async move {
             let id = claim.message.id;
-            match core.attempt(claim).await {
-                Ok(ended) => {
-                    if let Transition::Wait { until, .. } = ended.next {
-                        core.due_at(until);
-                    }
-                    core.answer(id, ended);
-                }
-                Err(StoreError::Fenced) => core.forget(id),
-                Err(error) => {
-                    tracing::error!(message.id = %id, %error, "the attempt could not be recorded: its lease will lapse");
-                    core.forget(id);
-                }
+            // Who holds the message now, where it is another, answers who waits for it.
+            if let Err(error) = core.attempt(claim).await
+                && !matches!(error, StoreError::Fenced)
+            {
+                tracing::error!(message.id = %id, %error, "the attempt could not be recorded: its lease will lapse");
+                core.waiters.forget(id);
             }
             drop(place);
         });
@@ -315,53 +314,10 @@ impl Core {
         }
     }
 
-    fn wait_for(&self, id: MessageId) -> oneshot::Receiver<Ended> {
-        let (sender, receiver) = oneshot::channel();
-        self.waiters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, sender);
-        receiver
-    }
-
-    fn forget(&self, id: MessageId) {
-        self.waiters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&id);
-    }
-
-    fn answer(&self, id: MessageId, ended: Ended) {
-        let waiter = self
-            .waiters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&id);
-        if let Some(waiter) = waiter {
-            // The caller may have given up waiting; the message has not.
-            let _ = waiter.send(ended);
-        }
-    }
-
-    fn report(&self, claim: &Claim, attempt: &Attempt, next: &Transition) {
-        let duration_ms = attempt.start.started_at.until(attempt.ended_at).as_millis();
-        let (message, via) = (&claim.message, attempt.start.via.as_ref());
-        let integration = via.map_or("", |via| via.integration.as_str());
-        let source = attempt
-            .start
-            .source
-            .as_ref()
-            .map_or("", |source| source.as_str());
-        match &attempt.outcome {
-            Outcome::Receipt(_) => tracing::info!(
-                message.id = %message.id, tenant = %message.tenant, integration, source,
-                attempt = attempt.start.number, duration_ms, "sent"
-            ),
-            Outcome::Failure(failure) => tracing::warn!(
-                message.id = %message.id, tenant = %message.tenant, integration, source,
-                attempt = attempt.start.number, duration_ms,
-                kind = failure.kind.as_str(), code = failure.code.as_deref().unwrap_or(""), ?next, "not sent"
-            ),
-        }
+    /// A message is in another state than at its last claim: it is counted where that is final, and who
+    /// waits is answered. Every transition comes by here, with the attempt's outcome where one led to it.
+    fn settled(&self, settled: Settled, outcome: Option<&Outcome>) {
+        self.counts.state(settled.channel, settled.state);
+        self.waiters.answer(settled.id, settled.state, outcome);
     }
 }

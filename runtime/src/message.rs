@@ -65,6 +65,38 @@ impl Channel {
     }
 }
 
+/// How a message came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// Handed in by the API.
+    Api,
+    /// Posted at a front door.
+    FrontDoor,
+    /// A test of one integration: it passes the route, and has one attempt.
+    Test,
+}
+
+impl Origin {
+    const ALL: [Self; 3] = [Self::Api, Self::FrontDoor, Self::Test];
+
+    /// The word in API and database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::FrontDoor => "front-door",
+            Self::Test => "test",
+        }
+    }
+
+    /// The origin of a word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|origin| origin.as_str() == word)
+    }
+}
+
 /// What a message is for: the nine template types of Logto.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are the documentation")]
@@ -125,6 +157,8 @@ pub struct Message {
     pub id: MessageId,
     /// Whose it is.
     pub tenant: TenantId,
+    /// How it came.
+    pub origin: Origin,
     /// What it travels by.
     pub channel: Channel,
     /// Whom it is for.

@@ -35,11 +35,11 @@ mod writer;
 mod tests;
 
 pub use accept::{Accepted, KEY_LIFE};
-pub use claim::{Claim, Interrupted, Lease};
+pub use claim::{Claim, Claimed, Interrupted, Lease};
 pub use error::StoreError;
 pub use history::{MessageFilter, Page, StoredMessage};
 pub use keys::SealingKeyState;
-pub use settle::Cancelled;
+pub use settle::{Cancelled, Settled};
 pub use templates::{TEMPLATES_BYTES_MAX, TEMPLATES_MAX};
 
 use keys::Keys;

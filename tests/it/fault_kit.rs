@@ -208,6 +208,28 @@ impl Run {
         call(self.address, method, path, &headers, "").await
     }
 
+    /// One test of an integration of a tenant. The program may die of it.
+    pub async fn test(
+        &self,
+        tenant: &str,
+        integration: &str,
+        body: &str,
+    ) -> std::io::Result<Answer> {
+        let authorization = format!("Bearer {}", self.keys[tenant]);
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/json"),
+        ];
+        let path = format!("/v1/integrations/{integration}/test");
+        call(self.address, "POST", &path, &headers, body.to_owned()).await
+    }
+
+    /// What the provider was asked to send, by key.
+    pub fn taken(&self) -> Vec<String> {
+        let taken = self.taken.lock().unwrap();
+        taken.iter().map(|arrival| arrival.key.clone()).collect()
+    }
+
     /// One post of a plain message under a key of its own. Whether it was refused at first: then a client
     /// goes on with it, because only a repeat under its key can tell what became of it.
     pub async fn is_refused(&mut self) -> bool {

@@ -54,6 +54,7 @@ mod signing;
 mod sweep;
 mod sweep_mail;
 mod templates;
+mod test_sends;
 mod tidy;
 mod upload_corpus;
 mod uploads;

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use sendbox::attempt::{Outcome, Transition};
+use sendbox::attempt::MessageState;
 use sendbox::delivery::{Delivery, DeliveryConfig, Foundations, Submitted};
 use sendbox::egress::expanded_hosts;
 use sendbox::id::{IntegrationId, MessageId, TenantId};
 use sendbox::limits::Limits;
-use sendbox::message::{Channel, Message, Payload, Recipient, UsageType};
+use sendbox::message::{Channel, Message, Origin, Payload, Recipient, UsageType};
 use sendbox::settings::Asked;
 use sendbox::store::{Accepted, Store};
 use sendbox::tenant::{ConnectorVersion, Integration, IntegrationState, Route, Tenant};
@@ -61,6 +61,7 @@ fn message() -> Result<Message> {
     Ok(Message {
         id,
         tenant: tenant()?,
+        origin: Origin::Api,
         channel: Channel::Email,
         recipient: Recipient::parse(Channel::Email, "leonhard@euler.example")?,
         usage_type: UsageType::SignIn,
@@ -210,12 +211,12 @@ struct Delivering(Delivery);
 
 impl Client for Delivering {
     async fn once(&mut self) -> Result<()> {
-        let Submitted::Accepted(_, waiter) = self.0.submit(message()?, true).await? else {
+        let Submitted::Accepted(_, waiting) = self.0.submit(message()?, true).await? else {
             anyhow::bail!("not accepted");
         };
-        let ended = waiter.context("nothing to wait for")?.await?;
-        let sent = matches!(ended.outcome, Outcome::Receipt(_));
-        ensure!(sent && matches!(ended.next, Transition::Sent), "{ended:?}");
+        let ended = waiting.context("nothing to wait for")?.ended().await;
+        let ended = ended.context("not recorded")?;
+        ensure!(ended.state == MessageState::Sent, "{ended:?}");
         Ok(())
     }
 }

@@ -1,17 +1,22 @@
 //! Errors of the API: the only place where a status code of a refusal is chosen (RFC 9457).
 
+use std::time::Duration;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::admission::{AdmissionError, OverLimit};
 use crate::connector::UploadError;
-use crate::delivery::RosterError;
+use crate::delivery::{RosterError, TestError};
 use crate::id::IdError;
 use crate::limits::Limit;
 use crate::message::MessageError;
 use crate::settings::SettingsProblem;
 use crate::store::StoreError;
+
+/// After which a send under way may have ended.
+const PLACE_WAIT: Duration = Duration::from_secs(1);
 
 /// A place in the request that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -264,6 +269,19 @@ impl From<RosterError> for ApiError {
                 tracing::error!(%error, "a stored component does not load");
                 Self::Internal
             }
+        }
+    }
+}
+
+impl From<TestError> for ApiError {
+    fn from(error: TestError) -> Self {
+        match error {
+            TestError::NoPlace => Self::OverLimit(OverLimit {
+                limit: Limit::Concurrency,
+                detail: format!("{error} (delivery.tenant_concurrency, delivery.concurrency)"),
+                wait: Some(PLACE_WAIT),
+            }),
+            TestError::Roster(error) => error.into(),
         }
     }
 }

@@ -19,7 +19,7 @@ use super::error::ApiError;
 use crate::attempt::MessageState;
 use crate::delivery::Submitted;
 use crate::id::{MessageId, TenantId};
-use crate::message::{Channel, Message, Payload, Recipient, UsageType};
+use crate::message::{Channel, Message, Origin, Payload, Recipient, UsageType};
 use crate::store::{Cancelled, MessageFilter};
 use crate::template::LanguageTag;
 use crate::time::Timestamp;
@@ -31,6 +31,8 @@ const PAGE_MAX: usize = 250;
 
 /// A message before its checks.
 pub struct Fields<'a> {
+    /// How it came.
+    pub origin: Origin,
     /// What it travels by.
     pub channel: Channel,
     /// Recipient.
@@ -78,6 +80,7 @@ pub fn message(now: Timestamp, tenant: TenantId, fields: Fields<'_>) -> Result<M
     Ok(Message {
         id: MessageId::generate(),
         tenant,
+        origin: fields.origin,
         channel: fields.channel,
         recipient: Recipient::parse(fields.channel, fields.to)?,
         usage_type: UsageType::parse(fields.usage_type)?,
@@ -123,6 +126,7 @@ pub(super) async fn post(
         query.map_err(|_| ApiError::BadRequest("the query may hold wait=SECONDS".to_owned()))?;
     let wait = Duration::from_secs(query.wait.unwrap_or(0).min(WAIT_MAX));
     let fields = Fields {
+        origin: Origin::Api,
         channel: body.channel,
         to: &body.to,
         usage_type: &body.usage_type,
@@ -144,8 +148,8 @@ pub(super) async fn post(
     match submitted {
         Submitted::Accepted(id, first) => {
             if let Some(first) = first {
-                // Time over or sender gone: the message goes on by itself either way.
-                let _ = tokio::time::timeout(wait, first).await;
+                // With or without an answer, the message goes on by itself.
+                let _ = tokio::time::timeout(wait, first.ended()).await;
             }
             Ok((
                 StatusCode::ACCEPTED,
@@ -228,18 +232,8 @@ pub(super) async fn cancel(
     Path(params): Path<BTreeMap<String, String>>,
 ) -> Result<Answer<Value>, ApiError> {
     let id = id(&params)?;
-    match app
-        .store
-        .cancel(&caller.tenant, id, app.clock.now())
-        .await?
-    {
-        Cancelled::Done => {
-            let message = app.store.message(&caller.tenant, id).await?;
-            if let Some(message) = message {
-                app.delivery.counts().state(message.channel, message.state);
-            }
-            shown(&app, &caller.tenant, id).await.map(Answer)
-        }
+    match app.delivery.cancel(&caller.tenant, id).await? {
+        Cancelled::Done(_) => shown(&app, &caller.tenant, id).await.map(Answer),
         Cancelled::Missing => Err(ApiError::NotFound("message")),
         Cancelled::TooLate(state) => Err(ApiError::Conflict(format!(
             "the message is {}: it cannot be withdrawn",

@@ -16,6 +16,7 @@ use super::integrations::{IntegrationBody, build, param};
 use super::messages::{Fields, message};
 use crate::attempt::Outcome;
 use crate::id::{ConnectorId, Digest, IntegrationId};
+use crate::message::Origin;
 
 /// A test send: to whom, and with which settings where not the saved ones.
 #[derive(Deserialize)]
@@ -32,8 +33,8 @@ pub(super) struct TestBody {
     settings: Option<Value>,
 }
 
-/// `POST …/integrations/{integration}/test`: sends now, once, past route and outbox. Like Logto's test
-/// it is a `Generic` message with the code 000000 unless the body says otherwise.
+/// `POST …/integrations/{integration}/test`: a message like others, that is sent now, once, past the
+/// route. Like Logto's test it is a `Generic` message with the code 000000 unless the body says otherwise.
 pub(super) async fn post(
     caller: ForTenant,
     State(app): State<App>,
@@ -71,6 +72,7 @@ pub(super) async fn post(
             .map_err(|_| ApiError::Internal)?,
     };
     let fields = Fields {
+        origin: Origin::Test,
         channel: ready.connector.info.channel,
         to: &body.to,
         usage_type: body.usage_type.as_deref().unwrap_or("Generic"),
@@ -81,13 +83,17 @@ pub(super) async fn post(
         idempotency_key: None,
     };
     let message = message(app.clock.now(), caller.tenant, fields)?;
-    let (outcome, report) = app.delivery.test(ready, &message).await?;
+    app.admission.message(&message).await?;
+    let id = message.id;
+    let attempt = app.delivery.test(ready, message).await?;
+    let duration = attempt.start.started_at.until(attempt.ended_at);
     Ok(Answer(json!({
-        "ok": matches!(outcome, Outcome::Receipt(_)),
-        "outcome": outcome,
-        "earlier_secrets": report.earlier_secrets,
-        "exchanges": report.wire,
-        "log": report.log,
-        "duration_ms": u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
+        "id": id,
+        "ok": matches!(attempt.outcome, Outcome::Receipt(_)),
+        "outcome": attempt.outcome,
+        "earlier_secrets": attempt.earlier_secrets,
+        "exchanges": attempt.exchanges,
+        "log": attempt.log,
+        "duration_ms": u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
     })))
 }

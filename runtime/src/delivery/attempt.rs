@@ -5,36 +5,35 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::Core;
+use super::conclude::Concluded;
 use super::departure::{Departure, failed_by_source};
-use super::dispatcher::STORE_PAUSE;
 use super::lending::Sender;
 use super::roster::{ReadyIntegration, RosterError, Version};
 use super::route::{Choice, choose};
 use super::schedule::{Situation, schedule};
 use super::verdict::verdict;
-use crate::attempt::{Attempt, AttemptStart, Outcome, Transition, Via};
+use crate::attempt::{Attempt, AttemptStart, Via};
 use crate::connector::{Call, CallReport, GuestClock};
 use crate::egress::{Arm, EgressScope, Record, Transport};
 use crate::fault;
 use crate::id::SourceName;
 use crate::limits::Limits;
-use crate::message::OutgoingMessage;
-use crate::outcome::{Failure, FailureKind, WireRecord};
+use crate::message::{Origin, OutgoingMessage};
 use crate::settings::Placeholders;
 use crate::store::{Claim, StoreError};
 
 /// What the route and the roster decided for one attempt.
-struct Plan {
-    choice: Choice,
-    sender: Sender,
-    departure: Option<Departure>,
+pub(super) struct Plan {
+    pub(super) choice: Choice,
+    pub(super) sender: Sender,
+    pub(super) departure: Option<Departure>,
 }
 
 /// Why an attempt has no plan, and how far the planning came.
-struct Unplanned {
-    error: RosterError,
-    via: Option<Via>,
-    choice: Option<Choice>,
+pub(super) struct Unplanned {
+    pub(super) error: RosterError,
+    pub(super) via: Option<Via>,
+    pub(super) choice: Option<Choice>,
 }
 
 impl From<RosterError> for Unplanned {
@@ -55,27 +54,21 @@ pub(super) struct Exit {
     deadline: Instant,
 }
 
-/// How an attempt ended, for whoever waits for it.
-#[derive(Clone, Debug)]
-pub struct Ended {
-    /// What came of it.
-    pub outcome: Outcome,
-    /// What happens to the message.
-    pub next: Transition,
-}
-
 impl Core {
     /// Makes the attempt that `claim` stands for and records it.
     ///
     /// # Errors
     /// Those of the store: the message stays claimed and is found again when its lease lapses.
-    pub(super) async fn attempt(&self, claim: Claim) -> Result<Ended, StoreError> {
+    pub(super) async fn attempt(&self, claim: Claim) -> Result<Concluded, StoreError> {
         if let Some(start) = claim
             .interrupted
             .as_ref()
             .and_then(|interrupted| interrupted.start.clone())
         {
             return self.conclude_interrupted(claim, start).await;
+        }
+        if claim.message.origin == Origin::Test {
+            return self.conclude_abandoned(claim).await;
         }
         let plan = match self.plan(&claim).await {
             Ok(plan) => plan,
@@ -85,6 +78,18 @@ impl Core {
             }) => return Err(error),
             Err(unplanned) => return self.conclude_unplanned(claim, unplanned).await,
         };
+        self.attempt_by(claim, plan).await
+    }
+
+    /// Makes the attempt by a plan and records it.
+    ///
+    /// # Errors
+    /// As [`Core::attempt`].
+    pub(super) async fn attempt_by(
+        &self,
+        claim: Claim,
+        plan: Plan,
+    ) -> Result<Concluded, StoreError> {
         let mut start = self.start(&claim, &plan);
         if start.started_at >= claim.message.expires_at {
             return self.conclude_late(claim, start).await;
@@ -115,6 +120,7 @@ impl Core {
                 trapped: report.trapped,
                 now,
                 expires_at: claim.message.expires_at,
+                once: claim.message.origin == Origin::Test,
                 dice: dice(),
             },
         );
@@ -271,102 +277,6 @@ impl Core {
         self.counts.limits_of(&report);
         report
     }
-
-    /// A process ended after this attempt was armed: nobody can tell whether the provider accepted.
-    async fn conclude_interrupted(
-        &self,
-        claim: Claim,
-        start: AttemptStart,
-    ) -> Result<Ended, StoreError> {
-        let lost =
-            "the server ended while the attempt was under way: the provider may have accepted";
-        let outcome = Outcome::Failure(Failure::host(FailureKind::Unknown, "interrupted", lost));
-        self.conclude(claim, start, outcome, None).await
-    }
-
-    /// Its time was over before the attempt could begin: not even a connection is made.
-    async fn conclude_late(&self, claim: Claim, start: AttemptStart) -> Result<Ended, StoreError> {
-        let late = "the message expired before the attempt began";
-        let outcome = Outcome::Failure(Failure::host(FailureKind::Unavailable, "expired", late));
-        self.conclude(claim, start, outcome, None).await
-    }
-
-    /// No integration could be tried: the next look at the route may find one.
-    async fn conclude_unplanned(
-        &self,
-        claim: Claim,
-        unplanned: Unplanned,
-    ) -> Result<Ended, StoreError> {
-        let outcome = Outcome::Failure(unplanned.error.failure());
-        let start = AttemptStart {
-            number: claim.attempt,
-            via: unplanned.via,
-            source: None,
-            started_at: self.clock.now(),
-            possible_duplicate: claim.possible_duplicate,
-        };
-        self.conclude(claim, start, outcome, unplanned.choice).await
-    }
-
-    async fn conclude(
-        &self,
-        claim: Claim,
-        start: AttemptStart,
-        outcome: Outcome,
-        choice: Option<Choice>,
-    ) -> Result<Ended, StoreError> {
-        let now = self.clock.now();
-        let next = schedule(
-            &self.retry,
-            &Situation {
-                outcome: &outcome,
-                attempt: start.number,
-                channel: claim.message.channel,
-                possible_duplicate: start.possible_duplicate,
-                fallback: choice.as_ref().is_some_and(|choice| choice.fallback),
-                tries: choice.map_or(1, |choice| choice.tries),
-                trapped: false,
-                now,
-                expires_at: claim.message.expires_at,
-                dice: dice(),
-            },
-        );
-        let attempt = Attempt {
-            start,
-            ended_at: now,
-            outcome,
-            earlier_secrets: false,
-            exchanges: WireRecord::default(),
-            log: Vec::new(),
-        };
-        self.record(claim, attempt, next).await
-    }
-
-    /// Tries again while the store is away and the claim is ours: what the provider said is not to be
-    /// lost to a disk that is full for a while.
-    async fn record(
-        &self,
-        claim: Claim,
-        attempt: Attempt,
-        next: Transition,
-    ) -> Result<Ended, StoreError> {
-        while let Err(error) = self.store.record(&claim, &attempt, &next).await {
-            let away = matches!(error, StoreError::Unavailable(_));
-            if !away || self.clock.now() >= claim.lease_until || self.stopping.is_cancelled() {
-                return Err(error);
-            }
-            tracing::warn!(message.id = %claim.message.id, %error, "an attempt is not recorded yet");
-            let _ = tokio::time::timeout(STORE_PAUSE, self.stopping.cancelled()).await;
-        }
-        let channel = claim.message.channel;
-        self.counts.attempt(channel, &attempt.outcome);
-        self.counts.state(channel, next.state());
-        self.report(&claim, &attempt, &next);
-        Ok(Ended {
-            outcome: attempt.outcome,
-            next,
-        })
-    }
 }
 
 fn via(choice: &Choice, ready: &ReadyIntegration) -> Via {
@@ -377,7 +287,7 @@ fn via(choice: &Choice, ready: &ReadyIntegration) -> Via {
     }
 }
 
-fn dice() -> u64 {
+pub(super) fn dice() -> u64 {
     let bytes = uuid::Uuid::new_v4().into_bytes();
     bytes
         .iter()

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Core;
-use crate::store::{Claim, StoreError};
+use crate::store::{Claim, Claimed, StoreError};
 use crate::time::Timestamp;
 
 /// Messages claimed in one step.
@@ -101,19 +101,28 @@ async fn claim(
     room: usize,
     held: &VecDeque<Claim>,
 ) -> Result<(Vec<Claim>, Timestamp), StoreError> {
-    for (channel, state) in core.store.expire(now).await? {
-        core.counts.state(channel, state);
+    loop {
+        let expired = core.store.expire(now).await?;
+        if expired.is_empty() {
+            break;
+        }
+        for settled in expired {
+            core.settled(settled, None);
+        }
     }
     let mut skip = core.places.full_tenants();
     skip.extend(held.iter().map(|claim| claim.message.tenant.clone()));
-    let claimed = core.store.claim(now, core.lease(now), room, &skip).await?;
+    let Claimed { claims, given_up } = core.store.claim(now, core.lease(now), room, &skip).await?;
+    for settled in given_up {
+        core.settled(settled, None);
+    }
     let next = core.store.next_due(now).await?;
     // What is due but skipped waits for a place of its tenant.
     let next = next.unwrap_or(now.after(SLEEP_MAX));
     if next <= now {
         core.places.starve();
     }
-    Ok((claimed, next.max(now.after(RETRY_PAUSE))))
+    Ok((claims, next.max(now.after(RETRY_PAUSE))))
 }
 
 /// Starts held claims whose tenant has a place.

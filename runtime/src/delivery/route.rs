@@ -15,6 +15,17 @@ pub(super) struct Choice {
     pub fallback: bool,
 }
 
+impl Choice {
+    /// The first try of an integration that nothing stands in for.
+    pub(super) const fn only(integration: IntegrationId) -> Self {
+        Self {
+            integration,
+            tries: 1,
+            fallback: false,
+        }
+    }
+}
+
 /// The integration for the next attempt: the primary, and the next in order after each failure that
 /// surely left the message unsent. After the last the primary is tried again. None for an empty route.
 #[must_use]

@@ -76,6 +76,8 @@ pub(super) struct Situation<'a> {
     pub now: Timestamp,
     /// When the message expires.
     pub expires_at: Timestamp,
+    /// Whether there is no second attempt, whatever comes of this one.
+    pub once: bool,
     /// A random number: the jitter.
     pub dice: u64,
 }
@@ -105,7 +107,7 @@ pub(super) fn schedule(policy: &RetryPolicy, s: &Situation<'_>) -> Transition {
         until: s.now.after(delay).min(s.expires_at),
         possible_duplicate,
     };
-    if s.attempt >= policy.max_attempts {
+    if s.once || s.attempt >= policy.max_attempts {
         return give_up;
     }
     match failure.kind {
@@ -161,6 +163,7 @@ mod tests {
             possible_duplicate: false,
             fallback: false,
             tries: 1,
+            once: false,
             trapped: false,
             now: NOW,
             expires_at: NOW.after(TTL),
@@ -310,5 +313,23 @@ mod tests {
             schedule(&RetryPolicy::default(), &twice),
             Transition::Failed
         );
+    }
+
+    #[test]
+    fn a_test_is_never_tried_again() {
+        for (kind, expected) in [
+            (FailureKind::Throttled, Transition::Failed),
+            (FailureKind::Unauthorized, Transition::Failed),
+            (FailureKind::Unavailable, Transition::Failed),
+            (FailureKind::Unknown, Transition::Unknown),
+        ] {
+            let outcome = failed(kind);
+            let s = Situation {
+                once: true,
+                fallback: true,
+                ..situation(&outcome)
+            };
+            assert_eq!(schedule(&RetryPolicy::default(), &s), expected, "{kind:?}");
+        }
     }
 }

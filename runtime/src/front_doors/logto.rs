@@ -18,11 +18,11 @@ use crate::api::auth::caller;
 use crate::api::body::{JSON_MAX, parse, read};
 use crate::api::error::ApiError;
 use crate::api::messages::{Fields, message};
-use crate::attempt::{Outcome, Transition};
+use crate::attempt::{MessageState, Outcome};
 use crate::delivery::{Ended, Submitted};
 use crate::id::TenantId;
 use crate::limits::Limit;
-use crate::message::{Channel, Message};
+use crate::message::{Channel, Message, Origin};
 use crate::outcome::FailureKind;
 use crate::time::Timestamp;
 
@@ -85,8 +85,8 @@ async fn accept(
     let id = message.id;
     match app.delivery.submit(message, true).await? {
         Submitted::Accepted(_, Some(first)) => {
-            match tokio::time::timeout(app.bounds.front_door_wait, first).await {
-                Ok(Ok(ended)) => Ok(answer(&id.to_string(), &ended)),
+            match tokio::time::timeout(app.bounds.front_door_wait, first.ended()).await {
+                Ok(Some(ended)) => Ok(answer(&id.to_string(), &ended)),
                 // The first attempt goes on, or another one will.
                 _ => Ok(accepted(&id.to_string())),
             }
@@ -107,6 +107,7 @@ pub(super) struct Terms {
 pub(super) fn posted(bytes: &[u8], terms: Terms) -> Result<Message, ApiError> {
     let body: LogtoBody = parse(bytes)?;
     let fields = Fields {
+        origin: Origin::FrontDoor,
         channel: terms.channel,
         to: &body.to,
         usage_type: &body.usage_type,
@@ -123,13 +124,13 @@ fn accepted(id: &str) -> (StatusCode, String) {
     (StatusCode::ACCEPTED, format!("{{\"id\":\"{id}\"}}\n"))
 }
 
-/// The end of the first attempt, for the person who waits for a code. A message that is tried again,
+/// The end of the first attempt, or of the message, for the person who waits for a code. A message that is tried again,
 /// or that may have been sent, is no failure yet.
 fn answer(id: &str, ended: &Ended) -> (StatusCode, String) {
-    match (&ended.next, &ended.outcome) {
-        (Transition::Sent, _) => (StatusCode::OK, format!("{{\"id\":\"{id}\"}}\n")),
-        (Transition::Wait { .. } | Transition::Unknown, _) => accepted(id),
-        (_, Outcome::Failure(failure)) if failure.kind == FailureKind::Rejected => (
+    match (ended.state, &ended.outcome) {
+        (MessageState::Sent, _) => (StatusCode::OK, format!("{{\"id\":\"{id}\"}}\n")),
+        (MessageState::Waiting | MessageState::Unknown, _) => accepted(id),
+        (_, Some(Outcome::Failure(failure))) if failure.kind == FailureKind::Rejected => (
             StatusCode::UNPROCESSABLE_ENTITY,
             "The message could not be sent to this recipient.\n".to_owned(),
         ),

@@ -35,6 +35,7 @@ pub enum Accepted {
 struct NewRow {
     tenant: String,
     id: [u8; 16],
+    origin: &'static str,
     channel: &'static str,
     masked: String,
     usage_type: &'static str,
@@ -160,6 +161,7 @@ impl Store {
         Ok(NewRow {
             tenant: message.tenant.as_str().to_owned(),
             id: *message.id.as_bytes(),
+            origin: message.origin.as_str(),
             channel: message.channel.as_str(),
             masked: message.recipient.masked(),
             usage_type: message.usage_type.as_str(),
@@ -254,12 +256,13 @@ async fn try_insert(db: &mut SqliteConnection, row: &NewRow) -> Result<bool, Sto
         .lease_until
         .unwrap_or(row.created_at.min(row.expires_at));
     let done = sqlx::query(
-        "INSERT INTO message (tenant, id, channel, recipient, usage_type, state, created_at, updated_at, \
+        "INSERT INTO message (tenant, id, origin, channel, recipient, usage_type, state, created_at, updated_at, \
          expires_at, due_at, fence, idempotency_key, request_mac, sealed) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO NOTHING",
     )
     .bind(row.tenant.clone())
     .bind(row.id.to_vec())
+    .bind(row.origin)
     .bind(row.channel)
     .bind(row.masked.clone())
     .bind(row.usage_type)

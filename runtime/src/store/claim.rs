@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
+use super::settle::Settled;
 use super::{Store, StoreError, row};
 use crate::attempt::AttemptStart;
 use crate::fault;
@@ -40,6 +41,15 @@ pub struct Claim {
     pub interrupted: Option<Interrupted>,
 }
 
+/// What a look at the outbox found.
+#[derive(Debug)]
+pub struct Claimed {
+    /// What its holder may send.
+    pub claims: Vec<Claim>,
+    /// What ended because its row cannot be read.
+    pub given_up: Vec<Settled>,
+}
+
 /// How far an earlier claim came before its lease lapsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interrupted {
@@ -60,7 +70,7 @@ impl Store {
         lease: Lease,
         max: usize,
         skip: &[TenantId],
-    ) -> Result<Vec<Claim>, StoreError> {
+    ) -> Result<Claimed, StoreError> {
         let turn = self.inner.turn.clone();
         let due = Due {
             now,
@@ -85,7 +95,7 @@ impl Store {
         if !rows.is_empty() {
             fault::pass("claim.committed");
         }
-        let mut claims = Vec::with_capacity(rows.len());
+        let (mut claims, mut given_up) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in &rows {
             match self.claim_of(row).await {
                 Ok(claim) => claims.push(claim),
@@ -93,11 +103,11 @@ impl Store {
                 // One unreadable row must hold up neither the others nor the queue.
                 Err(error) => {
                     tracing::error!(%error, "store: a message cannot be read and is given up");
-                    self.give_up(row, now).await?;
+                    given_up.push(self.give_up(row, now).await?);
                 }
             }
         }
-        Ok(claims)
+        Ok(Claimed { claims, given_up })
     }
 
     async fn claim_of(&self, row: &SqliteRow) -> Result<Claim, StoreError> {
@@ -163,7 +173,7 @@ const TAKE: &str = "UPDATE message SET interrupted = (state = 'sending'), state 
      WHERE (tenant, id) IN (\
        SELECT tenant, id FROM message INDEXED BY message_due \
        WHERE tenant = ?1 AND due_at <= ?2 AND expires_at > ?2 ORDER BY due_at LIMIT ?4) \
-     RETURNING tenant, id, channel, usage_type, created_at, expires_at, due_at, attempts, fence, \
+     RETURNING tenant, id, origin, channel, usage_type, created_at, expires_at, due_at, attempts, fence, \
        possible_duplicate, interrupted, armed, sealed";
 
 /// What may be claimed.

@@ -7,7 +7,7 @@ use sqlx::{QueryBuilder, Row};
 use super::{Store, StoreError, row};
 use crate::attempt::{Attempt, AttemptStart, MessageState};
 use crate::id::{MessageId, TenantId};
-use crate::message::{Channel, UsageType};
+use crate::message::{Channel, Origin, UsageType};
 use crate::time::Timestamp;
 
 /// A message as the store tells of it.
@@ -17,6 +17,8 @@ pub struct StoredMessage {
     pub id: MessageId,
     /// Whose it is.
     pub tenant: TenantId,
+    /// How it came.
+    pub origin: Origin,
     /// What it travels by.
     pub channel: Channel,
     /// Whom it is for, masked: `f…@logto.io`.
@@ -61,7 +63,7 @@ pub struct Page<T> {
     pub next: Option<MessageId>,
 }
 
-const COLUMNS: &str = "SELECT tenant, id, channel, recipient, usage_type, state, possible_duplicate, \
+const COLUMNS: &str = "SELECT tenant, id, origin, channel, recipient, usage_type, state, possible_duplicate, \
      created_at, updated_at, expires_at, due_at, attempts, armed FROM message WHERE tenant = ";
 
 impl Store {
@@ -175,6 +177,7 @@ fn stored(row: &SqliteRow) -> Result<StoredMessage, StoreError> {
     Ok(StoredMessage {
         id: row::message_id(row)?,
         tenant: row::parsed(row, "tenant")?,
+        origin: row::origin(row)?,
         channel: row::channel(row)?,
         recipient: row.try_get("recipient")?,
         usage_type: row::usage_type(row)?,

@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use super::StoreError;
 use crate::attempt::MessageState;
 use crate::id::{MessageId, TenantId};
-use crate::message::{Channel, Message, Payload, Recipient, UsageType};
+use crate::message::{Channel, Message, Origin, Payload, Recipient, UsageType};
 use crate::secret::DataKey;
 use crate::time::Timestamp;
 
@@ -57,6 +57,7 @@ pub(super) fn message(key: &DataKey, row: &SqliteRow) -> Result<Message, StoreEr
         idempotency_key: private.idempotency_key,
         created_at: time(row, "created_at")?,
         expires_at: time(row, "expires_at")?,
+        origin: origin(row)?,
         tenant,
         id,
         channel,
@@ -72,6 +73,11 @@ pub(super) fn message_id(row: &SqliteRow) -> Result<MessageId, StoreError> {
 pub(super) fn state(row: &SqliteRow) -> Result<MessageState, StoreError> {
     let word: &str = row.try_get("state")?;
     MessageState::parse(word).ok_or_else(|| StoreError::corrupt("state"))
+}
+
+pub(super) fn origin(row: &SqliteRow) -> Result<Origin, StoreError> {
+    let word: &str = row.try_get("origin")?;
+    Origin::parse(word).ok_or_else(|| StoreError::corrupt("origin"))
 }
 
 pub(super) fn channel(row: &SqliteRow) -> Result<Channel, StoreError> {

@@ -18,12 +18,33 @@ const EXPIRE_AT_ONCE: i64 = 500;
 /// What became of a wish to withdraw a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cancelled {
-    /// It will not be sent.
-    Done,
+    /// It will not be sent; with what it would have travelled by.
+    Done(Channel),
     /// The tenant has no such message.
     Missing,
     /// It is being sent, or its state is final.
     TooLate(MessageState),
+}
+
+/// A message that reached its final state without its claim's holder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The message.
+    pub id: MessageId,
+    /// What it would have travelled by.
+    pub channel: Channel,
+    /// The state.
+    pub state: MessageState,
+}
+
+impl Settled {
+    fn of(row: &SqliteRow, state: MessageState) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row::message_id(row)?,
+            channel: row::channel(row)?,
+            state,
+        })
+    }
 }
 
 /// Who may write: the message and the fence of the claim.
@@ -137,32 +158,29 @@ impl Store {
             .await
     }
 
-    /// Ends what is past its time and nobody works on: `expired`, or `unknown` where an attempt
-    /// may have been accepted. Answers what it ended.
+    /// Ends some of what is past its time and nobody works on: `expired`, or `unknown` where an attempt
+    /// may have been accepted. Answers what it ended; to be called until that is nothing.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn expire(&self, now: Timestamp) -> Result<Vec<(Channel, MessageState)>, StoreError> {
-        let mut ended = Vec::new();
-        loop {
-            // Most often there is nothing to do: find that out without the writer.
-            let some: bool = sqlx::query_scalar(
-                "SELECT EXISTS (SELECT 1 FROM message INDEXED BY message_due \
-                 WHERE due_at <= ?1 AND expires_at <= ?1)",
-            )
-            .bind(now.as_millis())
-            .fetch_one(self.readers())
-            .await?;
-            if !some {
-                return Ok(ended);
-            }
-            let some = self
-                .writer()
-                .write(move |db| Box::pin(expire_some(db, now)))
-                .await?;
-            fault::pass("expire.committed");
-            ended.extend(some);
+    pub async fn expire(&self, now: Timestamp) -> Result<Vec<Settled>, StoreError> {
+        // Most often there is nothing to do: find that out without the writer.
+        let some: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM message INDEXED BY message_due \
+             WHERE due_at <= ?1 AND expires_at <= ?1)",
+        )
+        .bind(now.as_millis())
+        .fetch_one(self.readers())
+        .await?;
+        if !some {
+            return Ok(Vec::new());
         }
+        let ended = self
+            .writer()
+            .write(move |db| Box::pin(expire_some(db, now)))
+            .await?;
+        fault::pass("expire.committed");
+        Ok(ended)
     }
 
     /// Withdraws a message that is not being sent.
@@ -183,7 +201,11 @@ impl Store {
     }
 
     /// Ends a claimed message whose row cannot be read.
-    pub(super) async fn give_up(&self, row: &SqliteRow, now: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn give_up(
+        &self,
+        row: &SqliteRow,
+        now: Timestamp,
+    ) -> Result<Settled, StoreError> {
         let recorded: u32 = row.try_get("attempts")?;
         let attempt = Attempt {
             start: AttemptStart {
@@ -215,9 +237,11 @@ impl Store {
             attempt: serde_json::to_string(&attempt)?,
             next: Transition::Failed,
         };
+        let settled = Settled::of(row, MessageState::Failed)?;
         self.writer()
             .write(move |db| Box::pin(settle(db, record)))
-            .await
+            .await?;
+        Ok(settled)
     }
 }
 
@@ -229,16 +253,16 @@ async fn cancel(
 ) -> Result<Cancelled, StoreError> {
     let done = sqlx::query(
         "UPDATE message SET state = 'cancelled', due_at = NULL, sealed = NULL, updated_at = ? \
-         WHERE tenant = ? AND id = ? AND state IN ('accepted', 'waiting')",
+         WHERE tenant = ? AND id = ? AND state IN ('accepted', 'waiting') RETURNING channel",
     )
     .bind(now.as_millis())
     .bind(tenant.clone())
     .bind(id.clone())
-    .execute(&mut *db)
+    .fetch_optional(&mut *db)
     .await?;
-    if done.rows_affected() == 1 {
+    if let Some(row) = done {
         fault::pass("cancel.written");
-        return Ok(Cancelled::Done);
+        return Ok(Cancelled::Done(row::channel(&row)?));
     }
     let row = sqlx::query("SELECT state FROM message WHERE tenant = ? AND id = ?")
         .bind(tenant)
@@ -308,7 +332,7 @@ async fn settle(db: &mut SqliteConnection, record: Record) -> Result<(), StoreEr
 async fn expire_some(
     db: &mut SqliteConnection,
     now: Timestamp,
-) -> Result<Vec<(Channel, MessageState)>, StoreError> {
+) -> Result<Vec<Settled>, StoreError> {
     let rows = sqlx::query(
         "UPDATE message SET state = iif(armed IS NULL AND NOT possible_duplicate, 'expired', 'unknown'), due_at = NULL, sealed = NULL, \
          interrupted = 0, updated_at = ?1, fence = fence + 1, attempts = attempts + (armed IS NOT NULL) \
@@ -345,6 +369,6 @@ async fn expire_some(
     }
     fault::pass("expire.written");
     rows.iter()
-        .map(|row| Ok((row::channel(row)?, row::state(row)?)))
+        .map(|row| Settled::of(row, row::state(row)?))
         .collect()
 }

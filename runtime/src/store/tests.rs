@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::{Accepted, Claim, Lease, Store, StoreError};
 use crate::attempt::{Attempt, AttemptStart, Outcome, Via};
 use crate::id::{Digest, MessageId};
-use crate::message::{Channel, Message, Payload, Recipient, UsageType};
+use crate::message::{Channel, Message, Origin, Payload, Recipient, UsageType};
 use crate::outcome::{Receipt, WireRecord};
 use crate::secret::KeyRing;
 use crate::time::Timestamp;
@@ -75,6 +75,7 @@ fn message(tenant: &str) -> Message {
     Message {
         id: MessageId::generate(),
         tenant: tenant.parse().unwrap(),
+        origin: Origin::Api,
         channel: Channel::Email,
         recipient: Recipient::parse(Channel::Email, "leonhard@euler.example").unwrap(),
         usage_type: UsageType::SignIn,

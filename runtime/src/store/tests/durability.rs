@@ -32,7 +32,12 @@ async fn what_was_accepted_outlives_a_kill() {
         home.store.accept(message, None).await.unwrap();
     }
     let home = home.after_kill().await;
-    let claims = home.store.claim(NOW, lease(NOW), 100, &[]).await.unwrap();
+    let claims = home
+        .store
+        .claim(NOW, lease(NOW), 100, &[])
+        .await
+        .unwrap()
+        .claims;
     let found: Vec<_> = claims.into_iter().map(|claim| claim.message).collect();
     assert_eq!(found, messages);
 }
@@ -47,6 +52,7 @@ async fn a_kill_before_arming_makes_a_repeat_free() {
         .claim(NOW, lease(NOW), 8, &[])
         .await
         .unwrap()
+        .claims
         .remove(0);
     assert_eq!(claim.interrupted, Some(Interrupted { start: None }));
     assert_eq!((claim.attempt, claim.possible_duplicate), (1, false));
@@ -71,6 +77,7 @@ async fn a_kill_after_arming_is_told_and_must_be_recorded_first() {
             .claim(NOW, lease(NOW), 8, &[])
             .await
             .unwrap()
+            .claims
             .remove(0);
         assert_eq!(
             claim.interrupted,
@@ -91,6 +98,7 @@ async fn a_kill_after_arming_is_told_and_must_be_recorded_first() {
         .claim(NOW, lease(NOW), 8, &[])
         .await
         .unwrap()
+        .claims
         .remove(0);
     let wait = Transition::Wait {
         until: NOW,
@@ -105,6 +113,7 @@ async fn a_kill_after_arming_is_told_and_must_be_recorded_first() {
         .claim(NOW, lease(NOW), 8, &[])
         .await
         .unwrap()
+        .claims
         .remove(0);
     assert_eq!((claim.attempt, claim.possible_duplicate), (2, true));
     assert!(claim.interrupted.is_none());
@@ -265,6 +274,7 @@ async fn a_change_that_fails_takes_nothing_else_with_it() {
             .claim(NOW, lease(NOW), 100, &[])
             .await
             .unwrap()
+            .claims
             .len(),
         32
     );
@@ -334,7 +344,15 @@ async fn a_file_has_one_server_and_its_owner_alone_reads_it() {
     }
     home.store.close().await;
     let again = open(&home.path()).await.unwrap();
-    assert_eq!(again.claim(NOW, lease(NOW), 8, &[]).await.unwrap().len(), 1);
+    assert_eq!(
+        again
+            .claim(NOW, lease(NOW), 8, &[])
+            .await
+            .unwrap()
+            .claims
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]

@@ -81,7 +81,7 @@ async fn a_file_of_the_layout_before_data_keys_is_sealed_anew_and_loses_nothing(
     };
     let refused = store.accept(&other, None).await.unwrap();
     assert!(matches!(refused, Accepted::Conflict), "{refused:?}");
-    let claims = store.claim(THEN, lease(THEN), 8, &[]).await.unwrap();
+    let claims = store.claim(THEN, lease(THEN), 8, &[]).await.unwrap().claims;
     assert_eq!(claims[0].message.payload.expose(), "{\"code\":\"271828\"}");
     assert_eq!(
         claims[0].message.recipient.expose(),
@@ -141,7 +141,7 @@ async fn a_rotation_that_was_interrupted_is_finished_at_the_next_start() {
         .unwrap()
         .unwrap();
     assert_eq!(found.secrets, integration().secrets);
-    let claims = store.claim(NOW, lease(NOW), 8, &[]).await.unwrap();
+    let claims = store.claim(NOW, lease(NOW), 8, &[]).await.unwrap().claims;
     assert_eq!(claims[0].message, claim.message);
     // Keys that came from elsewhere are not the host's to change.
     let error = store.rotate_sealing_key().await.unwrap_err();

@@ -20,7 +20,7 @@ fn failed(claim: &Claim, now: Timestamp) -> Attempt {
 }
 
 async fn claim_one(store: &Store, now: Timestamp) -> Claim {
-    let mut claims = store.claim(now, lease(now), 8, &[]).await.unwrap();
+    let mut claims = store.claim(now, lease(now), 8, &[]).await.unwrap().claims;
     assert_eq!(claims.len(), 1);
     claims.remove(0)
 }
@@ -49,6 +49,7 @@ async fn a_message_accepted_with_a_claim_is_nobody_elses() {
             .claim(NOW, lease(NOW), 8, &[])
             .await
             .unwrap()
+            .claims
             .is_empty()
     );
     home.store
@@ -104,6 +105,7 @@ async fn of_many_posts_with_one_key_one_is_new_and_another_body_conflicts() {
             .claim(NOW, lease(NOW), 8, &[])
             .await
             .unwrap()
+            .claims
             .len(),
         1
     );
@@ -160,7 +162,7 @@ async fn each_message_goes_to_one_of_many_claimers() {
             tokio::spawn(async move {
                 let mut ids = Vec::new();
                 loop {
-                    let claims = store.claim(NOW, lease(NOW), 7, &[]).await.unwrap();
+                    let claims = store.claim(NOW, lease(NOW), 7, &[]).await.unwrap().claims;
                     if claims.is_empty() {
                         return ids;
                     }
@@ -190,7 +192,12 @@ async fn a_flood_of_one_tenant_does_not_hold_up_the_others() {
     for tenant in ["quiet", "still"] {
         home.store.accept(&message(tenant), None).await.unwrap();
     }
-    let claims = home.store.claim(NOW, lease(NOW), 8, &[]).await.unwrap();
+    let claims = home
+        .store
+        .claim(NOW, lease(NOW), 8, &[])
+        .await
+        .unwrap()
+        .claims;
     let tenants: Vec<_> = claims
         .iter()
         .map(|claim| claim.message.tenant.as_str())
@@ -207,6 +214,7 @@ async fn a_flood_of_one_tenant_does_not_hold_up_the_others() {
             .claim(NOW, lease(NOW), 8, &skip)
             .await
             .unwrap()
+            .claims
             .is_empty()
     );
 }
@@ -221,7 +229,13 @@ async fn tenants_take_turns_when_a_claim_cannot_serve_all() {
     }
     let mut served: BTreeMap<String, usize> = BTreeMap::new();
     for _ in 0..6 {
-        for claim in home.store.claim(NOW, lease(NOW), 2, &[]).await.unwrap() {
+        for claim in home
+            .store
+            .claim(NOW, lease(NOW), 2, &[])
+            .await
+            .unwrap()
+            .claims
+        {
             *served.entry(claim.message.tenant.to_string()).or_default() += 1;
         }
     }
@@ -237,6 +251,7 @@ async fn a_fence_keeps_out_who_lost_the_lease() {
             .claim(later(29), lease(NOW), 8, &[])
             .await
             .unwrap()
+            .claims
             .is_empty()
     );
     let now = later(30);
@@ -303,6 +318,7 @@ async fn a_waiting_message_is_due_at_its_time_and_not_before() {
             .claim(later(4), lease(NOW), 8, &[])
             .await
             .unwrap()
+            .claims
             .is_empty()
     );
     let again = claim_one(&home.store, later(5)).await;
@@ -386,6 +402,7 @@ async fn an_expired_message_is_neither_claimed_nor_armed() {
             .claim(end, lease(end), 8, &[])
             .await
             .unwrap()
+            .claims
             .is_empty()
     );
     let arm = home.store.arm(&claim, &start(&claim, end), end).await;
@@ -449,7 +466,10 @@ async fn a_message_can_be_withdrawn_until_it_is_claimed() {
         home.store.cancel(&tenant, id, NOW).await.unwrap()
     };
     assert_eq!(cancel("other", free.id).await, Cancelled::Missing);
-    assert_eq!(cancel("acme", free.id).await, Cancelled::Done);
+    assert_eq!(
+        cancel("acme", free.id).await,
+        Cancelled::Done(Channel::Email)
+    );
     assert_eq!(
         cancel("acme", free.id).await,
         Cancelled::TooLate(MessageState::Cancelled)
@@ -463,6 +483,7 @@ async fn a_message_can_be_withdrawn_until_it_is_claimed() {
             .claim(NOW, lease(NOW), 8, &[])
             .await
             .unwrap()
+            .claims
             .is_empty()
     );
     home.store
