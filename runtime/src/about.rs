@@ -29,6 +29,29 @@ pub struct ConnectorInfo {
     pub readme: String,
 }
 
+impl ConnectorInfo {
+    /// The first field in which two answers differ.
+    #[must_use]
+    pub fn differs_in(&self, other: &Self) -> Option<&'static str> {
+        let differs = [
+            ("id", self.id != other.id),
+            ("channel", self.channel != other.channel),
+            ("version", self.version != other.version),
+            ("hosts", self.hosts != other.hosts),
+            ("secret-grants", self.secret_grants != other.secret_grants),
+            (
+                "settings-schema",
+                self.settings_schema != other.settings_schema,
+            ),
+            ("titles", self.titles != other.titles),
+            ("descriptions", self.descriptions != other.descriptions),
+            ("readme", self.readme != other.readme),
+        ];
+        let mut differs = differs.into_iter();
+        differs.find_map(|(field, differs)| differs.then_some(field))
+    }
+}
+
 /// A place outside headers and credentials that a secret may go to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretGrant {

@@ -35,6 +35,7 @@ mod host_wasi_http;
 mod inspect;
 mod limits;
 mod pool;
+mod powers;
 mod remedy;
 mod shares;
 mod snapshot;
@@ -50,6 +51,7 @@ pub use engine::{EngineConfig, TICK};
 pub use error::{ConnectorError, UploadError};
 pub use inspect::Needs;
 pub use limits::Used;
+pub use powers::Power;
 pub use snapshot::{SnapshotError, started};
 
 /// Everything that runs guests. One for a process.
@@ -83,6 +85,8 @@ pub struct Inspection {
     pub class: ConnectorClass,
     /// What it imports, in the component's order.
     pub imports: Vec<String>,
+    /// What these let it do.
+    pub powers: Vec<Power>,
     /// What it starts with.
     #[serde(flatten)]
     pub needs: Needs,
@@ -140,6 +144,7 @@ impl ConnectorRuntime {
             size,
             info: loaded.info.clone(),
             class: loaded.class,
+            powers: powers::of(&shape.imports),
             imports: shape.imports,
             needs: shape.needs,
             compile_ms: loaded.compile_ms,

@@ -13,7 +13,7 @@ use crate::connector::ConnectorRuntime;
 use crate::egress::Egress;
 use crate::id::{MessageId, TenantId};
 use crate::limits::Limits;
-use crate::message::{Channel, Message};
+use crate::message::Message;
 use crate::store::{Accepted, Cancelled, Claim, Lease, Settled, Store, StoreError};
 use crate::time::{Clock, Timestamp};
 

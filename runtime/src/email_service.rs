@@ -1,11 +1,11 @@
 //! The built-in e-mail service: one integration of the operator's, lent to every tenant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{IntegrationId, TenantId};
+use crate::id::{Digest, IntegrationId, TenantId};
 use crate::time::Timestamp;
 
 /// What the operator lends, and how much of it.
@@ -22,6 +22,17 @@ pub struct EmailService {
     /// Caps of single tenants, in place of `monthly_cap`.
     #[serde(default)]
     pub tenant_caps: BTreeMap<TenantId, u64>,
+    /// Components that may hand over to it; the texts are theirs. Unless it is said otherwise, the one that
+    /// comes with this server.
+    #[serde(default = "built_in")]
+    pub connectors: BTreeSet<Digest>,
+}
+
+fn built_in() -> BTreeSet<Digest> {
+    connector_bundle::component(connector_bundle::EMAIL_SERVICE)
+        .map(Digest::of)
+        .into_iter()
+        .collect()
 }
 
 const fn monthly_cap() -> u64 {
@@ -29,6 +40,12 @@ const fn monthly_cap() -> u64 {
 }
 
 impl EmailService {
+    /// Whether a component is the one that comes with this server.
+    #[must_use]
+    pub fn is_built_in(digest: Digest) -> bool {
+        built_in().contains(&digest)
+    }
+
     /// How many messages `tenant` may send in a calendar month.
     #[must_use]
     pub fn cap(&self, tenant: &TenantId) -> u64 {
@@ -74,5 +91,15 @@ mod tests {
         let service: EmailService = serde_json::from_str(json).unwrap();
         assert_eq!(service.cap(&"acme".parse().unwrap()), 7);
         assert_eq!(service.cap(&"other".parse().unwrap()), 1_000);
+    }
+
+    #[test]
+    fn only_the_servers_own_connector_hands_over_unless_others_are_named() {
+        let read = |json: &str| -> EmailService { serde_json::from_str(json).unwrap() };
+        let own = Digest::of(connector_bundle::component(connector_bundle::EMAIL_SERVICE).unwrap());
+        let service = read(r#"{"tenant":"house","integration":"ses"}"#);
+        assert_eq!(service.connectors, BTreeSet::from([own]));
+        let service = read(r#"{"tenant":"house","integration":"ses","connectors":[]}"#);
+        assert!(service.connectors.is_empty());
     }
 }

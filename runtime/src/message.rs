@@ -10,6 +10,7 @@ use crate::time::Timestamp;
 
 mod payload;
 mod recipient;
+pub mod sender;
 
 pub use payload::{PAYLOAD_DEPTH_MAX, PAYLOAD_MAX, Payload};
 pub use recipient::Recipient;

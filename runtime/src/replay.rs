@@ -173,6 +173,7 @@ pub async fn replay_under(
     let call = Call {
         settings,
         message: case.message(),
+        original: None,
         egress: Arc::new(scope),
         placeholders,
         limits,

@@ -1,5 +1,6 @@
 //! The built-in e-mail service: the operator's integration, lent to tenants, counted and capped.
 
+use sendbox::id::Digest;
 use sendbox_tests::guests;
 use sendbox_tests::mail_peer::{MailPeer, Say, reply, usual};
 use serde_json::{Value, json};
@@ -43,7 +44,12 @@ async fn lending(peer: &MailPeer, caps: &Value) -> House {
         })),
     });
     house.integrate("house", "relay", "smtp", settings).await;
-    let mut service = json!({ "tenant": "house", "integration": "relay" });
+    let composers = [
+        guests::COMPOSER,
+        connector_bundle::component("builtin-email").unwrap(),
+    ];
+    let composers = composers.map(|component| Digest::of(component).to_string());
+    let mut service = json!({ "tenant": "house", "integration": "relay", "connectors": composers });
     for (name, value) in caps.as_object().unwrap() {
         service[name] = value.clone();
     }
@@ -267,5 +273,172 @@ async fn what_is_lent_cannot_be_deleted_and_what_hands_over_cannot_be_lent() {
         .operate("DELETE", relay, Value::Null)
         .await
         .expect(204);
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_components_that_the_operator_names_hand_over() {
+    let peer = MailPeer::start(None, false, usual).await;
+    let house = lending(&peer, &json!({})).await;
+    let put = async |connectors: Option<&[&str]>| {
+        let mut service = json!({ "tenant": "house", "integration": "relay" });
+        if let Some(connectors) = connectors {
+            service["connectors"] = json!(connectors);
+        }
+        house.operate("PUT", "/v1/email-service", service).await
+    };
+    let own = connector_bundle::component("builtin-email").unwrap();
+    let (own, composer) = (
+        Digest::of(own).to_string(),
+        Digest::of(guests::COMPOSER).to_string(),
+    );
+    let smtp = Digest::of(connector_bundle::component("smtp").unwrap()).to_string();
+    let stranger = Digest::of(b"never uploaded").to_string();
+
+    // Unless it is said otherwise, this server's own alone.
+    let answer = put(None).await.expect(200);
+    assert_eq!(answer.json()["connectors"], json!([own]));
+    let builtin = borrower(&house, "acme", "builtin-email", json!({})).await;
+    let foreign = borrower(&house, "globex", "composer", json!({})).await;
+    assert_eq!(send(&house, &builtin).await["state"], "sent");
+    let refused = send(&house, &foreign).await;
+    assert_eq!(failure(&refused), ("unavailable", "route"), "{refused}");
+    assert!(refused.to_string().contains(&composer), "{refused}");
+    // A test is no way round it, and neither counts.
+    let body = json!({ "to": "a@b.test" });
+    let test = house.call(&foreign, "POST", "/v1/integrations/mail/test", &body);
+    test.await.expect(409);
+    assert_eq!(used(&house, &foreign).await["count"], 0);
+    assert_eq!(mails(&peer).len(), 1);
+
+    for wrong in [&smtp, &stranger] {
+        let answer = put(Some(&[wrong])).await.expect(422);
+        assert_eq!(answer.text_at("/errors/0/pointer"), "/connectors");
+    }
+    put(Some(&[&composer])).await.expect(200);
+    assert_eq!(send(&house, &foreign).await["state"], "sent");
+    assert_eq!(
+        failure(&send(&house, &builtin).await),
+        ("unavailable", "route")
+    );
+    put(Some(&[])).await.expect(200);
+    assert_eq!(
+        failure(&send(&house, &foreign).await),
+        ("unavailable", "route")
+    );
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_through_the_operators_integration_counts_and_keeps_to_the_cap() {
+    let peer = MailPeer::start(None, false, usual).await;
+    let house = lending(&peer, &json!({ "monthly_cap": 1 })).await;
+    let key = borrower(&house, "acme", "composer", json!({})).await;
+    let test = || {
+        let body = json!({ "to": "person@example.net" });
+        let house = &house;
+        let key = &key;
+        async move {
+            house
+                .call(key, "POST", "/v1/integrations/mail/test", &body)
+                .await
+                .expect(200)
+        }
+    };
+    assert_eq!(test().await.json()["ok"], true);
+    assert_eq!(used(&house, &key).await["count"], 1);
+    assert_eq!(test().await.text_at("/outcome/failure/code"), "email-cap");
+    assert_eq!(
+        failure(&send(&house, &key).await),
+        ("throttled", "email-cap")
+    );
+    assert_eq!(mails(&peer).len(), 1);
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relays_words_keep_the_code_and_its_record_keeps_its_address() {
+    for (reply_to_data, reply_to_rcpt) in [
+        (
+            "250 2.0.0 queued for 482913 person@example.net NDgyOTEz by 127.0.0.1",
+            "250 ok",
+        ),
+        (
+            "250 ok",
+            "550 482913 person@example.net refused at 127.0.0.1:PORT",
+        ),
+        (
+            "250 ok",
+            "451 4.7.1 https://app.test/in?t=482913 at [127.0.0.1]",
+        ),
+    ] {
+        let peer = MailPeer::start(None, false, move |line| match line.text.as_str() {
+            "." => reply(reply_to_data),
+            text if text.starts_with("RCPT") => reply(reply_to_rcpt),
+            _ => usual(line),
+        })
+        .await;
+        let house = lending(&peer, &json!({})).await;
+        let key = borrower(&house, "acme", "composer", json!({})).await;
+        let message = send(&house, &key).await;
+        let attempt = &message["attempts"][0];
+        let words = message.to_string();
+        for private in [
+            CODE,
+            "person@example.net",
+            "NDgyOTEz",
+            "\"127.0.0.1",
+            " 127.0.0.1",
+            "[127.0.0.1",
+        ] {
+            assert!(!words.contains(private), "{private} in {words}");
+        }
+        assert!(
+            words.contains("[code]") && words.contains("[relay]"),
+            "{words}"
+        );
+        let exchange = &attempt["exchanges"][0];
+        assert_eq!(
+            (&exchange["authority"], &exchange["peer"]),
+            (&json!("[relay]"), &Value::Null)
+        );
+        let stored = {
+            let folder = house.stop().await;
+            let file = folder.path().join("data/sendbox.db");
+            String::from_utf8_lossy(&std::fs::read(file).unwrap()).into_owned()
+        };
+        assert!(!stored.contains(CODE), "the code is in the database");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_display_name_that_misleads_is_not_used() {
+    let peer = MailPeer::start(None, false, usual).await;
+    let house = lending(&peer, &json!({})).await;
+    for (number, sender) in [
+        "ceo＠bank.test",
+        "Bank\u{202e}tset.",
+        "\u{2066}Bank\u{2069}",
+        "ceo@bank.test",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let key = borrower(
+            &house,
+            &format!("t{number}"),
+            "composer",
+            json!({ "sender": sender }),
+        )
+        .await;
+        assert_eq!(send(&house, &key).await["state"], "sent");
+        let mail = mails(&peer).pop().unwrap();
+        let parsed = mail_parser::MessageParser::default()
+            .parse(mail.as_bytes())
+            .unwrap();
+        let from = parsed.from().unwrap().first().unwrap();
+        assert_eq!(from.name.as_deref(), Some("House"), "{sender:?}");
+        assert_eq!(from.address.as_deref(), Some("noreply@house.test"));
+    }
     house.stop().await;
 }

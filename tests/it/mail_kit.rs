@@ -81,6 +81,7 @@ impl Bundled {
         let call = Call {
             settings,
             message,
+            original: None,
             egress: Arc::new(send.scope_under(transport, policy)),
             placeholders,
             limits: Arc::new(send.limits.clone()),

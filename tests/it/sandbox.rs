@@ -125,6 +125,7 @@ impl Sandbox {
         let call = Call {
             settings: text,
             message: message(),
+            original: None,
             egress: Arc::new(egress),
             placeholders,
             limits,

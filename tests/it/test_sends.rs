@@ -318,7 +318,8 @@ async fn who_waits_for_a_message_hears_at_once_that_it_was_withdrawn_or_ran_out_
                 tokio::task::yield_now().await;
             }
         };
-        let withdrawn = waited(&house, &key, &message(600));
+        let (long, short) = (message(600), message(30));
+        let withdrawn = waited(&house, &key, &long);
         let withdraw = async {
             waiting(1).await;
             let found = messages(&house, &key).await;
@@ -331,7 +332,7 @@ async fn who_waits_for_a_message_hears_at_once_that_it_was_withdrawn_or_ran_out_
         let (withdrawn, ()) = tokio::join!(withdrawn, withdraw);
         assert_eq!(withdrawn.text_at("/state"), "cancelled");
 
-        let late = waited(&house, &key, &message(30));
+        let late = waited(&house, &key, &short);
         let pass = async {
             waiting(1).await;
             clock.fetch_add(31_000, Ordering::SeqCst);
@@ -341,8 +342,7 @@ async fn who_waits_for_a_message_hears_at_once_that_it_was_withdrawn_or_ran_out_
         assert_eq!(late.text_at("/state"), "expired");
 
         // One who gives up leaves nothing behind.
-        let body = message(600);
-        let given_up = waited(&house, &key, &body);
+        let given_up = waited(&house, &key, &long);
         tokio::select! {
             answer = given_up => panic!("{answer:?}"),
             () = waiting(1) => {}

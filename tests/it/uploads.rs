@@ -8,11 +8,12 @@ use sendbox::id::Digest;
 use sendbox::limits::Limit;
 use sendbox::time::Clock;
 use sendbox_tests::guests;
-use serde_json::Value;
+use serde_json::{Value, json};
+use sqlx::Connection;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-use crate::harness::House;
+use crate::harness::{House, Provider};
 use crate::sandbox::{key, runtime};
 
 /// The component of a core module in text that keeps to the contract.
@@ -356,4 +357,95 @@ fn the_compiling_process_is_confined_before_it_reads_a_byte() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_describe_that_calls_the_host_is_refused_by_the_import() {
+    let runtime = runtime(EngineConfig::default());
+    let zeros = |count: usize| "(i32.const 8192)".repeat(count);
+    for (import, name, parameters, values) in [
+        (
+            "sendbox:connector/http",
+            "send",
+            16,
+            format!("{}(i32.const 16384)", "(i32.const 0)".repeat(15)),
+        ),
+        ("sendbox:connector/smtp", "submit", 2, zeros(2)),
+        (
+            "sendbox:connector/signing",
+            "[static]key.from-secret",
+            7,
+            format!("{}(i32.const 16384)", "(i32.const 0)".repeat(6)),
+        ),
+        (
+            "sendbox:connector/handover",
+            "submit",
+            15,
+            format!("{}(i32.const 16384)", "(i32.const 0)".repeat(14)),
+        ),
+        ("sendbox:connector/log", "log", 3, "(i32.const 0)".repeat(3)),
+    ] {
+        let declared = format!(
+            "(module (import \"{import}@0.1.0\" \"{name}\" (func $host (param {})))",
+            "i32 ".repeat(parameters)
+        );
+        let calls = guests::TABLE_GROWTH
+            .replacen("(module", &declared, 1)
+            .replacen(
+                "(result i32)\n    (i32.const 64))",
+                &format!("(result i32)\n    (call $host {values})\n    (i32.const 64))"),
+                1,
+            );
+        let refused = refusal(&runtime, component(&calls)).await;
+        assert_eq!(refused, UploadError::DescribeCalls { import });
+        assert_eq!(refused.code(), "upload.describe-calls");
+        assert!(refused.remedy().contains(import), "{}", refused.remedy());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_that_says_something_else_than_was_approved_is_not_run() {
+    let provider = Provider::accepting().await;
+    let house = House::start().await;
+    let key = house
+        .tenant("acme", &format!("http://{}/", provider.address), None)
+        .await;
+    let post = async |house: &House| {
+        let message = json!({
+            "channel": "email", "to": "a@b.test", "type": "SignIn", "payload": { "code": "577215" },
+        });
+        let answer = house
+            .call(&key, "POST", "/v1/messages?wait=30", &message)
+            .await;
+        answer.expect(202).json()
+    };
+    assert_eq!(post(&house).await["state"], "sent");
+    let folder = house.stop().await;
+    // What was approved is what the database says: here it named another host.
+    let file = folder.path().join("data/sendbox.db");
+    let mut db = sqlx::SqliteConnection::connect(&format!("sqlite:{}", file.display()))
+        .await
+        .unwrap();
+    let changed = sqlx::query(
+        "UPDATE connector_version SET record = json_set(record, '$.info.hosts', json('[\"api.example.com\"]')) \
+         WHERE id = 'http-email'",
+    );
+    assert_eq!(changed.execute(&mut db).await.unwrap().rows_affected(), 1);
+    db.close().await.unwrap();
+    let house = House::start_in(folder, Clock::System, |_| {}).await;
+    let message = post(&house).await;
+    let failure = &message["attempts"][0]["outcome"]["failure"];
+    assert_eq!(failure["kind"], "unavailable", "{message}");
+    assert!(
+        failure["message"].as_str().unwrap().contains("hosts"),
+        "{message}"
+    );
+    assert_eq!(provider.count(), 1);
+    // To upload the same bytes once more approves nothing.
+    house
+        .upload(connector_bundle::component("http-email").unwrap())
+        .await
+        .expect(200);
+    assert_ne!(post(&house).await["state"], "sent");
+    house.stop().await;
 }

@@ -3,6 +3,9 @@
 /// Connector ids and their components, in the ids' order.
 pub static BUNDLED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 
+/// The connector that hands over to the operator's e-mail service with texts of this project.
+pub const EMAIL_SERVICE: &str = "builtin-email";
+
 /// The component of a connector.
 #[must_use]
 pub fn component(id: &str) -> Option<&'static [u8]> {

@@ -271,6 +271,7 @@ impl Ready {
         Call {
             settings: exit.settings,
             message: message(),
+            original: None,
             egress: exit.scope,
             placeholders: exit.placeholders,
             limits: self.limits.clone(),

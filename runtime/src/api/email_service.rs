@@ -10,10 +10,13 @@ use super::auth::{ForTenant, Operator};
 use super::body::Json;
 use super::egress::gone;
 use super::error::ApiError;
+use crate::delivery::RosterError;
 use crate::email_service::{EmailService, Month};
 use crate::message::Channel;
 use crate::tenant::IntegrationState;
 
+/// Components that may hand over.
+const CONNECTORS_MAX: usize = 32;
 /// Tenants with a cap of their own.
 const TENANT_CAPS_MAX: usize = 10_000;
 
@@ -52,9 +55,33 @@ pub(super) async fn put(
         let message = format!("must name at most {TENANT_CAPS_MAX} tenants");
         return Err(ApiError::field("/tenant_caps", message));
     }
+    check_connectors(&app, &service).await?;
     app.store.put_email_service(&service).await?;
     app.delivery.wake();
     Ok(Answer(service))
+}
+
+/// Whom the operator lends to: components that were uploaded and hand over.
+async fn check_connectors(app: &App, service: &EmailService) -> Result<(), ApiError> {
+    let wrong = |message: String| Err(ApiError::field("/connectors", message));
+    if service.connectors.len() > CONNECTORS_MAX {
+        return wrong(format!("must name at most {CONNECTORS_MAX} components"));
+    }
+    for digest in &service.connectors {
+        match app.delivery.roster().connector(*digest).await {
+            Ok(connector) if !connector.hands_over => {
+                return wrong(format!("{digest} sends by itself: it hands nothing over"));
+            }
+            Ok(_) => {}
+            // This server's own is uploaded when a tenant first needs it.
+            Err(RosterError::Missing) if EmailService::is_built_in(*digest) => {}
+            Err(RosterError::Missing) => {
+                return wrong(format!("there is no component {digest}: upload it first"));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// `DELETE /v1/email-service`: the integrations that rely on it fail from now on.

@@ -262,6 +262,7 @@ impl From<RosterError> for ApiError {
             RosterError::Policy(error) => Self::field("/settings", error.to_string()),
             RosterError::Draft
             | RosterError::NotLent
+            | RosterError::NotLentTo(_)
             | RosterError::NoSource(_)
             | RosterError::Suspended { .. }
             | RosterError::Warming { .. } => Self::Conflict(error.to_string()),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::about::{ConnectorInfo, SecretGrant};
-use crate::connector::Needs;
+use crate::connector::{Needs, Power};
 use crate::id::Digest;
 use crate::settings::secret_places;
 
@@ -14,6 +14,8 @@ pub struct Approval {
     pub connector: String,
     /// SHA-256 of its component: what is approved, whatever is built later.
     pub digest: Digest,
+    /// What it may do.
+    pub powers: Vec<Power>,
     /// Hosts that it asks to reach.
     pub hosts: Vec<String>,
     /// Its secrets, and where each may be placed.
@@ -47,6 +49,7 @@ impl Approval {
         digest: Digest,
         size: u64,
         class: String,
+        powers: Vec<Power>,
         needs: Needs,
     ) -> Self {
         let secret = |(setting, title): (String, String)| {
@@ -61,6 +64,7 @@ impl Approval {
         Self {
             connector: format!("{} {}", info.id, info.version),
             digest,
+            powers,
             hosts: info.hosts.clone(),
             secrets: secret_places(&info.settings_schema)
                 .into_iter()
@@ -80,6 +84,13 @@ impl Approval {
             format!("connector  {}", self.connector),
             format!("digest     {}", self.digest),
         ];
+        for power in &self.powers {
+            let Power { import, does } = power;
+            lines.push(format!("power      {import}: {does}"));
+        }
+        if self.powers.is_empty() {
+            lines.push("power      none".to_owned());
+        }
         for host in &self.hosts {
             lines.push(format!("host       {host}{}", of_settings(host)));
         }

@@ -25,6 +25,10 @@ pub(super) enum EmailServiceCommand {
         /// A tenant's own cap, as TENANT=COUNT; repeat for more.
         #[arg(long = "tenant-cap")]
         tenant_caps: Vec<String>,
+        /// Digest of an uploaded component that may hand over to it; repeat for more. Without any, the
+        /// one that comes with this server alone.
+        #[arg(long = "connector")]
+        connectors: Vec<String>,
     },
     /// Show what is lent.
     Get {
@@ -54,11 +58,15 @@ pub(super) async fn run(command: EmailServiceCommand, output: Output) -> anyhow:
             integration,
             monthly_cap,
             tenant_caps,
+            connectors,
         } => {
-            let body = json!({
+            let mut body = json!({
                 "tenant": tenant, "integration": integration, "monthly_cap": monthly_cap,
                 "tenant_caps": caps(&tenant_caps)?,
             });
+            if let (false, Some(fields)) = (connectors.is_empty(), body.as_object_mut()) {
+                fields.insert("connectors".to_owned(), json!(connectors));
+            }
             (server, "PUT", PATH.to_owned(), Some(body))
         }
         EmailServiceCommand::Get { server } => (server, "GET", PATH.to_owned(), None),

@@ -39,6 +39,8 @@ pub struct Call {
     pub settings: String,
     /// The message.
     pub message: OutgoingMessage,
+    /// The message before another guest composed it: recipient, code and link are redacted by it.
+    pub original: Option<OutgoingMessage>,
     /// This send's way out.
     pub egress: Arc<EgressScope>,
     /// The placeholders in `settings`: what keys are made of, and what is redacted from the guest's words.
@@ -83,7 +85,8 @@ pub(super) async fn send(
     mut call: Call,
 ) -> CallReport {
     let started = Instant::now();
-    let redaction = Redaction::of(call.placeholders.clone(), &call.message);
+    let private = call.original.as_ref().unwrap_or(&call.message);
+    let redaction = Redaction::of(call.placeholders.clone(), private);
     let log = Log::new(Arc::clone(&call.limits), redaction.clone());
     let meter = Arc::new(Meter::default());
     let answer = answer_of(runtime, connector, &mut call, log.clone(), &meter).await;
@@ -203,7 +206,9 @@ pub(super) async fn describe(
     let guest = async move {
         let guest = pre.instantiate_async(&mut store).await?;
         let exports = guest.sendbox_connector_send_message();
-        exports.call_describe(&mut store).await
+        let answer = exports.call_describe(&mut store).await;
+        store.data().called()?;
+        answer
     };
     let answer = run(runtime, None, &moved, &limits, deadline, guest).await;
     answer.map_err(|error| error.after(log.last_words()))

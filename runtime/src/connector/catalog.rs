@@ -1,7 +1,7 @@
 //! Connectors that are ready to be called: each compiled, linked and described once.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -35,6 +35,8 @@ pub struct LoadedConnector {
     /// Which pool its instances come from.
     pub class: ConnectorClass,
     pub(super) compile_ms: u64,
+    /// Set once what it says of itself was compared with what was approved.
+    approved: OnceLock<()>,
     pre: ConnectorPre<State>,
 }
 
@@ -48,6 +50,25 @@ impl fmt::Debug for LoadedConnector {
 }
 
 impl LoadedConnector {
+    /// Whether it was compared with what was approved.
+    #[must_use]
+    pub fn is_approved(&self) -> bool {
+        self.approved.get().is_some()
+    }
+
+    /// Compares what it says of itself with what it said when it was approved: only what was approved is run.
+    ///
+    /// # Errors
+    /// [`ConnectorError::NotAsApproved`] names the first field that differs.
+    pub fn approve(&self, approved: &ConnectorInfo) -> Result<(), ConnectorError> {
+        if let Some(field) = self.info.differs_in(approved) {
+            let digest = self.digest;
+            return Err(ConnectorError::NotAsApproved { digest, field });
+        }
+        self.approved.get_or_init(|| ());
+        Ok(())
+    }
+
     pub(super) fn pre(&self) -> &ConnectorPre<State> {
         &self.pre
     }
@@ -149,9 +170,12 @@ impl ConnectorRuntime {
         clock: GuestClock,
     ) -> Result<(ConnectorInfo, SettingsSchema), UploadError> {
         let answer = call::describe(self, self.pools.of(class), pre, clock).await;
-        let info = answer.map_err(|error| UploadError::Describe {
-            code: error.code(),
-            problem: printable(&error.to_string()),
+        let info = answer.map_err(|error| match error {
+            ConnectorError::CalledInDescribe(import) => UploadError::DescribeCalls { import },
+            error => UploadError::Describe {
+                code: error.code(),
+                problem: printable(&error.to_string()),
+            },
         })?;
         describe::check(info, hands_over)
     }
@@ -187,6 +211,7 @@ impl ConnectorRuntime {
             speaks_smtp,
             class,
             compile_ms: u64::try_from(compiled_in.as_millis()).unwrap_or(u64::MAX),
+            approved: OnceLock::new(),
             pre,
         }))
     }

@@ -7,7 +7,7 @@ use super::error::ConnectorError;
 use super::host_log::head;
 use super::state::State;
 use crate::limits::{Limit, Limits};
-use crate::message::{Channel, Content, ContentType, OutgoingMessage};
+use crate::message::{Channel, Content, ContentType, OutgoingMessage, sender};
 use crate::outcome::{Failure, FailureKind, Receipt};
 use crate::redaction::Redaction;
 
@@ -60,17 +60,8 @@ pub(super) fn handed_over(content: types::Content) -> Content {
         },
         text: content.text,
         reply_to: None,
-        send_from: content.send_from.as_deref().and_then(display_name),
+        send_from: content.send_from.as_deref().and_then(sender::display_name),
     }
-}
-
-/// The display name in a name, a mailbox, or `Name <mailbox>`.
-fn display_name(sender: &str) -> Option<String> {
-    let name = sender.split('<').next().unwrap_or_default();
-    let name: String = name.chars().filter(|c| !c.is_control()).collect();
-    let name = name.trim();
-    let plain = !name.is_empty() && !name.contains(['@', '>']);
-    plain.then(|| name.to_owned())
 }
 
 /// What the guest answered, its texts redacted and cut.

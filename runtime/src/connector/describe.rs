@@ -5,9 +5,9 @@ use serde_json::Value;
 use super::bindings::types;
 use super::convert;
 use super::error::UploadError;
-use crate::about::{ConnectorInfo, SecretGrant};
+use crate::about::{ConnectorInfo, SecretGrant, printable};
 use crate::id::ConnectorId;
-use crate::settings::{SettingsSchema, derivations};
+use crate::settings::{SettingsSchema, derivations, secret_places};
 
 const SCHEMA_MAX: usize = 256 << 10;
 const README_MAX: usize = 64 << 10;
@@ -67,6 +67,7 @@ pub(super) fn check(
     let settings_schema: Value = serde_json::from_str(&info.settings_schema)
         .map_err(|error| wrong("settings-schema", &format!("must be JSON: {error}")))?;
     let schema = SettingsSchema::new(&settings_schema)?;
+    check_no_secret(&info.hosts, &settings_schema)?;
     let grants = info.secret_grants.into_iter();
     let secret_grants = grants
         .map(|asked| grant(asked, &settings_schema))
@@ -135,6 +136,32 @@ fn check_hosts(hosts: &[String]) -> Result<(), UploadError> {
         }
     }
     Ok(())
+}
+
+/// What decides where a send goes is no secret: it is shown, and it is judged.
+fn check_no_secret(hosts: &[String], schema: &Value) -> Result<(), UploadError> {
+    let secrets = secret_places(schema);
+    for host in hosts {
+        for pointer in settings_of(host) {
+            if let Some((secret, _)) = secrets.iter().find(|(secret, _)| meet(pointer, secret)) {
+                let problem = format!("{host} takes its name from {secret}, which is writeOnly");
+                return Err(wrong("hosts", &printable(&problem)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The pointers in a host's pattern.
+fn settings_of(host: &str) -> impl Iterator<Item = &str> {
+    let parts = host.split("{settings:").skip(1);
+    parts.filter_map(|part| part.split_once('}').map(|(pointer, _)| pointer))
+}
+
+/// Whether one pointer leads to what the other does, into it, or to what holds it. `-` is any item of a list.
+fn meet(pointer: &str, secret: &str) -> bool {
+    let mut steps = pointer.split('/').zip(secret.split('/'));
+    steps.all(|(step, of_secret)| step == of_secret || of_secret == "-")
 }
 
 /// A host's pattern without its `{settings:/pointer}`; none where one is malformed.
@@ -221,6 +248,52 @@ mod tests {
     fn a_sound_description_is_taken_over() {
         let (info, _) = check(info(), false).unwrap();
         assert_eq!(info.id.as_str(), "echo");
+    }
+
+    #[test]
+    fn a_host_is_never_taken_from_a_secret() {
+        let schema = r#"{"type":"object","properties":{
+            "endpoint":{"type":"string"},
+            "token":{"type":"string","writeOnly":true},
+            "auth":{"type":"object","properties":{"host":{"type":"string"},"key":{"type":"string","writeOnly":true}}},
+            "list":{"type":"array","items":{"type":"object","properties":{"key":{"type":"string","writeOnly":true}}}},
+            "a/b":{"type":"string","writeOnly":true}}}"#;
+        let named = |host: &str| {
+            let change = |info: &mut types::ConnectorInfo| {
+                info.settings_schema = schema.into();
+                info.hosts = vec![host.into()];
+            };
+            let mut info = info();
+            change(&mut info);
+            check(info, false)
+                .map(drop)
+                .map_err(|error| error.to_string())
+        };
+        for (host, secret) in [
+            ("{settings:/token}", "/token"),
+            ("{settings:/token/0}", "/token"),
+            ("api.{settings:/token}.example.com", "/token"),
+            ("{settings:/endpoint}.{settings:/token}.test", "/token"),
+            ("{settings:/auth}", "/auth/key"),
+            ("{settings:/auth/key}", "/auth/key"),
+            ("{settings:/list}", "/list/-/key"),
+            ("{settings:/list/0}", "/list/-/key"),
+            ("{settings:/list/3/key}", "/list/-/key"),
+            ("{settings:/a~1b}", "/a~1b"),
+        ] {
+            let refused = named(host).unwrap_err();
+            assert!(
+                refused.contains(&format!("from {secret},")),
+                "{host}: {refused}"
+            );
+        }
+        for host in [
+            "{settings:/endpoint}",
+            "{settings:/auth/host}",
+            "{settings:/tokens}",
+        ] {
+            assert_eq!(named(host), Ok(()), "{host}");
+        }
     }
 
     #[test]

@@ -108,6 +108,12 @@ pub enum UploadError {
         /// In words.
         problem: String,
     },
+    /// `describe` called the host.
+    #[error("describe calls {import}: it must answer from constants")]
+    DescribeCalls {
+        /// The import that it called.
+        import: &'static str,
+    },
     /// `describe` answered something that the contract forbids.
     #[error("describe answered a wrong {field}: {problem}")]
     BadInfo {
@@ -143,6 +149,7 @@ impl UploadError {
             Self::CompileLimit { .. } => "upload.compile-limit",
             Self::UnsafeEngine { .. } => "upload.engine-unsafe",
             Self::Describe { .. } => "upload.describe",
+            Self::DescribeCalls { .. } => "upload.describe-calls",
             Self::BadInfo { .. } => "upload.info",
             Self::Schema(_) => "upload.schema",
             Self::Host(_) => "upload.host",
@@ -209,6 +216,19 @@ pub enum ConnectorError {
     /// The attempt could not be recorded before its request.
     #[error("the attempt could not be recorded before its request, so nothing was sent")]
     NotArmed,
+    /// It does not say of itself what it said when it was uploaded.
+    #[error(
+        "the component {digest} says of its {field} something else than was approved: delete this version and upload it again"
+    )]
+    NotAsApproved {
+        /// The component.
+        digest: Digest,
+        /// The first field that differs, in the contract's words.
+        field: &'static str,
+    },
+    /// `describe` called an import.
+    #[error("describe calls {0}")]
+    CalledInDescribe(&'static str),
     /// A defect of the host, contained in this one send.
     #[error("the host failed inside this send")]
     HostPanic,
@@ -227,6 +247,8 @@ impl ConnectorError {
             Self::Trap { .. } => "connector.trap",
             Self::Exit { .. } => "connector.exit",
             Self::NotArmed => "attempt.not-armed",
+            Self::CalledInDescribe(_) => "connector.describe",
+            Self::NotAsApproved { .. } => "connector.not-as-approved",
             Self::HostPanic => "host.panic",
             Self::Refused(_) => "connector.refused",
             Self::Engine(_) | Self::WrongDigest(_) => "connector.unavailable",

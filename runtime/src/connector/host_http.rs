@@ -12,9 +12,7 @@ impl http::Host for State {
         &mut self,
         request: http::Request,
     ) -> wasmtime::Result<Result<http::Response, http::HttpError>> {
-        let Some(egress) = self.egress.clone() else {
-            return Ok(Err(http::HttpError::Denied));
-        };
+        let egress = self.granted("sendbox:connector/http")?;
         match egress.http(outgoing(request)).await {
             Ok(response) => Ok(Ok(http::Response {
                 status: response.status,

@@ -156,6 +156,7 @@ fn tail(text: &str, max: usize) -> &str {
 
 impl log::Host for State {
     fn log(&mut self, level: log::Level, text: String) -> wasmtime::Result<()> {
+        self.granted("sendbox:connector/log")?;
         let label = match level {
             log::Level::Debug => "debug",
             log::Level::Info => "info",

@@ -141,6 +141,7 @@ impl signing::HostKey for State {
         secret: String,
         suffix: String,
     ) -> wasmtime::Result<Result<Resource<SigningKey>, SigningError>> {
+        self.granted("sendbox:connector/signing")?;
         if prefix.len().max(suffix.len()) > AFFIX_MAX {
             return Ok(Err(invalid("prefix or suffix is too long")));
         }

@@ -17,9 +17,7 @@ impl smtp::Host for State {
         envelope: smtp::Envelope,
         data: Vec<u8>,
     ) -> wasmtime::Result<Result<smtp::Reply, smtp::SmtpError>> {
-        let Some(egress) = self.egress.clone() else {
-            return Ok(Err(smtp::SmtpError::Denied));
-        };
+        let egress = self.granted("sendbox:connector/smtp")?;
         let submission = SmtpSubmission {
             server: outgoing(server),
             envelope: SmtpEnvelope {

@@ -21,6 +21,8 @@ pub(super) struct Outgoing {
     pub(super) egress: Option<Arc<EgressScope>>,
     pub(super) limits: Arc<Limits>,
     pub(super) in_flight: mpsc::Sender<()>,
+    /// A request was made where nothing is granted.
+    pub(super) refused: bool,
 }
 
 type Ended = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -42,6 +44,7 @@ impl WasiHttpHooks for Outgoing {
         _body_sent: Ended,
     ) -> Answer {
         let egress = self.egress.clone();
+        self.refused |= egress.is_none();
         let limits = Arc::clone(&self.limits);
         let in_flight = self.in_flight.clone();
         Box::new(async move {

@@ -61,6 +61,12 @@ impl UploadError {
             Self::Describe { .. } => {
                 "answer `describe` from constants: it has 2 s, no network, no clock that moves and no settings".to_owned()
             }
+            Self::DescribeCalls { import } => {
+                format!("leave out the call of {import} in `describe`, and in what runs before it")
+            }
+            Self::BadInfo { field: "hosts", problem } if problem.contains("writeOnly") => {
+                "take the host from a setting that is no secret, or leave out `writeOnly` there".to_owned()
+            }
             Self::BadInfo { field: "hosts", problem } if problem.contains("hands over") => {
                 "leave out the hosts, or the import of handover: toolchains of JavaScript and Python import all of a world, so give them one with what is used".to_owned()
             }

@@ -112,6 +112,7 @@ impl State {
                 egress: parts.egress.clone(),
                 limits: Arc::clone(&parts.limits),
                 in_flight: parts.in_flight,
+                refused: false,
             },
             egress: parts.egress,
             limiter: SumLimiter::new(&parts.limits, Arc::clone(&parts.meter)),
@@ -137,6 +138,25 @@ impl State {
             self.moved.store(true, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// The way out of a guest that calls `import`.
+    ///
+    /// # Errors
+    /// [`ConnectorError::CalledInDescribe`], which ends it, where nothing is granted.
+    pub(super) fn granted(&self, import: &'static str) -> Result<Arc<EgressScope>, ConnectorError> {
+        let granted = self.egress.clone();
+        granted.ok_or(ConnectorError::CalledInDescribe(import))
+    }
+
+    /// The import that was called where nothing is granted, and whose own error the guest was told.
+    pub(super) fn called(&self) -> Result<(), ConnectorError> {
+        match self.outgoing.refused {
+            true => Err(ConnectorError::CalledInDescribe(
+                "wasi:http/outgoing-handler",
+            )),
+            false => Ok(()),
+        }
     }
 
     /// Set once the guest has computed for long.

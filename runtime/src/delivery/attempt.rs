@@ -257,16 +257,18 @@ impl Core {
         }
     }
 
-    /// Runs a guest once.
+    /// Runs a guest once. `original` is the message before it was composed, where that is another.
     pub(super) async fn call(
         &self,
         ready: &ReadyIntegration,
         message: OutgoingMessage,
+        original: Option<OutgoingMessage>,
         exit: Exit,
     ) -> CallReport {
         let call = Call {
             settings: exit.settings,
             message,
+            original,
             egress: exit.scope,
             placeholders: exit.placeholders,
             limits: self.limits(ready).clone(),

@@ -112,7 +112,7 @@ impl RosterError {
             Self::Suspended { wait, .. } => {
                 (FailureKind::Unavailable, "egress.suspended", Some(*wait))
             }
-            Self::NoSource(_) | Self::NotLent | Self::Connector(_) => {
+            Self::NoSource(_) | Self::NotLent | Self::NotLentTo(_) | Self::Connector(_) => {
                 (FailureKind::Unavailable, "route", None)
             }
             _ => (FailureKind::InvalidSettings, "route", None),

@@ -15,9 +15,9 @@ use crate::email_service::Month;
 use crate::id::TenantId;
 use crate::message::{Channel, OutgoingMessage};
 use crate::outcome::{Failure, FailureKind};
-use crate::redaction::Redaction;
-use crate::settings::Placeholders;
 use crate::store::StoreError;
+
+mod nameless;
 
 /// Template variables of a text in which nothing is left to fill in.
 const NO_VARIABLES: &str = "{}";
@@ -50,13 +50,17 @@ impl Core {
     ///
     /// # Errors
     /// [`RosterError::NotLent`] where its connector hands over and the operator lends nothing that can
-    /// send; those of the store.
+    /// send, [`RosterError::NotLentTo`] where not to it; those of the store.
     pub(super) async fn sender(&self, ready: Arc<ReadyIntegration>) -> Result<Sender, RosterError> {
         if !ready.connector.hands_over {
             return Ok(Sender { ready, lent: None });
         }
         let service = self.store.email_service().await?;
         let service = service.ok_or(RosterError::NotLent)?;
+        let digest = ready.connector.digest;
+        if !service.connectors.contains(&digest) {
+            return Err(RosterError::NotLentTo(digest));
+        }
         let lent = self.roster.active(&service.tenant, &service.integration);
         let lent = match lent.await {
             Err(RosterError::Store(error)) => return Err(error.into()),
@@ -102,12 +106,13 @@ impl Core {
                 departure,
                 arm,
                 deadline,
+                original: None,
             };
             return Ok(self.call_by_version(ready, message, out).await);
         };
         // It asks for no host, so its policy lets it reach none.
         let exit = self.open(ready, &ready.newest, None, None, deadline);
-        let mut composed = self.call(ready, message.clone(), exit).await;
+        let mut composed = self.call(ready, message.clone(), None, exit).await;
         let content = match (&composed.result, composed.handover.take()) {
             (Err(_), _) => return Ok(composed),
             (Ok(_), Some(content)) => content,
@@ -129,8 +134,8 @@ impl Core {
                 &words,
             ));
         }
-        // The lent integration's call knows the text, not which part of it is the code.
-        let words = Redaction::of(Placeholders::none(), &message);
+        // The lent integration's call has the text, not which part of it is the code.
+        let original = Some(message.clone());
         let message = OutgoingMessage {
             payload: NO_VARIABLES.to_owned(),
             content: Some(content),
@@ -140,14 +145,13 @@ impl Core {
             departure,
             arm,
             deadline,
+            original,
         };
         let mut sent = self.call_by_version(&lent.ready, message, out).await;
         sent.log = composed.log;
         self.settle_use(tenant, &month, &sent).await;
-        sent.result = sent.result.map_err(|failure| {
-            let message = words.text(&failure.message);
-            lenders(lent, Failure { message, ..failure })
-        });
+        sent.result = sent.result.map_err(|failure| lenders(lent, failure));
+        nameless::make(&mut sent);
         Ok(sent)
     }
 

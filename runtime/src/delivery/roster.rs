@@ -52,6 +52,9 @@ pub enum RosterError {
     /// Its connector hands over, and the operator lends no integration that can send.
     #[error("the operator lends no e-mail service that can send")]
     NotLent,
+    /// Its connector hands over, and is none that the operator lends to.
+    #[error("the operator does not lend the e-mail service to the connector {0}")]
+    NotLentTo(Digest),
     /// Its settings break the connector's schema.
     #[error("{pointer}: {message}")]
     Settings {
@@ -238,17 +241,21 @@ impl Roster {
     /// A connector by its component's digest.
     ///
     /// # Errors
-    /// [`RosterError::Missing`] where it was never uploaded.
+    /// [`RosterError::Missing`] where it was never uploaded, [`RosterError::Connector`] where it does not load,
+    /// or says something else of itself than was approved.
     pub async fn connector(&self, digest: Digest) -> Result<Arc<LoadedConnector>, RosterError> {
-        if let Some(loaded) = self.runtime.loaded(digest) {
-            return Ok(loaded);
-        }
-        let bytes = self
-            .store
-            .component(digest)
-            .await?
-            .ok_or(RosterError::Missing)?;
-        Ok(self.runtime.load(digest, bytes.into()).await?)
+        let connector = match self.runtime.loaded(digest) {
+            Some(loaded) if loaded.is_approved() => return Ok(loaded),
+            Some(loaded) => loaded,
+            None => {
+                let bytes = self.store.component(digest).await?;
+                let bytes = bytes.ok_or(RosterError::Missing)?;
+                self.runtime.load(digest, bytes.into()).await?
+            }
+        };
+        let version = self.store.connector(digest).await?;
+        connector.approve(&version.ok_or(RosterError::Missing)?.info)?;
+        Ok(connector)
     }
 
     /// Whose turn it is.

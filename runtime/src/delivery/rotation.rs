@@ -17,6 +17,8 @@ pub(super) struct Out {
     pub(super) departure: Option<Departure>,
     pub(super) arm: Option<Arm>,
     pub(super) deadline: Instant,
+    /// What the message was before a connector composed it: what is private is looked for in that.
+    pub(super) original: Option<OutgoingMessage>,
 }
 
 impl Core {
@@ -32,10 +34,11 @@ impl Core {
             departure,
             arm,
             deadline,
+            original,
         } = out;
         let Some(earlier) = &ready.earlier else {
             let exit = self.open(ready, &ready.newest, departure, arm, deadline);
-            return self.call(ready, message, exit).await;
+            return self.call(ready, message, original, exit).await;
         };
         let exit = self.open(
             ready,
@@ -44,7 +47,9 @@ impl Core {
             arm.clone(),
             deadline,
         );
-        let newest = self.call(ready, message.clone(), exit).await;
+        let newest = self
+            .call(ready, message.clone(), original.clone(), exit)
+            .await;
         if !is_refused(&newest) {
             return newest;
         }
@@ -54,7 +59,7 @@ impl Core {
             "the newest secrets are refused: trying those before the rotation"
         );
         let exit = self.open(ready, earlier, departure, arm, deadline);
-        joined(newest, self.call(ready, message, exit).await)
+        joined(newest, self.call(ready, message, original, exit).await)
     }
 }
 

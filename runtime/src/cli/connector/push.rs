@@ -14,7 +14,7 @@ use crate::authoring::{Approval, Project};
 use crate::cli::client::Client;
 use crate::cli::upload::upload;
 use crate::cli::{Bundle, Output, ServerArgs, output};
-use crate::connector::Needs;
+use crate::connector::{Needs, Power};
 use crate::id::Digest;
 
 #[derive(Debug, Args)]
@@ -33,6 +33,7 @@ struct Uploaded {
     size: u64,
     info: ConnectorInfo,
     class: String,
+    powers: Vec<Power>,
     #[serde(flatten)]
     needs: Needs,
 }
@@ -62,6 +63,7 @@ pub(super) async fn run(
         uploaded.digest,
         uploaded.size,
         uploaded.class,
+        uploaded.powers,
         uploaded.needs,
     );
     match output {

@@ -18,7 +18,7 @@ mod component {
                 version: "1.0.0".into(),
                 titles: vec![("en".into(), "Composer".into())],
                 descriptions: vec![],
-                settings_schema: r#"{"type":"object","properties":{"act":{"type":"string"},"url":{"type":"string"}}}"#
+                settings_schema: r#"{"type":"object","properties":{"act":{"type":"string"},"sender":{"type":"string"},"url":{"type":"string"}}}"#
                     .into(),
                 hosts: vec![],
                 secret_grants: vec![],
@@ -38,7 +38,11 @@ mod component {
                 } else {
                     "<p>{{code}}</p>".into()
                 };
-                submit(&content(&message, body))?;
+                let mut content = content(&message, body);
+                if let Some((_, sender)) = settings.split_once("\"sender\":\"") {
+                    content.send_from = sender.split('"').next().map(str::to_owned);
+                }
+                submit(&content)?;
             }
             if is("twice") {
                 submit(&content(&message, "again".into()))?;
