@@ -81,6 +81,8 @@ pub struct StoreConfig {
     /// File of the sealing keys, 64 hexadecimal digits a line, the current one last; `sealing.key` in the
     /// folder by default.
     pub sealing_key_file: Option<PathBuf>,
+    /// File of the record of what ended; beside the sealing keys by default.
+    pub ended_file: Option<PathBuf>,
     /// Milliseconds that a finished message is kept after it was accepted, at least a day; 0 keeps all.
     pub retention_ms: u64,
 }
@@ -90,6 +92,7 @@ impl Default for StoreConfig {
         Self {
             folder: PathBuf::from("sendbox-data"),
             sealing_key_file: None,
+            ended_file: None,
             retention_ms: 30 * 24 * 60 * 60 * 1_000,
         }
     }

@@ -7,9 +7,11 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 mod data_key;
 mod key_ring;
+mod ledger;
 
 pub use data_key::DataKey;
 pub use key_ring::{KeyId, KeyRing, WrappedKey};
+pub use ledger::{Ended, Entry, Ledger, LedgerError};
 
 /// A secret text. It has no `Display`, its `Debug` shows nothing, and its memory is wiped on drop.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -52,6 +54,9 @@ pub enum SealError {
     /// The key file holds other keys than the ones in use.
     #[error("the sealing key file was changed since the start: restart with it first")]
     FileChanged,
+    /// The key file is gone.
+    #[error("the sealing key file is gone since the start: put it back first")]
+    FileGone,
     /// Made with another key, for another place, or changed since.
     #[error("sealed data does not open with this key")]
     Open,

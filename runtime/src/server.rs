@@ -16,8 +16,9 @@ use crate::config::Config;
 use crate::connector::ConnectorRuntime;
 use crate::delivery::{Delivery, Foundations};
 use crate::egress::Egress;
+use crate::id::TenantId;
 use crate::secret::{KeyRing, write_private};
-use crate::store::Store;
+use crate::store::{Restored, Store};
 use crate::time::Clock;
 
 mod kept_secrets;
@@ -130,9 +131,15 @@ impl Server {
 
 async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
     let path = config.store.folder.join("sendbox.db");
-    let store = Store::open(&path, sealing_keys(config)?)
-        .await
-        .map_err(failed(format!("the database {}", path.display())))?;
+    let keys = sealing_keys(config)?;
+    let store = match &config.store.ended_file {
+        Some(record) => Store::open_with(&path, keys, record).await,
+        None => Store::open(&path, keys).await,
+    };
+    let store = store.map_err(failed(format!("the database {}", path.display())))?;
+    if let Some(restored) = store.restored() {
+        tell(restored);
+    }
     let bound = kept_secrets::bind(&store).await;
     bound.map_err(failed("the secrets of an older version"))?;
     let last_change = store.last_change().await;
@@ -178,6 +185,15 @@ async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
         clock,
         bounds,
     })
+}
+
+/// Says what a start on an older database found: an operator has to know what came back, and what did not.
+fn tell(restored: &Restored) {
+    let tenants: Vec<_> = restored.tenants.iter().map(TenantId::as_str).collect();
+    tracing::warn!(
+        entries = restored.entries, keys = ?restored.keys, ?tenants,
+        "the database is older than the record of what ended beside the sealing keys: it was restored from a backup, or the server ended just then. What the record names is revoked and deleted again. Integrations and their secrets, templates, and the counts of the built-in e-mail service are those of then: look at them"
+    );
 }
 
 /// Looks at disk and memory until `shutdown`.

@@ -17,6 +17,7 @@ mod bound;
 mod claim;
 mod connectors;
 mod email_service;
+mod ended;
 mod error;
 mod history;
 mod integrations;
@@ -36,12 +37,14 @@ mod tests;
 
 pub use accept::{Accepted, KEY_LIFE};
 pub use claim::{Claim, Claimed, Interrupted, Lease};
+pub use ended::Restored;
 pub use error::StoreError;
 pub use history::{MessageFilter, Page, StoredMessage};
 pub use keys::SealingKeyState;
 pub use settle::{Cancelled, Settled};
 pub use templates::{TEMPLATES_BYTES_MAX, TEMPLATES_MAX};
 
+use ended::Record;
 use keys::Keys;
 use writer::Writer;
 
@@ -53,6 +56,8 @@ pub struct Store {
 
 struct Inner {
     keys: Keys,
+    record: Record,
+    restored: Option<Restored>,
     writer: Writer,
     readers: SqlitePool,
     /// The tenant that was served last: the next claim begins with its successor.
@@ -67,16 +72,29 @@ impl std::fmt::Debug for Store {
 
 impl Store {
     /// Opens the file at `path`, and makes it (mode 0600) where there is none. Leases of an earlier
-    /// process are over with this.
+    /// process are over with this. The record of what ended lies beside the sealing keys, under their file's
+    /// name and `.ended`; beside the database where they lie in no file.
     ///
     /// # Errors
     /// [`StoreError::Locked`] while another server has it open, [`StoreError::NewerSchema`],
     /// [`StoreError::WrongKey`] and [`StoreError::MissingKey`] before any record is written, and
     /// [`StoreError::Unavailable`].
     pub async fn open(path: &Path, ring: KeyRing) -> Result<Self, StoreError> {
-        let opened = open::open(path, ring).await?;
+        let mut record = ring.file().unwrap_or(path).as_os_str().to_owned();
+        record.push(".ended");
+        Self::open_with(path, ring, Path::new(&record)).await
+    }
+
+    /// The same with the record of what ended in a file of its own choice.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and [`StoreError::Record`] where the record cannot be read or written.
+    pub async fn open_with(path: &Path, ring: KeyRing, record: &Path) -> Result<Self, StoreError> {
+        let opened = open::open(path, ring, record).await?;
         let inner = Inner {
             keys: opened.keys,
+            record: opened.record,
+            restored: opened.restored,
             writer: Writer::start(opened.db, opened.options, opened.lock),
             readers: opened.readers,
             turn: Arc::default(),

@@ -46,6 +46,7 @@ mod mail_deviations;
 mod mail_kit;
 mod mail_servers;
 mod replays;
+mod restores;
 mod routes;
 mod sandbox;
 mod secret_corpus;

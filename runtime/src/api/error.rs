@@ -201,7 +201,8 @@ impl From<StoreError> for ApiError {
                 "the {what} was changed by another call meanwhile: read it again, and repeat the change on what is there now"
             )),
             StoreError::Full(limit) => Self::Conflict(limit),
-            StoreError::KeyFile(_) => Self::Conflict(error.to_string()),
+            StoreError::KeyFile(_) | StoreError::Record(_) => Self::Conflict(error.to_string()),
+            StoreError::Missing(what) if what.starts_with("tenant ") => Self::NotFound("tenant"),
             StoreError::Unavailable(_) => {
                 tracing::error!(%error, "the store is not available");
                 Self::Unavailable

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::Core;
-use super::conclude::Concluded;
 use super::departure::{Departure, failed_by_source};
 use super::lending::Sender;
 use super::roster::{ReadyIntegration, RosterError, Version};
@@ -59,7 +58,7 @@ impl Core {
     ///
     /// # Errors
     /// Those of the store: the message stays claimed and is found again when its lease lapses.
-    pub(super) async fn attempt(&self, claim: Claim) -> Result<Concluded, StoreError> {
+    pub(super) async fn attempt(&self, claim: Claim) -> Result<Attempt, StoreError> {
         if let Some(start) = claim
             .interrupted
             .as_ref()
@@ -85,11 +84,7 @@ impl Core {
     ///
     /// # Errors
     /// As [`Core::attempt`].
-    pub(super) async fn attempt_by(
-        &self,
-        claim: Claim,
-        plan: Plan,
-    ) -> Result<Concluded, StoreError> {
+    pub(super) async fn attempt_by(&self, claim: Claim, plan: Plan) -> Result<Attempt, StoreError> {
         let mut start = self.start(&claim, &plan);
         if start.started_at >= claim.message.expires_at {
             return self.conclude_late(claim, start).await;

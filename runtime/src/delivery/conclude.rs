@@ -10,16 +10,13 @@ use crate::message::Origin;
 use crate::outcome::{Failure, FailureKind, WireRecord};
 use crate::store::{Claim, Settled, StoreError};
 
-/// An attempt that is on record.
-pub(super) struct Concluded(pub(super) Attempt);
-
 impl Core {
     /// A process ended after this attempt was armed: nobody can tell whether the provider accepted.
     pub(super) async fn conclude_interrupted(
         &self,
         claim: Claim,
         start: AttemptStart,
-    ) -> Result<Concluded, StoreError> {
+    ) -> Result<Attempt, StoreError> {
         let lost =
             "the server ended while the attempt was under way: the provider may have accepted";
         let outcome = Outcome::Failure(Failure::host(FailureKind::Unknown, "interrupted", lost));
@@ -27,7 +24,7 @@ impl Core {
     }
 
     /// A test has no second attempt: with its process went the settings that it tried.
-    pub(super) async fn conclude_abandoned(&self, claim: Claim) -> Result<Concluded, StoreError> {
+    pub(super) async fn conclude_abandoned(&self, claim: Claim) -> Result<Attempt, StoreError> {
         let lost = "the server ended before the test was sent";
         let outcome =
             Outcome::Failure(Failure::host(FailureKind::Unavailable, "interrupted", lost));
@@ -40,7 +37,7 @@ impl Core {
         &self,
         claim: Claim,
         start: AttemptStart,
-    ) -> Result<Concluded, StoreError> {
+    ) -> Result<Attempt, StoreError> {
         let late = "the message expired before the attempt began";
         let outcome = Outcome::Failure(Failure::host(FailureKind::Unavailable, "expired", late));
         self.conclude(claim, start, outcome, None).await
@@ -51,7 +48,7 @@ impl Core {
         &self,
         claim: Claim,
         unplanned: Unplanned,
-    ) -> Result<Concluded, StoreError> {
+    ) -> Result<Attempt, StoreError> {
         let outcome = Outcome::Failure(unplanned.error.failure());
         let start = self.unplanned_start(&claim, unplanned.via);
         self.conclude(claim, start, outcome, unplanned.choice).await
@@ -73,7 +70,7 @@ impl Core {
         start: AttemptStart,
         outcome: Outcome,
         choice: Option<Choice>,
-    ) -> Result<Concluded, StoreError> {
+    ) -> Result<Attempt, StoreError> {
         let now = self.clock.now();
         let next = schedule(
             &self.retry,
@@ -109,7 +106,7 @@ impl Core {
         claim: Claim,
         attempt: Attempt,
         next: Transition,
-    ) -> Result<Concluded, StoreError> {
+    ) -> Result<Attempt, StoreError> {
         while let Err(error) = self.store.record(&claim, &attempt, &next).await {
             let away = matches!(error, StoreError::Unavailable(_));
             if !away || self.clock.now() >= claim.lease_until || self.stopping.is_cancelled() {
@@ -129,7 +126,7 @@ impl Core {
         if let Transition::Wait { until, .. } = next {
             self.due_at(until);
         }
-        Ok(Concluded(attempt))
+        Ok(attempt)
     }
 
     fn report(&self, claim: &Claim, attempt: &Attempt, next: &Transition) {

@@ -68,8 +68,8 @@ impl Core {
             sender,
             departure,
         };
-        let concluded = self.attempt_by(claim, plan).await?;
+        let attempt = self.attempt_by(claim, plan).await?;
         drop(place);
-        Ok(concluded.0)
+        Ok(attempt)
     }
 }

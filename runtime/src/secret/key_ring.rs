@@ -115,23 +115,32 @@ impl KeyRing {
     /// # Errors
     /// [`SealError::File`] and [`SealError::Key`].
     pub fn load_or_create(path: &Path) -> Result<Self, SealError> {
-        let ring = match std::fs::read_to_string(path) {
-            Ok(text) => Self::from_hex(&Zeroizing::new(text))?,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
+        match Self::load(path) {
+            Err(SealError::File(error)) if error.kind() == ErrorKind::NotFound => {
                 let new = Self {
                     earlier: Vec::new(),
                     current: SealingKey::of(random_key()?)?,
-                    file: None,
+                    file: Some(path.to_owned()),
                 };
                 new.write(path)?;
-                new
+                Ok(new)
             }
-            Err(error) => return Err(error.into()),
-        };
+            read => read,
+        }
+    }
+
+    fn load(path: &Path) -> Result<Self, SealError> {
+        let text = Zeroizing::new(std::fs::read_to_string(path)?);
         Ok(Self {
             file: Some(path.to_owned()),
-            ..ring
+            ..Self::from_hex(&text)?
         })
+    }
+
+    /// The file that the keys are kept in, if they are kept in one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// The keys' ids, the current one last.
@@ -212,7 +221,13 @@ impl KeyRing {
 
     fn rewritten(&self, change: impl FnOnce(&mut Self)) -> Result<Self, SealError> {
         let path = self.file.as_deref().ok_or(SealError::NoFile)?;
-        let mut ring = Self::load_or_create(path)?;
+        let mut ring = match Self::load(path) {
+            // A new key in its place would open nothing.
+            Err(SealError::File(error)) if error.kind() == ErrorKind::NotFound => {
+                return Err(SealError::FileGone);
+            }
+            read => read?,
+        };
         // Who has edited the file meant something by it.
         if !ring.ids().eq(self.ids()) {
             return Err(SealError::FileChanged);
@@ -303,6 +318,11 @@ mod tests {
         let ring = KeyRing::load_or_create(&path).unwrap();
         std::fs::write(&path, "ab".repeat(32)).unwrap();
         assert!(matches!(ring.rotated(), Err(SealError::FileChanged)));
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(ring.rotated(), Err(SealError::FileGone)));
+        let current = ring.current().clone();
+        assert!(matches!(ring.without(&current), Err(SealError::FileGone)));
+        assert!(!path.exists(), "a key that opens nothing was made");
         let elsewhere = KeyRing::from_hex(&"ab".repeat(32)).unwrap();
         assert!(matches!(elsewhere.rotated(), Err(SealError::NoFile)));
         for wrong in ["", "ab", &"zz".repeat(32), &"ä".repeat(32)] {

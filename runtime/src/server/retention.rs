@@ -10,18 +10,21 @@ use crate::api::App;
 /// How often the store is looked through.
 const EVERY: Duration = Duration::from_secs(600);
 
-/// Looks through the store at the start and then every ten minutes, until `shutdown`. Nothing is deleted where
-/// `keep` is zero.
+/// Looks through the store at the start and then every ten minutes, until `shutdown`, and lets it note that time
+/// has passed. Nothing is deleted where `keep` is zero.
 pub(super) async fn run(app: App, keep: Duration, shutdown: CancellationToken) {
-    if keep.is_zero() {
-        return;
-    }
     let mut turn = tokio::time::interval(EVERY);
     turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = turn.tick() => {}
             () = shutdown.cancelled() => return,
+        }
+        if let Err(error) = app.store.mark().await {
+            tracing::warn!(%error, "a restored backup of this hour would not be noticed");
+        }
+        if keep.is_zero() {
+            continue;
         }
         match app.store.purge(app.clock.now(), keep).await {
             Ok(0) => {}

@@ -1,5 +1,6 @@
 //! Accepting: idempotency key, message and first claim in one transaction.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{Row, SqliteConnection, SqliteExecutor};
@@ -103,7 +104,8 @@ impl Store {
     /// Makes a message durable. With a lease, a new one is handed to the caller as claimed.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]: the message was not accepted.
+    /// [`StoreError::Unavailable`]: the message was not accepted. [`StoreError::Missing`] where its tenant was
+    /// deleted meanwhile.
     pub async fn accept(
         &self,
         message: &Message,
@@ -111,10 +113,20 @@ impl Store {
     ) -> Result<Accepted, StoreError> {
         // A message that is late already waits for `expire`.
         let lease = lease.filter(|lease| lease.now < message.expires_at);
-        let row = self.new_row(message, lease).await?;
+        let key = self.data_key(&message.tenant).await?;
+        let row = self.new_row(message, lease, &key)?;
+        let (inner, tenant) = (Arc::clone(&self.inner), message.tenant.clone());
         let inserted = self
             .writer()
-            .write_or_shed(move |db| Box::pin(insert(db, row)))
+            .write_or_shed(move |db| {
+                Box::pin(async move {
+                    // Deletions come by the same writer: what is not deleted here stays until this is committed.
+                    if inner.keys.was_deleted(&tenant) {
+                        inner.keys.require(db, &tenant, &key).await?;
+                    }
+                    insert(db, row).await
+                })
+            })
             .await?;
         fault::pass("accept.committed");
         Ok(match inserted {
@@ -156,8 +168,12 @@ impl Store {
         Key::of(message, key)
     }
 
-    async fn new_row(&self, message: &Message, lease: Option<Lease>) -> Result<NewRow, StoreError> {
-        let seal = self.data_key(&message.tenant).await?;
+    fn new_row(
+        &self,
+        message: &Message,
+        lease: Option<Lease>,
+        seal: &DataKey,
+    ) -> Result<NewRow, StoreError> {
         Ok(NewRow {
             tenant: message.tenant.as_str().to_owned(),
             id: *message.id.as_bytes(),
@@ -167,9 +183,9 @@ impl Store {
             usage_type: message.usage_type.as_str(),
             created_at: message.created_at,
             expires_at: message.expires_at,
-            key: Key::of(message, &seal),
+            key: Key::of(message, seal),
             before: self.key_before(message),
-            sealed: row::seal(&seal, message)?,
+            sealed: row::seal(seal, message)?,
             lease_until: lease.map(|lease| lease.until),
         })
     }

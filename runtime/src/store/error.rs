@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use sqlx::error::ErrorKind;
 use sqlx::migrate::MigrateError;
 
-use crate::secret::SealError;
+use crate::secret::{LedgerError, SealError};
 
 /// Why the store did not do what it was asked. Holds no value of a record.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -60,6 +60,9 @@ pub enum StoreError {
         "the database needs the sealing key {0}, which is not among the given ones: check the sealing key"
     )]
     MissingKey(String),
+    /// The record of what ended cannot be written, so that it does not end.
+    #[error("the record of what ended: {0}")]
+    Record(String),
     /// The sealing keys stay as they are.
     #[error("the sealing keys cannot be changed: {0}")]
     KeyFile(String),
@@ -99,10 +102,18 @@ impl From<SealError> for StoreError {
         match error {
             SealError::Random => Self::unavailable(error),
             SealError::Open => Self::corrupt(error),
-            SealError::Key | SealError::File(_) | SealError::NoFile | SealError::FileChanged => {
-                Self::KeyFile(error.to_string())
-            }
+            SealError::Key
+            | SealError::File(_)
+            | SealError::NoFile
+            | SealError::FileChanged
+            | SealError::FileGone => Self::KeyFile(error.to_string()),
         }
+    }
+}
+
+impl From<LedgerError> for StoreError {
+    fn from(error: LedgerError) -> Self {
+        Self::Record(error.to_string())
     }
 }
 

@@ -1,12 +1,13 @@
 //! The keys that seal records: one data key for each tenant, wrapped by the host's sealing keys.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
 
+use super::tenants::require_tenant;
 use super::{Store, StoreError, before, pools};
 use crate::id::TenantId;
 use crate::secret::{DataKey, KeyId, KeyRing, SealError, WrappedKey};
@@ -31,12 +32,22 @@ pub struct SealingKeyState {
 /// The keys of an open store.
 pub(super) struct Keys {
     ring: RwLock<Arc<KeyRing>>,
-    tenants: RwLock<HashMap<TenantId, Arc<DataKey>>>,
+    tenants: RwLock<Loaded>,
     pub(super) host: Arc<DataKey>,
     /// What idempotency keys were made with before there were data keys, and until when one of them matters.
     pub(super) before: Option<(Arc<DataKey>, Timestamp)>,
     /// Held while the ring changes.
     change: tokio::sync::Mutex<()>,
+}
+
+/// Data keys in memory.
+#[derive(Default)]
+struct Loaded {
+    keys: HashMap<TenantId, Arc<DataKey>>,
+    /// How often a tenant's key was forgotten: what was read before is not kept.
+    forgotten: u64,
+    /// Tenants that were deleted since the start. One of the same name may have been made since.
+    deleted: HashSet<TenantId>,
 }
 
 impl Keys {
@@ -45,22 +56,57 @@ impl Keys {
         Arc::clone(&ring)
     }
 
-    fn known(&self, tenant: &TenantId) -> Option<Arc<DataKey>> {
-        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
-        tenants.get(tenant).cloned()
+    /// The key in memory; else how often one was forgotten by now.
+    pub(super) fn known(&self, tenant: &TenantId) -> Result<Arc<DataKey>, u64> {
+        let loaded = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        let key = loaded.keys.get(tenant).cloned();
+        key.ok_or(loaded.forgotten)
     }
 
-    fn keep(&self, tenant: &TenantId, key: DataKey) -> Arc<DataKey> {
-        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+    /// Keeps a key that was read, unless one was forgotten since `seen`: it may be the very one.
+    pub(super) fn keep(&self, tenant: &TenantId, key: DataKey, seen: u64) -> Arc<DataKey> {
+        let mut loaded = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        if loaded.forgotten != seen {
+            return Arc::new(key);
+        }
         // Who came first is kept: both are the same key.
-        let key = tenants.entry(tenant.clone()).or_insert(Arc::new(key));
+        let key = loaded.keys.entry(tenant.clone()).or_insert(Arc::new(key));
         Arc::clone(key)
     }
 
     /// Forgets the key of a tenant that is gone.
     pub(super) fn forget(&self, tenant: &TenantId) {
-        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
-        tenants.remove(tenant);
+        let mut loaded = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        loaded.keys.remove(tenant);
+        loaded.forgotten += 1;
+        loaded.deleted.insert(tenant.clone());
+    }
+
+    /// Refuses `key` where it is not a tenant's own any more.
+    pub(super) async fn require(
+        &self,
+        db: &mut SqliteConnection,
+        tenant: &TenantId,
+        key: &DataKey,
+    ) -> Result<(), StoreError> {
+        const SAME: &[&[u8]] = &[b"the same key"];
+        let owner = owner(tenant.as_str());
+        let row = sqlx::query("SELECT wrapped_by, wrapped FROM data_key WHERE owner = ?")
+            .bind(owner.clone())
+            .fetch_optional(db)
+            .await?;
+        let own =
+            row.map(|row| Ok::<_, StoreError>(self.ring().data_key(&owner, &wrapped(&row)?)?));
+        match own.transpose()? {
+            Some(own) if own.mac(SAME) == key.mac(SAME) => Ok(()),
+            _ => Err(StoreError::Missing(format!("tenant {tenant}"))),
+        }
+    }
+
+    /// Whether a tenant of that name was deleted since the start.
+    pub(super) fn was_deleted(&self, tenant: &TenantId) -> bool {
+        let loaded = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        !loaded.deleted.is_empty() && loaded.deleted.contains(tenant)
     }
 }
 
@@ -171,15 +217,25 @@ impl Store {
         if let Some(key) = self.stored_data_key(tenant).await? {
             return Ok(key);
         }
+        let seen = match self.inner.keys.known(tenant) {
+            Ok(key) => return Ok(key),
+            Err(seen) => seen,
+        };
         let (inner, owner) = (self.inner.clone(), owner(tenant.as_str()));
+        let name = tenant.clone();
         // Wrapped where rotations take their turn, too: none of them can miss it.
         let key = self
             .writer()
             .write(move |db| {
-                Box::pin(async move { find_or_make(db, &inner.keys.ring(), &owner).await })
+                Box::pin(async move {
+                    if inner.keys.was_deleted(&name) {
+                        require_tenant(db, &name).await?;
+                    }
+                    find_or_make(db, &inner.keys.ring(), &owner).await
+                })
             })
             .await?;
-        Ok(self.inner.keys.keep(tenant, key))
+        Ok(self.inner.keys.keep(tenant, key, seen))
     }
 
     /// The data key of a tenant whose records are sealed.
@@ -191,9 +247,10 @@ impl Store {
     /// The tenant's data key, if it has one.
     async fn stored_data_key(&self, tenant: &TenantId) -> Result<Option<Arc<DataKey>>, StoreError> {
         let keys = &self.inner.keys;
-        if let Some(key) = keys.known(tenant) {
-            return Ok(Some(key));
-        }
+        let seen = match keys.known(tenant) {
+            Ok(key) => return Ok(Some(key)),
+            Err(seen) => seen,
+        };
         let owner = owner(tenant.as_str());
         let row = sqlx::query("SELECT wrapped_by, wrapped FROM data_key WHERE owner = ?")
             .bind(owner.clone())
@@ -201,7 +258,7 @@ impl Store {
             .await?;
         let Some(row) = row else { return Ok(None) };
         let key = keys.ring().data_key(&owner, &wrapped(&row)?)?;
-        Ok(Some(keys.keep(tenant, key)))
+        Ok(Some(keys.keep(tenant, key, seen)))
     }
 }
 

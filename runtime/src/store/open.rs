@@ -10,11 +10,12 @@ use sqlx::migrate::{Migrate, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
+use super::ended::{self, Record, Restored};
 use super::keys::{self, Keys};
 use super::{StoreError, before};
-use crate::secret::KeyRing;
+use crate::secret::{KeyRing, Ledger};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -33,12 +34,14 @@ pub(super) struct FileLock {
 pub(super) struct Opened {
     pub(super) db: SqliteConnection,
     pub(super) keys: Keys,
+    pub(super) record: Record,
+    pub(super) restored: Option<Restored>,
     pub(super) options: SqliteConnectOptions,
     pub(super) readers: SqlitePool,
     pub(super) lock: FileLock,
 }
 
-pub(super) async fn open(path: &Path, ring: KeyRing) -> Result<Opened, StoreError> {
+pub(super) async fn open(path: &Path, ring: KeyRing, record: &Path) -> Result<Opened, StoreError> {
     let lock = lock(path)?;
     // SQLite gives its log files the mode of the database.
     private(path)?;
@@ -55,6 +58,10 @@ pub(super) async fn open(path: &Path, ring: KeyRing) -> Result<Opened, StoreErro
     before::check(&mut db, &ring).await?;
     migrate(&mut db).await?;
     let keys = keys::open(&mut db, ring).await?;
+    let (mut ledger, entries) = Ledger::open(record)?;
+    let mut transaction = db.begin().await?;
+    let restored = ended::catch_up(&mut transaction, &mut ledger, &entries).await?;
+    transaction.commit().await?;
     end_leases(&mut db).await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
@@ -64,6 +71,8 @@ pub(super) async fn open(path: &Path, ring: KeyRing) -> Result<Opened, StoreErro
     Ok(Opened {
         db,
         keys,
+        record: Record::new(ledger),
+        restored,
         options,
         readers,
         lock,

@@ -1,5 +1,7 @@
 //! Records of tenants and API keys.
 
+use std::sync::Arc;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
@@ -7,6 +9,7 @@ use super::keys::owner;
 use super::pools::require_pool;
 use super::{Store, StoreError, row};
 use crate::id::TenantId;
+use crate::secret::Ended;
 use crate::tenant::{ApiKey, Tenant};
 use crate::time::Timestamp;
 
@@ -65,13 +68,22 @@ impl Store {
     /// # Errors
     /// [`StoreError::InUse`] while it has an integration or a message that is not finished.
     pub async fn delete_tenant(&self, id: &TenantId) -> Result<bool, StoreError> {
-        let name = id.as_str().to_owned();
+        let (inner, tenant) = (Arc::clone(&self.inner), id.clone());
         let deleted = self
-            .writer()
-            .change(move |db| Box::pin(delete_tenant(db, name)))
-            .await?;
-        self.inner.keys.forget(id);
-        Ok(deleted)
+            .end(Ended::Tenant(id.clone()), move |db| {
+                Box::pin(async move {
+                    let deleted = delete_tenant(db, tenant.as_str()).await?;
+                    // Who is about to accept with its key learns of it in the order of the writes.
+                    inner.keys.forget(&tenant);
+                    Ok(deleted)
+                })
+            })
+            .await;
+        if deleted.is_ok() {
+            // What was read before the commit may have been kept since.
+            self.inner.keys.forget(id);
+        }
+        deleted
     }
 
     /// Stores a new API key.
@@ -154,22 +166,22 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let (tenant, id) = (tenant.to_string(), id.to_owned());
-        self.writer()
-            .change(move |db| {
-                Box::pin(async move {
-                    let done = sqlx::query(
-                        "UPDATE api_key SET revoked_at = ? \
+        let ended = Ended::Key(id.clone(), now);
+        self.end(ended, move |db| {
+            Box::pin(async move {
+                let done = sqlx::query(
+                    "UPDATE api_key SET revoked_at = ? \
                          WHERE tenant = ? AND id = ? AND revoked_at IS NULL",
-                    )
-                    .bind(now.as_millis())
-                    .bind(tenant)
-                    .bind(id)
-                    .execute(db)
-                    .await?;
-                    Ok(done.rows_affected() == 1)
-                })
+                )
+                .bind(now.as_millis())
+                .bind(tenant)
+                .bind(id)
+                .execute(db)
+                .await?;
+                Ok(done.rows_affected() == 1)
             })
-            .await
+        })
+        .await
     }
 }
 
@@ -188,7 +200,7 @@ pub(super) async fn require_tenant(
     }
 }
 
-async fn delete_tenant(db: &mut SqliteConnection, id: String) -> Result<bool, StoreError> {
+async fn delete_tenant(db: &mut SqliteConnection, id: &str) -> Result<bool, StoreError> {
     let user: Option<String> = sqlx::query_scalar(
         "SELECT 'integration ' || id FROM integration WHERE tenant = ?1 \
          UNION ALL \
@@ -196,14 +208,21 @@ async fn delete_tenant(db: &mut SqliteConnection, id: String) -> Result<bool, St
            WHERE tenant = ?1 AND due_at IS NOT NULL \
          LIMIT 1",
     )
-    .bind(id.clone())
+    .bind(id.to_owned())
     .fetch_optional(&mut *db)
     .await?;
     if let Some(by) = user {
         let what = format!("tenant {id}");
         return Err(StoreError::InUse { what, by });
     }
+    delete_all_of(db, id).await
+}
+
+/// Deletes a tenant with all that is its own, in use or not. Answers whether it was there.
+pub(super) async fn delete_all_of(db: &mut SqliteConnection, id: &str) -> Result<bool, StoreError> {
     for table in [
+        "DELETE FROM email_service WHERE tenant = ?",
+        "DELETE FROM integration WHERE tenant = ?",
         "DELETE FROM attempt WHERE message IN (SELECT id FROM message WHERE tenant = ?)",
         "DELETE FROM message WHERE tenant = ?",
         "DELETE FROM route WHERE tenant = ?",
@@ -212,17 +231,17 @@ async fn delete_tenant(db: &mut SqliteConnection, id: String) -> Result<bool, St
         "DELETE FROM email_use WHERE tenant = ?",
     ] {
         sqlx::query(table)
-            .bind(id.clone())
+            .bind(id.to_owned())
             .execute(&mut *db)
             .await?;
     }
-    // Without its key nothing that was the tenant's opens again, in a backup of the file either.
+    // Without its key nothing that was the tenant's opens again in this file. A backup has the key.
     sqlx::query("DELETE FROM data_key WHERE owner = ?")
-        .bind(owner(&id))
+        .bind(owner(id))
         .execute(&mut *db)
         .await?;
     let done = sqlx::query("DELETE FROM tenant WHERE id = ?")
-        .bind(id)
+        .bind(id.to_owned())
         .execute(db)
         .await?;
     Ok(done.rows_affected() == 1)

@@ -241,3 +241,64 @@ async fn finished_messages_are_deleted_in_the_order_of_their_age_and_no_others()
     let early = NOW.after(KEY_LIFE - Duration::from_millis(1));
     assert_eq!(home.store.purge(early, Duration::ZERO).await.unwrap(), 0);
 }
+
+#[tokio::test]
+async fn a_post_that_races_its_tenants_deletion_leaves_nothing_behind() {
+    let home = Home::new().await;
+    let (store, acme): (_, TenantId) = (&home.store, "acme".parse().unwrap());
+    let anew = crate::tenant::Tenant {
+        egress_pool: None,
+        ..tenant()
+    };
+    for make_again in [false, true] {
+        store.put_tenant(&anew).await.unwrap();
+        // The key is at hand before the deletion, as it is for whoever posts.
+        store.data_key(&acme).await.unwrap();
+        let (go, held) = tokio::sync::oneshot::channel::<()>();
+        let holding = store.writer().write(move |_| {
+            Box::pin(async move {
+                held.await.ok();
+                Ok(())
+            })
+        });
+        let deleting = store.delete_tenant(&acme);
+        let again = async {
+            if make_again {
+                store.put_tenant(&anew).await.unwrap();
+            }
+        };
+        let late = message("acme");
+        let accepting = store.accept(&late, None);
+        // In this order they come to the writer.
+        let (held, deleted, (), accepted, _) =
+            tokio::join!(holding, deleting, again, accepting, async { go.send(()) });
+        held.unwrap();
+        assert!(deleted.unwrap());
+        let refused = accepted.unwrap_err();
+        assert!(matches!(refused, StoreError::Missing(_)), "{refused:?}");
+        let left: i64 = sqlx::query_scalar(
+            "SELECT (SELECT count(*) FROM message) + \
+             (SELECT count(*) FROM data_key WHERE owner = 'tenant/acme')",
+        )
+        .fetch_one(store.readers())
+        .await
+        .unwrap();
+        assert_eq!(left, 0);
+    }
+    // Who posts to the new tenant is served, with a key of its own.
+    let claim = claimed(store, &message("acme")).await;
+    assert_eq!(claim.message.recipient.expose(), "leonhard@euler.example");
+}
+
+#[tokio::test]
+async fn a_key_that_was_read_before_a_deletion_is_not_kept() {
+    let home = Home::new().await;
+    let (keys, acme): (_, TenantId) = (&home.store.inner.keys, "acme".parse().unwrap());
+    let dead = || crate::secret::DataKey::generate().unwrap();
+    let seen = keys.known(&acme).unwrap_err();
+    keys.forget(&acme);
+    keys.keep(&acme, dead(), seen);
+    let seen = keys.known(&acme).unwrap_err();
+    keys.keep(&acme, dead(), seen);
+    assert!(keys.known(&acme).is_ok(), "what was read since is kept");
+}
