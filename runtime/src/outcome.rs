@@ -150,6 +150,17 @@ pub struct Exchange {
     pub bytes_received: u64,
     /// Milliseconds from start to end.
     pub duration_ms: u64,
+    /// Requests after this one that were over the limit of requests too: they are only counted.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub more: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature is serde's"
+)]
+const fn is_none(more: &u64) -> bool {
+    *more == 0
 }
 
 /// Everything that one attempt did on the wire, in order.

@@ -28,6 +28,8 @@ pub(crate) struct Finder {
     search: Option<Option<AhoCorasick>>,
     /// Which text each pattern is a form of.
     owners: Vec<usize>,
+    /// Bytes of the longest form.
+    longest: usize,
 }
 
 impl Finder {
@@ -50,32 +52,44 @@ impl Finder {
         Self {
             search: (!patterns.is_empty()).then(built),
             owners,
+            longest: patterns.iter().map(String::len).max().unwrap_or_default(),
         }
     }
 
-    /// `bytes` with every form of each text replaced by what `with` has for it.
+    /// Bytes of the longest form of any text.
+    pub(crate) const fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// `bytes` with every form of each text replaced by what `with` has for it. None: more than `most` bytes would
+    /// come out, where that is more than there are.
     pub(crate) fn replace<'b>(
         &self,
         bytes: &'b [u8],
+        most: usize,
         with: impl Fn(usize) -> String,
-    ) -> Cow<'b, [u8]> {
+    ) -> Option<Cow<'b, [u8]>> {
         let search = match &self.search {
-            None => return Cow::Borrowed(bytes),
-            Some(None) => return Cow::Owned(with(0).into_bytes()),
+            None => return Some(Cow::Borrowed(bytes)),
+            Some(None) => return Some(Cow::Owned(with(0).into_bytes())),
             Some(Some(search)) => search,
         };
+        let most = most.max(bytes.len());
         let (mut out, mut from) = (Vec::new(), 0);
         for found in search.find_iter(bytes) {
             let index = self.owners.get(found.pattern().as_usize());
             out.extend_from_slice(bytes.get(from..found.start()).unwrap_or_default());
             out.extend_from_slice(with(index.copied().unwrap_or_default()).as_bytes());
             from = found.end();
+            if out.len() > most {
+                return None;
+            }
         }
         if from == 0 {
-            return Cow::Borrowed(bytes);
+            return Some(Cow::Borrowed(bytes));
         }
         out.extend_from_slice(bytes.get(from..).unwrap_or_default());
-        Cow::Owned(out)
+        Some(Cow::Owned(out))
     }
 }
 
@@ -149,6 +163,14 @@ impl Redaction {
             Some(message) => self.without(text, message.texts()),
             None => self.without(text, &[]),
         }
+    }
+
+    /// Bytes of the longest form of what is kept from the words.
+    #[must_use]
+    pub fn longest(&self) -> usize {
+        let forms = self.message.iter().flat_map(|message| message.forms());
+        let longest = forms.map(|(form, _)| form.len()).max();
+        self.secrets.longest().max(longest.unwrap_or_default())
     }
 
     fn without(&self, text: &str, private: &[(String, String)]) -> String {
@@ -228,8 +250,8 @@ mod tests {
         let texts = ["hunter2-hunter2", "hunter2-hunter2-and-more", "short"];
         let finder = Finder::of(texts.into_iter());
         let seen = |bytes: &[u8]| {
-            let seen = finder.replace(bytes, |index| format!("[{index}]"));
-            String::from_utf8(seen.into_owned()).unwrap()
+            let seen = finder.replace(bytes, usize::MAX, |index| format!("[{index}]"));
+            String::from_utf8(seen.unwrap().into_owned()).unwrap()
         };
         assert_eq!(
             seen(b"a hunter2-hunter2-and-more, hunter2-hunter2; short"),
@@ -237,9 +259,13 @@ mod tests {
         );
         let clean = b"nothing to see";
         assert!(matches!(
-            finder.replace(clean, |_| String::new()),
-            Cow::Borrowed(_)
+            finder.replace(clean, 0, |_| String::new()),
+            Some(Cow::Borrowed(_))
         ));
+        let long = |_| "0123456789012345678901234567890123456789".to_owned();
+        let bytes = b"hunter2-hunter2".repeat(100);
+        assert!(finder.replace(&bytes, 4_000, long).is_some());
+        assert!(finder.replace(&bytes, 3_999, long).is_none());
     }
 
     #[test]

@@ -66,6 +66,11 @@ const CHECKED_MAX: usize = 5_000_000;
 /// Secrets of one integration: a placeholder names its own with two digits.
 const SECRETS_MAX: usize = 100;
 
+/// Bytes of one secret: an RSA key of 4096 bits has a fifth of it.
+pub const SECRET_BYTES_MAX: usize = 16 << 10;
+/// Bytes of all secrets of one integration. Each is looked for in some twenty forms in whatever a provider answers.
+pub const SECRETS_BYTES_MAX: usize = 64 << 10;
+
 /// A connector's settings schema, compiled once for each component.
 #[derive(Debug)]
 pub struct SettingsSchema {
@@ -144,6 +149,17 @@ impl SettingsSchema {
         unknown_fields(&self.schema, settings)
     }
 
+    /// The same of settings that somebody writes, whose secrets may have [`SECRET_BYTES_MAX`] bytes each and
+    /// [`SECRETS_BYTES_MAX`] together. Settings that are stored already are used whatever their secrets' size.
+    #[must_use]
+    pub fn problems_when_written(&self, settings: &Value) -> Vec<SettingsProblem> {
+        let too_large = oversized(&self.split(settings.clone()).1);
+        match too_large.is_empty() {
+            true => self.problems(settings),
+            false => too_large,
+        }
+    }
+
     /// Parts settings from their secrets: each text that the schema marks `writeOnly` becomes `null`
     /// and is returned under its JSON pointer.
     #[must_use]
@@ -152,6 +168,38 @@ impl SettingsSchema {
         take_secrets(&self.schema, &mut settings, "", &mut secrets);
         (settings, secrets)
     }
+}
+
+/// The secrets that are larger than one may be, and of those that are too much together the largest.
+fn oversized(secrets: &BTreeMap<String, Secret>) -> Vec<SettingsProblem> {
+    let size = |secret: &Secret| secret.expose().len();
+    let problem = |pointer: &String, message: String| SettingsProblem {
+        pointer: pointer.clone(),
+        message,
+    };
+    let large = secrets
+        .iter()
+        .filter(|(_, secret)| size(secret) > SECRET_BYTES_MAX);
+    let mut problems: Vec<_> = large
+        .map(|(pointer, secret)| {
+            let words = format!(
+                "is a secret of {} bytes, and {SECRET_BYTES_MAX} are allowed",
+                size(secret)
+            );
+            problem(pointer, words)
+        })
+        .collect();
+    let sum: usize = secrets.values().map(size).sum();
+    if problems.is_empty()
+        && sum > SECRETS_BYTES_MAX
+        && let Some((pointer, _)) = secrets.iter().max_by_key(|(_, secret)| size(secret))
+    {
+        let words = format!(
+            "is one of secrets that have {sum} bytes together, and {SECRETS_BYTES_MAX} are allowed"
+        );
+        problems.push(problem(pointer, words));
+    }
+    problems
 }
 
 /// Puts secrets back into the settings they were parted from. A pointer that no longer exists is skipped.

@@ -186,7 +186,7 @@ pub(super) fn check(
     secrets: &BTreeMap<String, BoundSecret>,
 ) -> Result<(), ApiError> {
     let whole = join(settings.clone(), texts(secrets));
-    let mut problems = schema.problems(&whole);
+    let mut problems = schema.problems_when_written(&whole);
     if problems.is_empty() {
         problems = schema.unknown_fields(&whole);
     }

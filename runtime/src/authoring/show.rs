@@ -197,11 +197,11 @@ impl Veil {
 
     /// `text` with `<secret /pointer>` in place of each.
     fn over(&self, text: &str) -> String {
-        let seen = self.finder.replace(text.as_bytes(), |index| {
+        let seen = self.finder.replace(text.as_bytes(), usize::MAX, |index| {
             let pointer = self.pointers.get(index).map(String::as_str);
             format!("<secret {}>", pointer.unwrap_or_default())
         });
-        String::from_utf8_lossy(&seen).into_owned()
+        String::from_utf8_lossy(&seen.unwrap_or_default()).into_owned()
     }
 }
 

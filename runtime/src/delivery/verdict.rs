@@ -43,6 +43,7 @@ mod tests {
 
     fn wire(exchanges: &[(Progress, Option<u16>)]) -> WireRecord {
         let exchange = |&(progress, status): &(Progress, Option<u16>)| Exchange {
+            more: 0,
             method: "POST".into(),
             authority: "api.example.com:443".into(),
             source_ip: None,

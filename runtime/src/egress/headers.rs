@@ -68,6 +68,11 @@ pub(super) fn value(name: &HeaderName, text: &str) -> Result<HeaderValue, Egress
     Ok(value)
 }
 
+/// That one header, with its secrets filled in, is larger than it may be.
+pub(super) fn too_large(limits: &Limits) -> String {
+    format!("a header may have {} bytes", limits.header_bytes)
+}
+
 /// Counts a request's headers and their bytes against the limits.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -93,10 +98,7 @@ impl Tally {
             );
         }
         if size > limits.header_bytes {
-            return over(
-                Limit::HeaderSize,
-                format!("a header may have {} bytes", limits.header_bytes),
-            );
+            return over(Limit::HeaderSize, too_large(limits));
         }
         if self.bytes > limits.headers_bytes {
             return over(

@@ -15,7 +15,14 @@ const ABANDONED: &str = "egress.abandoned";
 /// The exchanges of one send.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
-    slots: Mutex<Vec<Slot>>,
+    slots: Mutex<Slots>,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    all: Vec<Slot>,
+    /// The first request over the limit: those after it are counted there.
+    over: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -27,6 +34,27 @@ struct Slot {
 }
 
 impl Slot {
+    /// One of which no byte has left.
+    fn new(method: &str, error: &str) -> Self {
+        Self {
+            exchange: Exchange {
+                method: recordable(method).to_owned(),
+                authority: String::new(),
+                source_ip: None,
+                peer: None,
+                progress: Progress::Refused,
+                status: None,
+                error: Some(error.to_owned()),
+                bytes_sent: 0,
+                bytes_received: 0,
+                duration_ms: 0,
+                more: 0,
+            },
+            started: Instant::now(),
+            meter: None,
+        }
+    }
+
     /// The exchange with its counters as of now.
     fn now(&self) -> Exchange {
         let mut exchange = self.exchange.clone();
@@ -46,39 +74,37 @@ impl Slot {
 }
 
 impl Journal {
-    fn slots(&self) -> MutexGuard<'_, Vec<Slot>> {
+    fn slots(&self) -> MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins an entry, refused until it is said otherwise.
     pub(super) fn begin(&self, method: &str) -> Entry<'_> {
         let mut slots = self.slots();
-        slots.push(Slot {
-            exchange: Exchange {
-                method: recordable(method).to_owned(),
-                authority: String::new(),
-                source_ip: None,
-                peer: None,
-                progress: Progress::Refused,
-                status: None,
-                error: Some(ABANDONED.to_owned()),
-                bytes_sent: 0,
-                bytes_received: 0,
-                duration_ms: 0,
-            },
-            started: Instant::now(),
-            meter: None,
-        });
+        slots.all.push(Slot::new(method, ABANDONED));
         Entry {
             journal: self,
-            index: slots.len() - 1,
+            index: slots.all.len() - 1,
+        }
+    }
+
+    /// Notes a request over the limit of `code`. A guest asks for as many as it can: one entry counts them all.
+    pub(super) fn refuse(&self, method: &str, code: &str) {
+        let mut slots = self.slots();
+        let Slots { all, over } = &mut *slots;
+        match over.and_then(|index| all.get_mut(index)) {
+            Some(slot) => slot.exchange.more += 1,
+            None => {
+                *over = Some(all.len());
+                all.push(Slot::new(method, code));
+            }
         }
     }
 
     /// What was seen up to now.
     pub(super) fn record(&self) -> WireRecord {
         WireRecord {
-            exchanges: self.slots().iter().map(Slot::now).collect(),
+            exchanges: self.slots().all.iter().map(Slot::now).collect(),
         }
     }
 }
@@ -101,7 +127,7 @@ pub(super) struct Entry<'j> {
 
 impl Entry<'_> {
     fn update(&self, change: impl FnOnce(&mut Slot)) {
-        if let Some(slot) = self.journal.slots().get_mut(self.index) {
+        if let Some(slot) = self.journal.slots().all.get_mut(self.index) {
             change(slot);
         }
     }
@@ -113,7 +139,7 @@ impl Entry<'_> {
     /// What was recorded as the authority, for the log.
     pub(super) fn authority(&self) -> String {
         let slots = self.journal.slots();
-        let slot = slots.get(self.index);
+        let slot = slots.all.get(self.index);
         slot.map(|slot| slot.exchange.authority.clone())
             .unwrap_or_default()
     }

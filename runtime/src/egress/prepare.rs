@@ -57,9 +57,14 @@ pub(super) struct Filler<'p> {
     has_secret: bool,
 }
 
-impl From<FillError> for EgressError {
-    fn from(error: FillError) -> Self {
+impl EgressError {
+    /// Why a text's secrets were not filled in; `limit` bounds what may come out, which `detail` words.
+    pub(super) fn unfilled(error: FillError, limit: Limit, detail: impl Fn() -> String) -> Self {
         match error {
+            FillError::TooLong { .. } => Self::Limit {
+                limit,
+                detail: detail(),
+            },
             FillError::Place(error) => Self::Invalid(error.to_string()),
             FillError::Host { .. } => Self::Denied {
                 rule: "secret.other-host",
@@ -82,40 +87,53 @@ impl<'p> Filler<'p> {
         text: &str,
         place: Place,
         target: Option<&Target>,
+        most: usize,
         escape: fn(&str) -> String,
-    ) -> Result<String, EgressError> {
+    ) -> Result<String, FillError> {
         let may_go =
             |setting: &str| target.is_some_and(|target| self.policy.may_carry(setting, target));
-        let filled = self.placeholders.fill_in(text, place, may_go, escape)?;
+        let filled = self
+            .placeholders
+            .fill_in(text, place, may_go, most, escape)?;
         self.has_secret |= matches!(filled, Cow::Owned(_));
         Ok(filled.into_owned())
     }
 
+    /// A header's value, or a part of one.
+    fn header(
+        &mut self,
+        text: &str,
+        target: &Target,
+        limits: &Limits,
+    ) -> Result<String, EgressError> {
+        let most = limits.header_bytes;
+        let filled = self.fill(text, Place::Header, Some(target), most, str::to_owned);
+        filled.map_err(|error| {
+            EgressError::unfilled(error, Limit::HeaderSize, || headers::too_large(limits))
+        })
+    }
+
     /// The request's target. A secret may stand in the query alone.
     pub(super) fn target(&mut self, url: &str, limits: &Limits) -> Result<Target, EgressError> {
-        let limit = |length| {
-            if length <= limits.url_bytes {
-                return Ok(());
-            }
-            Err(EgressError::Limit {
-                limit: Limit::Url,
-                detail: format!("a URL may have {} bytes", limits.url_bytes),
-            })
+        let most = limits.url_bytes;
+        let over = |error| {
+            let detail = || format!("a URL may have {most} bytes");
+            EgressError::unfilled(error, Limit::Url, detail)
         };
-        limit(url.len())?;
         let (before, query) = match url.find('?') {
             Some(at) => url.split_at(at),
             None => (url, ""),
         };
-        let mut filled = self.fill(before, Place::Elsewhere, None, str::to_owned)?;
-        if !self.placeholders.stand_in(query) {
-            filled.push_str(query);
-            return Target::parse(&filled);
-        }
+        let filled = self.fill(before, Place::Elsewhere, None, most, str::to_owned);
+        let mut filled = filled.map_err(over)?;
+        let most = most.saturating_sub(filled.len());
         // The host is known before any secret is put behind it.
-        let target = Target::parse(&filled)?;
-        filled.push_str(&self.fill(query, Place::Query, Some(&target), percent)?);
-        limit(filled.len())?;
+        let target = match self.placeholders.stand_in(query) {
+            true => Some(Target::parse(&filled)?),
+            false => None,
+        };
+        let query = self.fill(query, Place::Query, target.as_ref(), most, percent);
+        filled.push_str(&query.map_err(over)?);
         Target::parse(&filled)
     }
 
@@ -127,16 +145,13 @@ impl<'p> Filler<'p> {
         limits: &Limits,
     ) -> Result<Outgoing, EgressError> {
         let method = method(&request.method)?;
-        if request.body.len() > limits.request_body {
-            return Err(over_body(limits));
-        }
         let mut headers = HeaderMap::new();
         headers.insert(HOST, headers::value(&HOST, &target.host_header())?);
         let mut tally = headers::Tally::default();
         for (name, value) in &request.headers {
-            tally.add(name, value, limits)?;
+            let value = self.header(value, &target, limits)?;
+            tally.add(name, &value, limits)?;
             let name = headers::name(name)?;
-            let value = self.fill(value, Place::Header, Some(&target), str::to_owned)?;
             if name != ACCEPT_ENCODING {
                 let value = headers::value(&name, &value)?;
                 headers
@@ -144,15 +159,12 @@ impl<'p> Filler<'p> {
                     .map_err(|_| EgressError::Invalid("too many headers".to_owned()))?;
             }
         }
-        if let Some((name, value)) = self.credential(&request.credential, &target)? {
+        if let Some((name, value)) = self.credential(&request.credential, &target, limits)? {
             tally.add(name.as_str(), &value, limits)?;
             let value = headers::value(&name, &value)?;
             headers.insert(name, value);
         }
-        let body = self.body(request.body, headers.get(CONTENT_TYPE), &target)?;
-        if body.len() > limits.request_body {
-            return Err(over_body(limits));
-        }
+        let body = self.body(request.body, headers.get(CONTENT_TYPE), &target, limits)?;
         add_own(&mut headers, &method, body.len());
         Ok(Outgoing {
             method,
@@ -167,8 +179,9 @@ impl<'p> Filler<'p> {
         &mut self,
         credential: &Credential,
         target: &Target,
+        limits: &Limits,
     ) -> Result<Option<(HeaderName, String)>, EgressError> {
-        let mut fill = |text: &str| self.fill(text, Place::Header, Some(target), str::to_owned);
+        let mut fill = |text: &str| self.header(text, target, limits);
         Ok(match credential {
             Credential::None => None,
             Credential::Basic(user, password) => {
@@ -191,15 +204,25 @@ impl<'p> Filler<'p> {
         body: Bytes,
         content_type: Option<&HeaderValue>,
         target: &Target,
+        limits: &Limits,
     ) -> Result<Bytes, EgressError> {
+        let most = limits.request_body;
+        let over = || format!("a request's body may have {most} bytes");
         // What is no text holds no placeholder.
         let Ok(text) = std::str::from_utf8(&body) else {
-            return Ok(body);
+            let fits = body.len() <= most;
+            return fits.then_some(body).ok_or_else(|| EgressError::Limit {
+                limit: Limit::RequestBody,
+                detail: over(),
+            });
         };
         let may_go = |setting: &str| self.policy.may_carry(setting, target);
+        let escape = escape_for(content_type);
+        let filled = self
+            .placeholders
+            .fill_in(text, Place::Body, may_go, most, escape);
         let filled =
-            self.placeholders
-                .fill_in(text, Place::Body, may_go, escape_for(content_type))?;
+            filled.map_err(|error| EgressError::unfilled(error, Limit::RequestBody, over))?;
         match filled {
             Cow::Borrowed(_) => Ok(body),
             Cow::Owned(text) => {
@@ -239,13 +262,6 @@ fn method(text: &str) -> Result<Method, EgressError> {
             });
         }
     })
-}
-
-fn over_body(limits: &Limits) -> EgressError {
-    EgressError::Limit {
-        limit: Limit::RequestBody,
-        detail: format!("a request's body may have {} bytes", limits.request_body),
-    }
 }
 
 /// How a secret is written into a body of this type.

@@ -73,6 +73,37 @@ struct Used {
     hosts: HashSet<String>,
 }
 
+/// A request that is counted and has its place. Dropping it ends its entry.
+#[derive(Debug)]
+pub struct Admitted<'s> {
+    scope: &'s EgressScope,
+    entry: Entry<'s>,
+    _turn: SemaphorePermit<'s>,
+}
+
+impl Admitted<'_> {
+    /// The exchange; see [`EgressScope::http`].
+    ///
+    /// # Errors
+    /// [`EgressError`]; the wire record says how far the request came.
+    pub async fn http(self, request: HttpRequest) -> Result<HttpResponse, EgressError> {
+        let received = self.scope.exchange(request, &self.entry).await;
+        let result = received.and_then(|received| self.scope.redact(&received));
+        if let Err(error) = &result {
+            self.scope.note_denial(error, &self.entry);
+        }
+        self.entry
+            .finish(result.as_ref().err().map(EgressError::code));
+        result
+    }
+
+    /// Ends it, malformed before it was whole.
+    pub fn malformed(self) {
+        let malformed = EgressError::Invalid(String::new());
+        self.entry.finish(Some(malformed.code()));
+    }
+}
+
 /// One send's way out, made for it alone.
 pub struct EgressScope {
     pub(super) transport: Transport,
@@ -172,13 +203,37 @@ impl EgressScope {
     /// # Errors
     /// [`EgressError`]; the wire record says how far the request came.
     pub async fn http(&self, request: HttpRequest) -> Result<HttpResponse, EgressError> {
-        let entry = self.journal.begin(&request.method);
-        let result = self.exchange(request, &entry).await;
-        if let Err(error) = &result {
-            self.note_denial(error, &entry);
+        self.admit(&request.method)?.http(request).await
+    }
+
+    /// Counts a request before anything is done for it, and takes its place among those that are under way.
+    ///
+    /// # Errors
+    /// [`EgressError::Limit`] for a request over the limits.
+    pub fn admit(&self, method: &str) -> Result<Admitted<'_>, EgressError> {
+        let entry = self.begin(method)?;
+        match self.turn() {
+            Ok(turn) => Ok(Admitted {
+                scope: self,
+                entry,
+                _turn: turn,
+            }),
+            Err(error) => {
+                entry.finish(Some(error.code()));
+                Err(error)
+            }
         }
-        entry.finish(result.as_ref().err().map(EgressError::code));
-        result.map(|received| self.redact(&received))
+    }
+
+    /// Counts a request, and begins its entry.
+    pub(super) fn begin(&self, method: &str) -> Result<Entry<'_>, EgressError> {
+        match self.count_request() {
+            Ok(()) => Ok(self.journal.begin(method)),
+            Err(error) => {
+                self.journal.refuse(method, error.code());
+                Err(error)
+            }
+        }
     }
 
     /// Every exchange up to now, refused ones included. Right at any moment, also after a dropped call.
@@ -194,8 +249,6 @@ impl EgressScope {
         if let Transport::Live(egress) = &self.transport {
             egress.retire(&self.owner, self.edition);
         }
-        self.count_request()?;
-        let _turn = self.turn()?;
         let mut filler = Filler::new(&self.placeholders, &self.policy);
         let target = filler.target(&request.url, &self.limits)?;
         entry.set_authority(target.authority());
@@ -241,7 +294,7 @@ impl EgressScope {
         }
     }
 
-    pub(super) fn count_request(&self) -> Result<(), EgressError> {
+    fn count_request(&self) -> Result<(), EgressError> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if used.requests >= self.limits.requests {
             return Err(EgressError::Limit {
@@ -277,20 +330,24 @@ impl EgressScope {
         Ok(())
     }
 
-    fn redact(&self, received: &Received) -> HttpResponse {
+    /// With every secret replaced. A body that grows to twice what one may have is full of secrets: it was made for that.
+    fn redact(&self, received: &Received) -> Result<HttpResponse, EgressError> {
+        let most = self.limits.response_body.saturating_mul(2);
+        let body = self.placeholders.redact_within(&received.body, most);
+        let body = body.ok_or(EgressError::ResponseTooLarge)?;
         let text =
             |bytes: &[u8]| String::from_utf8_lossy(&self.placeholders.redact(bytes)).into_owned();
-        HttpResponse {
+        Ok(HttpResponse {
             status: received.status,
             headers: received
                 .headers
                 .iter()
                 .map(|(name, value)| (text(name.as_str().as_bytes()), text(value.as_bytes())))
                 .collect(),
-            body: match self.placeholders.redact(&received.body) {
+            body: match body {
                 std::borrow::Cow::Borrowed(_) => received.body.clone(),
                 std::borrow::Cow::Owned(body) => body.into(),
             },
-        }
+        })
     }
 }

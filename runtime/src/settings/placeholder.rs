@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use super::{SECRETS_MAX, grant_for};
 use crate::about::SecretGrant;
@@ -47,6 +48,12 @@ pub enum FillError {
     Host {
         /// JSON pointer of the secret in the settings.
         setting: String,
+    },
+    /// More would come out than may.
+    #[error("with its secrets filled in it has more than {most} bytes")]
+    TooLong {
+        /// Bytes that may come out.
+        most: usize,
     },
 }
 
@@ -173,24 +180,33 @@ impl Placeholders {
     }
 
     /// Fills in every placeholder of `text`, which stands at `place`, each secret passed through `escape`. Whether
-    /// the secret at a setting's pointer may go to the host that is dialled, `may_go` says.
+    /// the secret at a setting's pointer may go to the host that is dialled, `may_go` says. Stops as soon as more
+    /// than `most` bytes come out: a guest writes as many placeholders as it likes.
     ///
     /// # Errors
-    /// [`FillError`] for a secret that may not stand there, or not go there.
+    /// [`FillError`] for a secret that may not stand there, or not go there, and for a text that is longer than
+    /// `most` when its secrets are filled in.
     pub fn fill_in<'t>(
         &self,
         text: &'t str,
         place: Place,
         may_go: impl Fn(&str) -> bool,
+        most: usize,
         escape: impl Fn(&str) -> String,
     ) -> Result<Cow<'t, str>, FillError> {
+        let within = |length: usize| match length <= most {
+            true => Ok(()),
+            false => Err(FillError::TooLong { most }),
+        };
         if !text.contains(&self.prefix) {
+            within(text.len())?;
             return Ok(Cow::Borrowed(text));
         }
-        let mut out = String::with_capacity(text.len() + 64);
+        let mut out = String::with_capacity(text.len().min(most) + 64);
         let mut rest = text;
         while let Some(at) = rest.find(&self.prefix) {
             let (before, found) = rest.split_at(at);
+            within(out.len().saturating_add(before.len()))?;
             out.push_str(before);
             let after = found.get(self.prefix.len()..).unwrap_or_default();
             let index = after
@@ -206,7 +222,11 @@ impl Placeholders {
                         let setting = grant.setting.clone();
                         return Err(FillError::Host { setting });
                     }
-                    out.push_str(&escape(secret.expose()));
+                    // No escape makes a text shorter.
+                    within(out.len().saturating_add(secret.expose().len()))?;
+                    let escaped = Zeroizing::new(escape(secret.expose()));
+                    within(out.len().saturating_add(escaped.len()))?;
+                    out.push_str(&escaped);
                     rest = after.get(2..).unwrap_or_default();
                 }
                 None => {
@@ -215,6 +235,7 @@ impl Placeholders {
                 }
             }
         }
+        within(out.len().saturating_add(rest.len()))?;
         out.push_str(rest);
         Ok(Cow::Owned(out))
     }
@@ -235,12 +256,25 @@ impl Placeholders {
         allows(grant, Place::Signing).then_some((secret, grant.derivations))
     }
 
+    /// Bytes of the longest form that a secret is repeated in.
+    #[must_use]
+    pub fn longest(&self) -> usize {
+        self.held.finder.longest()
+    }
+
     /// `bytes` with every secret replaced by its placeholder, in whichever form it is repeated: what a guest
     /// may read.
     #[must_use]
     pub fn redact<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+        self.redact_within(bytes, usize::MAX).unwrap_or_default()
+    }
+
+    /// The same; none where more than `most` bytes would come out, and that is more than there are: a placeholder
+    /// is longer than a short secret.
+    #[must_use]
+    pub fn redact_within<'b>(&self, bytes: &'b [u8], most: usize) -> Option<Cow<'b, [u8]>> {
         let placeholder = |index| format!("{}{index:02}", self.prefix);
-        self.held.finder.replace(bytes, placeholder)
+        self.held.finder.replace(bytes, most, placeholder)
     }
 }
 

@@ -172,7 +172,7 @@ fn an_integration_has_no_more_secrets_than_placeholders_can_name() {
         .filter(|key| key.is_null());
     assert_eq!(nulls.count(), 1);
     let filled = placeholders
-        .fill_in(&text, Place::Header, |_| true, str::to_owned)
+        .fill_in(&text, Place::Header, |_| true, usize::MAX, str::to_owned)
         .unwrap();
     assert!(!filled.contains("sbx-"));
 }
@@ -215,6 +215,7 @@ fn placeholders_are_new_for_each_call_and_filled_in_only_where_granted() {
                 &format!("Bearer {api_key}."),
                 Place::Header,
                 anywhere,
+                100,
                 plain
             )
             .unwrap(),
@@ -222,12 +223,13 @@ fn placeholders_are_new_for_each_call_and_filled_in_only_where_granted() {
     );
     assert_eq!(
         placeholders
-            .fill_in(api_key, Place::Body, anywhere, |s| s.replace('&', "%26"))
+            .fill_in(api_key, Place::Body, anywhere, 100, |s| s
+                .replace('&', "%26"))
             .unwrap(),
         "S3CR3T%26key"
     );
     assert_eq!(
-        placeholders.fill_in(api_key, Place::Query, anywhere, plain),
+        placeholders.fill_in(api_key, Place::Query, anywhere, 100, plain),
         Err(FillError::Place(PlaceError {
             setting: "/apiKey".into()
         }))
@@ -237,6 +239,7 @@ fn placeholders_are_new_for_each_call_and_filled_in_only_where_granted() {
             api_key,
             Place::Header,
             |setting| setting != "/apiKey",
+            100,
             plain
         ),
         Err(FillError::Host {
@@ -245,12 +248,12 @@ fn placeholders_are_new_for_each_call_and_filled_in_only_where_granted() {
     );
     assert!(
         placeholders
-            .fill_in(pass, Place::Body, anywhere, plain)
+            .fill_in(pass, Place::Body, anywhere, 100, plain)
             .is_err()
     );
     assert!(
         placeholders
-            .fill_in(api_key, Place::Elsewhere, anywhere, plain)
+            .fill_in(api_key, Place::Elsewhere, anywhere, 100, plain)
             .is_err()
     );
     let seen = placeholders.redact(b"you sent S3CR3T&key twice: S3CR3T&key");
@@ -459,4 +462,63 @@ fn only_a_text_is_a_secret() {
         SettingsSchema::new(&json!({"type": "object", "properties": {"a": {"writeOnly": false}}}))
             .is_ok()
     );
+}
+
+#[test]
+fn filling_in_stops_at_the_most_that_may_come_out() {
+    let secret = "&".repeat(SECRET_BYTES_MAX);
+    let (public, secrets) = schema().split(json!({ "apiKey": secret }));
+    let (text, placeholders) = PreparedSettings::new(public, &secrets, &[]).fill([1; 16]);
+    let given: Value = serde_json::from_str(&text).unwrap();
+    let placeholder = given["apiKey"].as_str().unwrap();
+    let escapes = std::cell::Cell::new(0);
+    let escape = |text: &str| {
+        escapes.set(escapes.get() + 1);
+        text.replace('&', "%26")
+    };
+    let fill = |text: &str, most| {
+        placeholders
+            .fill_in(text, Place::Header, |_| true, most, escape)
+            .map(|filled| filled.len())
+    };
+    let (bomb, whole) = (placeholder.repeat(10_000), 3 * SECRET_BYTES_MAX);
+    let most = 1 << 20;
+    assert_eq!(fill(&bomb, most), Err(FillError::TooLong { most }));
+    assert_eq!(
+        escapes.get(),
+        most / whole + 1,
+        "nothing after the end is made"
+    );
+    // What counts is what comes out, to the byte, with what stands around it.
+    for (text, length) in [
+        (placeholder.to_owned(), whole),
+        (format!("a{placeholder}"), whole + 1),
+        (format!("{placeholder}bc"), whole + 2),
+        ("no secret".to_owned(), 9),
+    ] {
+        assert_eq!(fill(&text, length), Ok(length));
+        let most = length - 1;
+        assert_eq!(fill(&text, most), Err(FillError::TooLong { most }));
+    }
+}
+
+#[test]
+fn a_secret_has_a_largest_size_and_so_have_all_together() {
+    let problems = |settings| schema().problems_when_written(&settings);
+    let text = |length: usize| "k".repeat(length);
+    assert!(problems(json!({ "apiKey": text(SECRET_BYTES_MAX) })).is_empty());
+    let large = problems(json!({ "apiKey": text(SECRET_BYTES_MAX + 1) }));
+    assert_eq!(large.len(), 1);
+    assert_eq!(large[0].pointer, "/apiKey");
+    assert_eq!(
+        large[0].message,
+        "is a secret of 16385 bytes, and 16384 are allowed"
+    );
+    let many =
+        |length: usize| json!({ "apiKey": "k1", "keys": vec![text(SECRET_BYTES_MAX); length] });
+    assert!(problems(many(3)).is_empty());
+    let together = problems(many(4));
+    assert_eq!(together.len(), 1);
+    assert!(together[0].pointer.starts_with("/keys/"), "{together:?}");
+    assert!(together[0].message.contains("65536"), "{together:?}");
 }

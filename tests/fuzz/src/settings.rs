@@ -76,13 +76,26 @@ fn placeholders(parted: &Value, secrets: &BTreeMap<String, Secret>, reflected: &
         stands_for(&placeholders, placeholder, secret);
         let granted = grants.iter().any(|grant| &grant.setting == pointer);
         for place in [Place::Query, Place::Body] {
-            let filled = placeholders.fill_in(placeholder, place, |_| true, str::to_owned);
+            let filled =
+                placeholders.fill_in(placeholder, place, |_| true, usize::MAX, str::to_owned);
             assert_eq!(filled.is_ok(), granted, "{pointer}");
         }
-        let filled = placeholders.fill_in(placeholder, Place::Elsewhere, |_| true, str::to_owned);
+        let filled = placeholders.fill_in(
+            placeholder,
+            Place::Elsewhere,
+            |_| true,
+            usize::MAX,
+            str::to_owned,
+        );
         let setting = pointer.clone();
         assert_eq!(filled.unwrap_err(), PlaceError { setting }.into());
-        let filled = placeholders.fill_in(placeholder, Place::Header, |_| false, str::to_owned);
+        let filled = placeholders.fill_in(
+            placeholder,
+            Place::Header,
+            |_| false,
+            usize::MAX,
+            str::to_owned,
+        );
         let setting = pointer.clone();
         assert_eq!(filled.unwrap_err(), FillError::Host { setting });
         is_redacted(&placeholders, placeholder, secret, reflected);
@@ -93,7 +106,7 @@ fn placeholders(parted: &Value, secrets: &BTreeMap<String, Secret>, reflected: &
 /// A placeholder is filled in with its own secret, also between other text.
 fn stands_for(placeholders: &Placeholders, placeholder: &str, secret: &Secret) {
     let around = format!("Bearer {placeholder}7");
-    let filled = placeholders.fill_in(&around, Place::Header, |_| true, str::to_owned);
+    let filled = placeholders.fill_in(&around, Place::Header, |_| true, usize::MAX, str::to_owned);
     let whole = format!("Bearer {}7", secret.expose());
     assert_eq!(filled.unwrap(), whole);
 }

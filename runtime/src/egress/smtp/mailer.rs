@@ -21,6 +21,7 @@ use crate::egress::pool::{Edition, Lane, Owner, Pool};
 use crate::egress::scope::{EgressScope, Gate, Transport};
 use crate::egress::target::{Host, Target, parse_host};
 use crate::egress::tls::Tls;
+use crate::limits::Limit;
 use crate::outcome::Progress;
 use crate::settings::Place;
 use crate::source::EgressSource;
@@ -246,7 +247,7 @@ impl EgressScope {
     /// # Errors
     /// [`SmtpError`]; the wire record says how far the message came.
     pub async fn smtp(&self, submission: SmtpSubmission) -> Result<SmtpReply, SmtpError> {
-        let entry = self.journal.begin("SMTP");
+        let entry = self.begin("SMTP")?;
         let result = self.dispatch(&submission, &entry).await;
         if let Err(SmtpError::Egress(error)) = &result {
             self.note_denial(error, &entry);
@@ -274,7 +275,6 @@ impl EgressScope {
         if let Transport::Live(egress) = &self.transport {
             egress.retire(&self.owner, self.edition);
         }
-        self.count_request()?;
         let server = &submission.server;
         let target = Target::mail_server(&server.host, server.port)?;
         entry.set_authority(target.authority());
@@ -349,12 +349,14 @@ impl EgressScope {
     fn fill_auth(&self, auth: &SmtpAuth, target: &Target) -> Result<SmtpAuth, EgressError> {
         let may_go = |setting: &str| self.policy.may_carry(setting, target);
         let fill = |text: &str| {
-            let filled = self
-                .placeholders
-                .fill_in(text, Place::Header, may_go, str::to_owned);
+            let most = self.limits.header_bytes;
+            let filled =
+                self.placeholders
+                    .fill_in(text, Place::Header, may_go, most, str::to_owned);
+            let over = || format!("a mail server's login may have {most} bytes in each part");
             filled
                 .map(std::borrow::Cow::into_owned)
-                .map_err(EgressError::from)
+                .map_err(|error| EgressError::unfilled(error, Limit::HeaderSize, over))
         };
         Ok(match auth {
             SmtpAuth::None => SmtpAuth::None,
