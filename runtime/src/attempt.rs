@@ -117,6 +117,39 @@ pub struct Attempt {
     pub log: Vec<String>,
 }
 
+/// What ends a log of which more was said than is kept.
+pub const LOG_CUT: &str = "… the log is cut here";
+
+/// Bytes that an exchange takes at most in JSON, beside its authority.
+const EXCHANGE_BYTES: usize = 512;
+
+impl Attempt {
+    /// The same with no more of its exchanges and its log than `most` bytes hold. The wire comes first; of either
+    /// the end is left out.
+    #[must_use]
+    pub fn within(mut self, most: usize) -> Self {
+        let (mut used, exchanges) = (0_usize, &mut self.exchanges.exchanges);
+        let fits = |bytes: usize, used: &mut usize| {
+            *used = used.saturating_add(bytes);
+            *used <= most
+        };
+        let kept = exchanges
+            .iter()
+            .take_while(|exchange| fits(EXCHANGE_BYTES + 2 * exchange.authority.len(), &mut used));
+        let kept = kept.count();
+        exchanges.truncate(kept);
+        // JSON writes a character of a log, which has no control characters, in two bytes more at most.
+        let kept = self.log.iter();
+        let kept = kept.take_while(|line| fits(2 * line.len() + 3, &mut used));
+        let kept = kept.count();
+        if kept < self.log.len() {
+            self.log.truncate(kept);
+            self.log.push(LOG_CUT.to_owned());
+        }
+        self
+    }
+}
+
 /// What came of an attempt, after the host compared the guest's word with the wire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -22,6 +22,7 @@ mod convert;
 mod describe;
 mod engine;
 mod error;
+mod fair;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -32,14 +33,18 @@ mod host_log;
 mod host_signing;
 mod host_smtp;
 mod host_wasi_http;
+mod host_wasi_types;
 mod inspect;
 mod limits;
+mod memory;
+mod meter;
 mod pool;
 mod powers;
 mod remedy;
 mod shares;
 mod snapshot;
 mod state;
+mod streams;
 
 pub use advisories::{Advisories, AdvisoriesError, Advisory, ENGINE_VERSION, Severity};
 pub use call::{Call, CallReport};
@@ -50,13 +55,14 @@ pub use compile::{Compilation, CompilationState, compile_standard_input};
 pub use engine::{EngineConfig, TICK};
 pub use error::{ConnectorError, UploadError};
 pub use inspect::Needs;
-pub use limits::Used;
+pub use meter::Used;
 pub use powers::Power;
 pub use snapshot::{SnapshotError, started};
 
 /// Everything that runs guests. One for a process.
 pub struct ConnectorRuntime {
     pools: pool::Pools,
+    memory: memory::Memory,
     background: background::Background,
     compiler: compile::Compiler,
     catalog: catalog::Catalog,
@@ -102,7 +108,8 @@ impl ConnectorRuntime {
     /// folder of compiled components cannot be made private.
     pub fn new(config: &EngineConfig, key: Arc<DataKey>) -> Result<Self, ConnectorError> {
         let trust = trust().map_err(ConnectorError::Engine)?;
-        let pools = pool::Pools::start(config)?;
+        let memory = memory::Memory::new(config);
+        let pools = pool::Pools::start(config, &memory)?;
         // What is compiled for one class is compiled for all.
         let engine = &pools.of(ConnectorClass::Small).engine;
         let artifacts = match &config.artifacts {
@@ -116,6 +123,7 @@ impl ConnectorRuntime {
             background: background::Background::start()?,
             trust,
             pools,
+            memory,
         })
     }
 
@@ -169,7 +177,14 @@ impl ConnectorRuntime {
         self.compiler.underway()
     }
 
-    /// Runs one send in a sandbox of its own. Waits for a slot of the pool, first come, first served.
+    /// Bytes that all guests may take beside what their slots keep, and how many of them they hold.
+    #[must_use]
+    pub fn shared_memory(&self) -> (u64, u64) {
+        self.memory.shared()
+    }
+
+    /// Runs one send in a sandbox of its own. Waits for memory and for a slot of the pool, first come, first
+    /// served, but that a tenant with its share of either lets others pass.
     pub async fn call(&self, connector: &Arc<LoadedConnector>, call: Call) -> CallReport {
         call::send(self, connector, call).await
     }

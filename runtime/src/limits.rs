@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod machine;
 mod node;
 mod tenant;
 
+pub use machine::{group_memory, machine_memory};
 pub use node::NodeLimits;
 pub use tenant::TenantLimits;
 
@@ -60,6 +62,8 @@ pub struct Limits {
     pub log_line_bytes: usize,
     /// Texts of a receipt or failure.
     pub result_bytes: usize,
+    /// What is kept of an attempt: its exchanges and its log.
+    pub attempt_bytes: usize,
     /// DNS in milliseconds.
     pub dns_ms: u64,
     /// TCP connect in milliseconds.
@@ -96,6 +100,7 @@ impl Default for Limits {
             log_lines: 200,
             log_line_bytes: 4 << 10,
             result_bytes: 16 << 10,
+            attempt_bytes: 256 << 10,
             dns_ms: 5_000,
             connect_ms: 5_000,
             tls_ms: 10_000,
@@ -130,6 +135,7 @@ impl Limits {
         log_lines: 1_000,
         log_line_bytes: 16 << 10,
         result_bytes: 64 << 10,
+        attempt_bytes: 1 << 20,
         dns_ms: 60_000,
         connect_ms: 60_000,
         tls_ms: 60_000,
@@ -175,6 +181,7 @@ pub enum Limit {
     ResponseBody,
     Result,
     Concurrency,
+    GuestMemory,
     Log,
     Signatures,
     Calls,
@@ -190,7 +197,7 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Cpu,
         Self::Wall,
         Self::Memory,
@@ -210,6 +217,7 @@ impl Limit {
         Self::ResponseBody,
         Self::Result,
         Self::Concurrency,
+        Self::GuestMemory,
         Self::Log,
         Self::Signatures,
         Self::Calls,
@@ -227,6 +235,12 @@ impl Limit {
     #[must_use]
     pub fn of_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|limit| limit.code() == code)
+    }
+
+    /// Whether a guest meets it for what others do: the same send may do well a little later.
+    #[must_use]
+    pub const fn is_shared(self) -> bool {
+        matches!(self, Self::Concurrency | Self::GuestMemory)
     }
 
     /// `limit.` and a word.
@@ -252,6 +266,7 @@ impl Limit {
             Self::ResponseBody => "limit.response-body",
             Self::Result => "limit.result",
             Self::Concurrency => "limit.concurrency",
+            Self::GuestMemory => "limit.guest-memory",
             Self::Log => "limit.log",
             Self::Signatures => "limit.signatures",
             Self::Calls => "limit.calls",

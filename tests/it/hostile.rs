@@ -1,7 +1,7 @@
 //! Guests that do their worst, and neighbours that must not notice.
 
 use bytes::Bytes;
-use sendbox::connector::{GuestClock, UploadError};
+use sendbox::connector::{ConnectorClass, EngineConfig, GuestClock, UploadError};
 use sendbox::id::Digest;
 use sendbox::limits::{Limit, Limits};
 use sendbox::outcome::{FailureKind, Progress};
@@ -143,6 +143,60 @@ async fn a_send_that_gets_no_slot_in_time_says_so() {
 }
 
 #[tokio::test]
+async fn a_tenant_does_not_hold_all_slots_of_a_class() {
+    let sandbox = Sandbox::of(EngineConfig {
+        pool_slots: 4,
+        large_pool_slots: 4,
+        ..EngineConfig::default()
+    });
+    let sandbox = std::sync::Arc::new(sandbox.await);
+    // Section 0, whose name and content are zeros: more than a small connector has.
+    let size = 3 << 20;
+    let leb = [
+        0x80 | (size & 0x7f),
+        0x80 | (size >> 7 & 0x7f),
+        0x80 | (size >> 14 & 0x7f),
+        size >> 21,
+    ];
+    let mut large = guests::ACTS.to_vec();
+    large.push(0);
+    large.extend(leb.map(|byte| u8::try_from(byte).unwrap()));
+    large.resize(large.len() + size, 0);
+    let large = Bytes::from(large);
+    let large = sandbox
+        .runtime
+        .load(Digest::of(&large), large)
+        .await
+        .unwrap();
+    assert_eq!(large.class, ConnectorClass::Large);
+    for guest in [&sandbox.acts, &large] {
+        let perform = |tenant: &'static str, act: &'static str, wall_ms| {
+            let (sandbox, guest) = (sandbox.clone(), guest.clone());
+            let limits = Limits {
+                wall_ms,
+                ..Limits::default()
+            };
+            async move {
+                let clock = GuestClock::System;
+                sandbox
+                    .perform_for(tenant, &guest, act, limits, clock)
+                    .await
+            }
+        };
+        let mut sleepers = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            sleepers.spawn(perform("mallory", "sleep", 4_000));
+        }
+        tokio::task::yield_now().await;
+        let echo = perform("alice", "echo", 3_000).await;
+        assert!(echo.report.result.is_ok(), "{:?}", echo.report.result);
+        assert_eq!(sleepers.len(), 8);
+        assert!(sleepers.try_join_next().is_none(), "they sleep on");
+        sleepers.shutdown().await;
+    }
+}
+
+#[tokio::test]
 async fn a_flood_of_words_is_cut_and_the_send_goes_on() {
     let sandbox = Sandbox::with_slots(1).await;
     let flood = sandbox.perform("log-flood").await;
@@ -173,6 +227,34 @@ async fn a_guest_reaches_only_hosts_that_it_declared() {
         "{}",
         flood.failure().1
     );
+}
+
+#[tokio::test]
+async fn what_the_host_computes_for_a_guest_counts_as_its_cpu() {
+    let sandbox = Sandbox::with_slots(1).await;
+    for act in ["blank-lines", "placeholders", "tiny-requests", "wasi-flood"] {
+        let ended = sandbox.perform(act).await;
+        assert_eq!(
+            ended.failure().0,
+            "limit.cpu",
+            "{act}: {}",
+            ended.failure().1
+        );
+        assert!(ended.report.used.cpu_ms >= 250, "{act}");
+        assert!(ended.requests.len() <= 16, "{act}");
+        // What was over the limit of requests is one entry, which counts it all.
+        let wire = &ended.report.wire;
+        let stored = serde_json::to_string(wire).unwrap();
+        assert!(
+            wire.exchanges.len() <= 17 && stored.len() < 8 << 10,
+            "{act}: {stored}"
+        );
+        if act == "tiny-requests" {
+            let last = wire.exchanges.last().unwrap();
+            assert_eq!(last.error.as_deref(), Some("limit.requests"));
+            assert!(last.more > 100, "{act}: {last:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@
 
 mod admission;
 mod advisories;
+mod alone;
 mod answer_corpus;
 mod api;
 mod authoring;
@@ -36,8 +37,10 @@ mod email_service;
 mod fault_kit;
 mod faults;
 mod guest_corpus;
+mod guest_memory;
 mod guide;
 mod harness;
+mod hostcalls;
 mod hostile;
 mod kept_secrets;
 mod languages;

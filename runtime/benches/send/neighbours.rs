@@ -21,8 +21,9 @@ use super::usage;
 use super::wire::Sandboxed;
 
 const HOSTILE: usize = 64;
-/// What they do, in turns: compute, take memory, nest, talk, keep, die and wait for as long as they can.
-const ACTS: [&str; 8] = [
+/// What they do, in turns: compute, take memory, nest, talk, keep, die, wait, and have the host compute and
+/// record, for as long as they can.
+const ACTS: [&str; 12] = [
     "endless-loop",
     "sleep",
     "memory-bomb",
@@ -31,6 +32,10 @@ const ACTS: [&str; 8] = [
     "huge-result",
     "resource-flood",
     "panic",
+    "blank-lines",
+    "placeholders",
+    "tiny-requests",
+    "wasi-flood",
 ];
 /// The first of them, which take their whole time.
 const LONG: usize = 2;

@@ -1,14 +1,11 @@
 //! What is left of the machine: disk and memory.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::OverLimit;
-use crate::limits::{Limit, NodeLimits};
-
-/// Where control groups of version 2 are.
-const GROUPS: &str = "/sys/fs/cgroup";
+use crate::limits::{Limit, NodeLimits, group_memory};
 
 /// The machine as it was when somebody last looked.
 pub(super) struct Node {
@@ -74,17 +71,4 @@ fn resident() -> Option<u64> {
     let statm = fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
     Some(pages.saturating_mul(rustix::param::page_size() as u64))
-}
-
-/// The least of the memory limits of this process's control group and those above it.
-fn group_memory() -> Option<u64> {
-    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let path = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    let group = Path::new(GROUPS).join(path);
-    let limits = group
-        .ancestors()
-        .take_while(|group| group.starts_with(GROUPS))
-        .filter_map(|group| fs::read_to_string(group.join("memory.max")).ok());
-    // Where there is no limit the file says `max`.
-    limits.filter_map(|limit| limit.trim().parse().ok()).min()
 }

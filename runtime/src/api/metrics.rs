@@ -61,6 +61,15 @@ pub(super) async fn get(
     );
     page.family("sendbox_sends_in_flight", "gauge", "Sends under way.");
     page.sample("sendbox_sends_in_flight", [], [], app.delivery.under_way());
+    let memory = "sendbox_guest_memory_bytes";
+    page.family(
+        memory,
+        "gauge",
+        "Memory that guests share beside their slots' own.",
+    );
+    let (all, held) = app.runtime.shared_memory();
+    page.sample(memory, ["state"], ["all"], all);
+    page.sample(memory, ["state"], ["held"], held);
     page.counter(
         "sendbox_limit_hits_total",
         "Limits that sends and callers met.",

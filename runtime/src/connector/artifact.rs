@@ -1,7 +1,7 @@
 //! Compiled components on disk, each with the host's MAC: nothing is mapped that this host did not write.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -85,6 +85,16 @@ impl Artifacts {
 fn make_private(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true).mode(0o700).create(folder)?;
+    let (owner, own) = (
+        std::fs::metadata(folder)?.uid(),
+        rustix::process::geteuid().as_raw(),
+    );
+    if owner != own {
+        let words = format!(
+            "it belongs to the user {owner}, and the server runs as {own}: give it to that user, or remove it"
+        );
+        return Err(std::io::Error::other(words));
+    }
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))
 }
 
@@ -109,4 +119,23 @@ fn map(engine: &Engine, path: &Path) -> Option<Component> {
 /// Compares in constant time: the MAC must not be guessed byte by byte.
 fn same(a: &[u8], b: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_another_user_is_not_taken() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("artifacts");
+        make_private(&folder).unwrap();
+        make_private(&folder).unwrap();
+        // Only root gives folders away.
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&folder, Some(12_345), None).unwrap();
+            let refused = make_private(&folder).unwrap_err().to_string();
+            assert!(refused.contains("12345"), "{refused}");
+        }
+    }
 }

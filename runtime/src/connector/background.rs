@@ -2,15 +2,15 @@
 //! own that every other thread goes before, so that no number of them takes the time of a neighbour's send.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
-use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::ConnectorError;
+use super::meter::Meter;
 use super::shares::Shares;
 use crate::id::TenantId;
 
@@ -32,13 +32,13 @@ pub(super) type Moved = Arc<AtomicBool>;
 struct Charge<'a> {
     shares: &'a Shares,
     tenant: &'a TenantId,
-    spent: Arc<AtomicU64>,
+    meter: Arc<Meter>,
 }
 
 impl Drop for Charge<'_> {
     fn drop(&mut self) {
-        let spent = Duration::from_nanos(self.spent.load(Ordering::Relaxed));
-        self.shares.charge(self.tenant, spent, Instant::now());
+        self.shares
+            .charge(self.tenant, self.meter.spent(), Instant::now());
     }
 }
 
@@ -64,19 +64,20 @@ impl Background {
     }
 
     /// Runs a call of `tenant` here until `moved` is set, and from then on in the background; there from
-    /// the start where the tenant is over its share. None: it panicked there.
+    /// the start where the tenant is over its share. What it takes is counted in `meter`. None: it panicked there.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         tenant: Option<&TenantId>,
         moved: &AtomicBool,
+        meter: &Arc<Meter>,
         call: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
-        let spent = Arc::new(AtomicU64::new(0));
-        let mut call = Box::pin(timed(call, Arc::clone(&spent)));
+        let counted = Arc::clone(meter);
+        let mut call = Box::pin(async move { counted.timed(call).await });
         let _charge = tenant.map(|tenant| Charge {
             shares: &self.shares,
             tenant,
-            spent,
+            meter: Arc::clone(meter),
         });
         if !tenant.is_some_and(|tenant| self.shares.is_over(tenant, Instant::now())) {
             let here = std::future::poll_fn(|context| match call.as_mut().poll(context) {
@@ -91,19 +92,6 @@ impl Background {
         let background = self.runtime.as_ref()?.spawn(call);
         AbortOnDropHandle::new(background).await.ok()
     }
-}
-
-/// `call`, with the nanoseconds that it computes added to `spent`.
-async fn timed<T>(call: impl Future<Output = T>, spent: Arc<AtomicU64>) -> T {
-    let mut call = std::pin::pin!(call);
-    std::future::poll_fn(move |context| {
-        let started = Instant::now();
-        let polled = call.as_mut().poll(context);
-        let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        spent.fetch_add(nanos, Ordering::Relaxed);
-        polled
-    })
-    .await
 }
 
 impl Drop for Background {

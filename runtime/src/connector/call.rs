@@ -11,12 +11,13 @@ use super::ConnectorRuntime;
 use super::background::Moved;
 use super::bindings::{ConnectorPre, types};
 use super::catalog::LoadedConnector;
+use super::class::ConnectorClass;
 use super::clock::GuestClock;
 use super::convert;
 use super::error::ConnectorError;
 use super::host_log::Log;
-use super::limits::{Meter, Used};
-use super::pool::Pool;
+use super::memory::Need;
+use super::meter::{Meter, Used};
 use super::state::{self, CallParts, State};
 use crate::egress::EgressScope;
 use crate::id::{SourceName, TenantId};
@@ -127,7 +128,13 @@ async fn answer_of(
     meter: &Arc<Meter>,
 ) -> Result<(Answer, Option<Content>), ConnectorError> {
     let pool = runtime.pools.of(connector.class);
-    let _turn = pool.turn(call.deadline).await?;
+    let (tenant, need) = (Some(call.egress.tenant()), &connector.need);
+    // Memory first: a slot is not held by who waits for it.
+    let lease = runtime
+        .memory
+        .lease(tenant, connector.class, need, call.deadline)
+        .await?;
+    let _turn = pool.turn(tenant, need.memories, call.deadline).await?;
     let (in_flight, mut landed) = mpsc::channel(1);
     let parts = CallParts {
         egress: Some(Arc::clone(&call.egress)),
@@ -137,6 +144,7 @@ async fn answer_of(
         deadline: call.deadline,
         clock: call.clock.clone(),
         meter: Arc::clone(meter),
+        lease,
         in_flight,
     };
     let (settings, message) = (
@@ -154,8 +162,9 @@ async fn answer_of(
     };
     let answer = run(
         runtime,
-        Some(call.egress.tenant()),
+        tenant,
         &moved,
+        meter,
         &call.limits,
         call.deadline,
         guest,
@@ -164,6 +173,9 @@ async fn answer_of(
     // The store is gone, and with it the guest's last hold on any request. Those still under way are
     // being aborted: wait until each has left its mark on the wire record.
     while landed.recv().await.is_some() {}
+    if answer.is_ok() {
+        need.took(meter.used().memory);
+    }
     answer
 }
 
@@ -178,7 +190,8 @@ pub(super) const fn still() -> GuestClock {
 /// Asks for the connector's description, with no capability granted.
 pub(super) async fn describe(
     runtime: &ConnectorRuntime,
-    pool: &Pool,
+    class: ConnectorClass,
+    need: &Need,
     connector: &ConnectorPre<State>,
     clock: GuestClock,
 ) -> Result<types::ConnectorInfo, ConnectorError> {
@@ -188,9 +201,12 @@ pub(super) async fn describe(
         ..Limits::default()
     });
     let deadline = Instant::now() + DESCRIBE;
-    let _turn = pool.turn(deadline).await?;
+    let pool = runtime.pools.of(class);
+    let lease = runtime.memory.lease(None, class, need, deadline).await?;
+    let _turn = pool.turn(None, need.memories, deadline).await?;
     let (in_flight, _landed) = mpsc::channel(1);
     let log = Log::new(Arc::clone(&limits), Redaction::none());
+    let meter = Arc::new(Meter::default());
     let parts = CallParts {
         egress: None,
         log: log.clone(),
@@ -198,7 +214,8 @@ pub(super) async fn describe(
         limits: Arc::clone(&limits),
         deadline,
         clock,
-        meter: Arc::default(),
+        meter: Arc::clone(&meter),
+        lease,
         in_flight,
     };
     let (pre, mut store) = (connector.clone(), state::store(&pool.engine, parts));
@@ -210,7 +227,7 @@ pub(super) async fn describe(
         store.data().called()?;
         answer
     };
-    let answer = run(runtime, None, &moved, &limits, deadline, guest).await;
+    let answer = run(runtime, None, &moved, &meter, &limits, deadline, guest).await;
     answer.map_err(|error| error.after(log.last_words()))
 }
 
@@ -220,11 +237,14 @@ async fn run<T: Send + 'static>(
     runtime: &ConnectorRuntime,
     tenant: Option<&TenantId>,
     moved: &Moved,
+    meter: &Arc<Meter>,
     limits: &Limits,
     deadline: Instant,
     guest: impl Future<Output = wasmtime::Result<T>> + Send + 'static,
 ) -> Result<T, ConnectorError> {
-    let guest = runtime.background.run(tenant, moved, contained(guest));
+    let guest = runtime
+        .background
+        .run(tenant, moved, meter, contained(guest));
     match timeout_at(deadline + GRACE, guest).await {
         Ok(Some(Some(Ok(answer)))) => Ok(answer),
         Ok(Some(Some(Err(error)))) => Err(ConnectorError::of(error, limits)),

@@ -14,6 +14,7 @@ use super::bindings::ConnectorPre;
 use super::class::ConnectorClass;
 use super::clock::GuestClock;
 use super::error::{ConnectorError, UploadError};
+use super::memory::Need;
 use super::state::State;
 use super::{ConnectorRuntime, call, describe, inspect};
 use crate::about::{ConnectorInfo, printable};
@@ -37,6 +38,7 @@ pub struct LoadedConnector {
     pub(super) compile_ms: u64,
     /// Set once what it says of itself was compared with what was approved.
     approved: OnceLock<()>,
+    pub(super) need: Need,
     pre: ConnectorPre<State>,
 }
 
@@ -158,18 +160,22 @@ impl ConnectorRuntime {
         connector: &LoadedConnector,
         clock: GuestClock,
     ) -> Result<ConnectorInfo, UploadError> {
-        let answer = self.described(connector.class, &connector.pre, connector.hands_over, clock);
+        let LoadedConnector {
+            class, need, pre, ..
+        } = connector;
+        let answer = self.described(*class, need, pre, connector.hands_over, clock);
         Ok(answer.await?.0)
     }
 
     async fn described(
         &self,
         class: ConnectorClass,
+        need: &Need,
         pre: &ConnectorPre<State>,
         hands_over: bool,
         clock: GuestClock,
     ) -> Result<(ConnectorInfo, SettingsSchema), UploadError> {
-        let answer = call::describe(self, self.pools.of(class), pre, clock).await;
+        let answer = call::describe(self, class, need, pre, clock).await;
         let info = answer.map_err(|error| match error {
             ConnectorError::CalledInDescribe(import) => UploadError::DescribeCalls { import },
             error => UploadError::Describe {
@@ -200,8 +206,9 @@ impl ConnectorRuntime {
             imports.any(|(name, _)| name == wanted)
         };
         let (hands_over, speaks_smtp) = (imports(inspect::HANDOVER), imports(inspect::SMTP));
+        let need = Need::of(component);
         let (info, schema) = self
-            .described(class, &pre, hands_over, call::still())
+            .described(class, &need, &pre, hands_over, call::still())
             .await?;
         Ok(Arc::new(LoadedConnector {
             digest,
@@ -212,6 +219,7 @@ impl ConnectorRuntime {
             class,
             compile_ms: u64::try_from(compiled_in.as_millis()).unwrap_or(u64::MAX),
             approved: OnceLock::new(),
+            need,
             pre,
         }))
     }

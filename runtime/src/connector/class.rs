@@ -11,7 +11,7 @@ use super::inspect::malformed;
 const SMALL_BYTES: usize = 2 << 20;
 /// Bytes of memory that a small connector begins with at most.
 const SMALL_MEMORY: u64 = 4 << 20;
-const PAGE: u64 = 64 << 10;
+pub(super) const PAGE: u64 = 64 << 10;
 
 /// Which pool a connector's instances come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -11,6 +11,7 @@ use wasmtime::{
 
 use super::class::ConnectorClass;
 use super::error::ConnectorError;
+use super::memory::Slots;
 
 /// The most that [`EngineConfig::component_bytes`] may allow.
 pub(super) const COMPONENT_BYTES_MAX: usize = 32 << 20;
@@ -30,7 +31,7 @@ pub(super) const MEMORY_MAX: usize = 256 << 20;
 /// The most elements that one table can have.
 pub(super) const TABLE_ELEMENTS: usize = 20_000;
 
-const WASM_STACK: usize = 512 << 10;
+pub(super) const WASM_STACK: usize = 512 << 10;
 const ASYNC_STACK: usize = 2 << 20;
 
 /// The WebAssembly that a connector may be made of: what compilers of today emit by default.
@@ -51,7 +52,8 @@ const FEATURES: WasmFeatures = WasmFeatures::FLOATS
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EngineConfig {
-    /// Sends of small connectors under way at once; others wait for their turn, first come first served.
+    /// Sends of small connectors under way at once, fewer where [`Self::guest_memory`] has no room for what they
+    /// keep; others wait for their turn, and a tenant has three quarters of them at most.
     pub pool_slots: u32,
     /// The same for connectors that bring the runtime of their language along.
     pub large_pool_slots: u32,
@@ -79,6 +81,9 @@ pub struct EngineConfig {
     pub compilations: usize,
     /// Connectors that are kept ready.
     pub loaded: u64,
+    /// Bytes that all guests together may take: half for what slots keep between sends, half for what guests take
+    /// beyond that. Half of what the control group or the machine has by default.
+    pub guest_memory: Option<u64>,
 }
 
 impl Default for EngineConfig {
@@ -97,6 +102,7 @@ impl Default for EngineConfig {
             compile_memory: 1 << 30,
             compilations: 1,
             loaded: 512,
+            guest_memory: None,
         }
     }
 }
@@ -118,6 +124,7 @@ impl EngineConfig {
         compile_memory: 4 << 30,
         compilations: 16,
         loaded: 10_000,
+        guest_memory: Some(1 << 44),
     };
 }
 
@@ -130,7 +137,7 @@ impl EngineConfig {
         }
     }
 
-    const fn resident(&self, class: ConnectorClass) -> usize {
+    pub(super) const fn resident(&self, class: ConnectorClass) -> usize {
         match class {
             ConnectorClass::Small => self.memory_resident,
             ConnectorClass::Large => self.large_memory_resident,
@@ -142,8 +149,10 @@ impl EngineConfig {
 pub(super) fn start(
     config: &EngineConfig,
     class: ConnectorClass,
+    slots: Slots,
 ) -> Result<Engine, ConnectorError> {
-    let engine = Engine::new(&engine_config(config, class)).map_err(ConnectorError::engine)?;
+    let engine =
+        Engine::new(&engine_config(config, class, slots)).map_err(ConnectorError::engine)?;
     let weak = engine.weak();
     std::thread::Builder::new()
         .name("sandbox-tick".to_owned())
@@ -168,10 +177,12 @@ pub(super) fn for_compiling() -> Result<Engine, ConnectorError> {
     Engine::new(&code_config()).map_err(ConnectorError::engine)
 }
 
-fn engine_config(settings: &EngineConfig, class: ConnectorClass) -> Config {
+fn engine_config(settings: &EngineConfig, class: ConnectorClass, slots: Slots) -> Config {
     let mut config = code_config();
     config
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings, class)))
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(
+            settings, class, slots,
+        )))
         // Who keeps nothing is an author who waits for it, not a server whose sends want the cores.
         .parallel_compilation(settings.artifacts.is_none());
     config
@@ -208,13 +219,14 @@ const fn pagemap_scan(class: ConnectorClass) -> Enabled {
 }
 
 /// Counts are such that a send that has its turn always finds its room.
-fn pool(settings: &EngineConfig, class: ConnectorClass) -> PoolingAllocationConfig {
-    let slots = settings.slots(class).max(1);
+fn pool(settings: &EngineConfig, class: ConnectorClass, slots: Slots) -> PoolingAllocationConfig {
+    let (slots, resident) = (slots.count.max(1), slots.resident);
     let (memories, core_instances) = (class.memories(), class.core_instances());
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
         .total_core_instances(slots.saturating_mul(core_instances))
-        .total_memories(slots.saturating_mul(memories))
+        // A component with several takes as many turns.
+        .total_memories(slots.max(memories))
         .total_tables(slots.saturating_mul(TABLES))
         .total_stacks(slots)
         .max_core_instances_per_component(core_instances)
@@ -224,11 +236,12 @@ fn pool(settings: &EngineConfig, class: ConnectorClass) -> PoolingAllocationConf
         .max_tables_per_module(TABLES)
         .table_elements(TABLE_ELEMENTS)
         .max_memory_size(MEMORY_MAX)
-        .linear_memory_keep_resident(settings.resident(class))
+        .linear_memory_keep_resident(resident)
         .table_keep_resident(settings.table_resident)
         .async_stack_keep_resident(settings.stack_resident)
         .pagemap_scan(pagemap_scan(class))
-        .decommit_batch_size(32);
+        // At once: a slot whose guest took much would keep all of it until as many others had ended.
+        .decommit_batch_size(1);
     pool
 }
 

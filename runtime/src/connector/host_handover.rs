@@ -30,6 +30,12 @@ impl Handover {
                 "subject: one line of at most {SUBJECT_MAX} bytes is expected"
             ));
         }
+        // Of it a name is left, which stands in one line too.
+        if content.send_from.as_ref().map_or(0, String::len) > SUBJECT_MAX {
+            return Err(format!(
+                "send-from: at most {SUBJECT_MAX} bytes are expected"
+            ));
+        }
         let size = content.body.len() + content.text.as_ref().map_or(0, String::len);
         if size > BODY_MAX {
             return Err(format!(

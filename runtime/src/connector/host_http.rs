@@ -13,6 +13,7 @@ impl http::Host for State {
         request: http::Request,
     ) -> wasmtime::Result<Result<http::Response, http::HttpError>> {
         let egress = self.granted("sendbox:connector/http")?;
+        let _kept = self.kept.keep(egress.tenant(), request.body.len())?;
         match egress.http(outgoing(request)).await {
             Ok(response) => Ok(Ok(http::Response {
                 status: response.status,

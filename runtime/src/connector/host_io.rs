@@ -8,6 +8,7 @@ use wasmtime_wasi_io::bindings::wasi::io::poll::{self, Host, HostPollable};
 
 use super::error::ConnectorError;
 use super::state::State;
+use crate::limits::Limit;
 
 struct Bounded;
 
@@ -36,6 +37,16 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 
 impl Host for BoundedIo<'_> {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
+        // Each may stand there more than once; more than there can be at all is no question.
+        let most = self.state.limits.resources;
+        if pollables.len() > most {
+            let detail = format!("the connector waits for more than {most} resources at once");
+            return Err(ConnectorError::Limit {
+                limit: Limit::Resources,
+                detail,
+            }
+            .into());
+        }
         let (table, deadline, late) = self.parts();
         match timeout_at(deadline, Host::poll(table, pollables)).await {
             Ok(ready) => ready,

@@ -1,18 +1,10 @@
-//! The `log` import and the standard streams: words for the tenant's timeline, capped and redacted.
+//! The `log` import, and what the standard streams end in: words for the tenant's timeline, capped and redacted.
 
-use std::borrow::Cow;
-use std::collections::VecDeque;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
-
-use bytes::Bytes;
-use tokio::io::AsyncWrite;
-use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bindings::log;
 use super::state::State;
+use crate::attempt::LOG_CUT;
 use crate::limits::{Limit, Limits};
 use crate::redaction::Redaction;
 
@@ -25,8 +17,8 @@ struct Inner {
     lines: Vec<String>,
     bytes: usize,
     cut: bool,
-    /// The last lines of standard error, as they were written: kept even where the log is cut.
-    last: VecDeque<String>,
+    /// The end of standard error, as it was written: kept even where the log is cut.
+    last: Vec<u8>,
     met: Vec<Limit>,
     limits: Arc<Limits>,
     redaction: Redaction,
@@ -39,51 +31,73 @@ pub(super) const STDERR: &str = "stderr";
 const LAST_KEPT: usize = 16 << 10;
 const LAST_TOLD: usize = 2 << 10;
 
+/// A margin beyond what is shown of a line: a secret that the cut goes through must be found. Longer forms of a
+/// secret widen it.
+const MARGIN: usize = 16 << 10;
+
 impl Log {
     pub(super) fn new(limits: Arc<Limits>, redaction: Redaction) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             lines: Vec::new(),
             bytes: 0,
             cut: false,
-            last: VecDeque::new(),
+            last: Vec::new(),
             met: Vec::new(),
             limits,
             redaction,
         })))
     }
 
-    /// Adds the lines of `text`, each marked with `label`.
-    pub(super) fn add(&self, label: &str, text: &str) {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds the lines of `text`, each marked with `label`. Whether more are taken: a guest writes as many as it
+    /// can, and after the cut none is looked at.
+    pub(super) fn add(&self, label: &str, text: &str) -> bool {
+        let mut inner = self.inner();
         for line in text.lines() {
-            if label == STDERR {
-                inner.keep_last(line);
-            } else if inner.cut {
-                return;
+            if inner.cut {
+                break;
             }
             inner.add(label, line);
         }
+        !inner.cut
+    }
+
+    /// Keeps the end of what is written to standard error.
+    pub(super) fn keep_last(&self, bytes: &[u8]) {
+        self.inner().keep_last(bytes);
+    }
+
+    /// Whether no more lines are taken.
+    pub(super) fn is_cut(&self) -> bool {
+        self.inner().cut
+    }
+
+    /// Bytes of a line that are looked at; what comes after them is left out.
+    pub(super) fn line_most(&self) -> usize {
+        self.inner().line_most()
     }
 
     /// What was written to standard error last, redacted and cut at its beginning; none if nothing was.
     pub(super) fn last_words(&self) -> Option<String> {
-        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines: Vec<_> = inner.last.iter().map(String::as_str).collect();
-        let text = inner.redaction.text(&lines.join(" | "));
-        let text: String = text.trim().chars().map(shown).collect();
+        let inner = self.inner();
+        let text = inner.redaction.text(&String::from_utf8_lossy(&inner.last));
+        let lines: Vec<_> = text.lines().filter(|line| !line.is_empty()).collect();
+        let text: String = lines.join(" | ").trim().chars().map(shown).collect();
         let text = tail(&text, LAST_TOLD);
         (!text.is_empty()).then(|| text.to_owned())
     }
 
     /// The send met a limit that does not end it.
     pub(super) fn met(&self, limit: Limit) {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.met(limit);
+        self.inner().met(limit);
     }
 
     /// The lines so far, and the limits that the send met.
     pub(super) fn take(&self) -> (Vec<String>, Vec<Limit>) {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.inner();
         (
             std::mem::take(&mut inner.lines),
             std::mem::take(&mut inner.met),
@@ -92,12 +106,19 @@ impl Log {
 }
 
 impl Inner {
-    fn keep_last(&mut self, line: &str) {
-        self.last.push_back(head(line, LINE_MAX).to_owned());
-        let mut bytes: usize = self.last.iter().map(String::len).sum();
-        while bytes > LAST_KEPT {
-            bytes -= self.last.pop_front().map_or(bytes, |line| line.len());
+    fn keep_last(&mut self, bytes: &[u8]) {
+        let kept = bytes.len().saturating_sub(2 * LAST_KEPT);
+        self.last
+            .extend_from_slice(bytes.get(kept..).unwrap_or_default());
+        // Twice as much before the first half goes: no byte is moved more than once.
+        if self.last.len() > 2 * LAST_KEPT {
+            self.last.drain(..self.last.len() - LAST_KEPT);
         }
+    }
+
+    fn line_most(&self) -> usize {
+        let margin = MARGIN.max(self.redaction.longest());
+        self.limits.log_line_bytes.saturating_add(margin)
     }
 
     fn met(&mut self, limit: Limit) {
@@ -110,9 +131,7 @@ impl Inner {
         if self.cut {
             return;
         }
-        // A margin beyond the cut: a secret that the cut goes through must be found.
-        let margin = self.limits.log_line_bytes.saturating_add(LINE_MAX);
-        let text = self.redaction.text(head(line, margin));
+        let text = self.redaction.text(head(line, self.line_most()));
         let text = head(&text, self.limits.log_line_bytes);
         let line: String = format!("{label}: {text}").chars().map(shown).collect();
         let full = self.bytes + line.len() > self.limits.log_bytes
@@ -120,7 +139,7 @@ impl Inner {
         if full {
             self.cut = true;
             self.met(Limit::Log);
-            self.lines.push("… the log is cut here".to_owned());
+            self.lines.push(LOG_CUT.to_owned());
             return;
         }
         self.bytes += line.len();
@@ -168,102 +187,6 @@ impl log::Host for State {
     }
 }
 
-/// A standard stream that ends in the log. Lines are gathered before they are added, because a
-/// secret must not slip through in two writes.
-#[derive(Clone)]
-pub(super) struct LineStream {
-    label: &'static str,
-    log: Log,
-    open: Arc<Mutex<Vec<u8>>>,
-}
-
-impl LineStream {
-    pub(super) fn new(label: &'static str, log: Log) -> Self {
-        Self {
-            label,
-            log,
-            open: Arc::default(),
-        }
-    }
-
-    fn push(&self, bytes: &[u8]) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            open.extend_from_slice(piece);
-            if piece.ends_with(b"\n") || open.len() >= LINE_MAX {
-                self.log.add(self.label, &String::from_utf8_lossy(&open));
-                open.clear();
-            }
-        }
-    }
-}
-
-/// A line without an end is added when it is this long.
-const LINE_MAX: usize = 16 << 10;
-
-impl Drop for LineStream {
-    fn drop(&mut self) {
-        let rest = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
-        let rest: Cow<'_, str> = String::from_utf8_lossy(&rest);
-        self.log.add(self.label, &rest);
-    }
-}
-
-impl IsTerminal for LineStream {
-    fn is_terminal(&self) -> bool {
-        false
-    }
-}
-
-impl StdoutStream for LineStream {
-    fn p2_stream(&self) -> Box<dyn OutputStream> {
-        Box::new(self.clone())
-    }
-
-    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(self.clone())
-    }
-}
-
-impl OutputStream for LineStream {
-    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.push(&bytes);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> StreamResult<()> {
-        Ok(())
-    }
-
-    fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(64 << 10)
-    }
-}
-
-#[wasmtime_wasi::async_trait]
-impl Pollable for LineStream {
-    async fn ready(&mut self) {}
-}
-
-impl AsyncWrite for LineStream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        self.push(bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,7 +204,8 @@ mod tests {
     fn a_log_is_cut_by_line_length_and_by_number_of_lines() {
         let log = small();
         log.add("info", "grüße aus der Ferne\n\u{1b}[31mred");
-        log.add("info", "3\n4\n5");
+        assert!(log.add("info", "3"));
+        assert!(!log.add("info", "4\n5"));
         assert_eq!(
             log.take().0,
             [
@@ -297,23 +221,15 @@ mod tests {
     fn the_last_words_of_standard_error_outlive_a_cut_log() {
         let log = small();
         log.add("info", "1\n2\n3\n4");
-        log.add(STDERR, "Traceback\n\u{7}ValueError: no such thing");
+        log.keep_last(b"Traceback\n\n\x07ValueError: no such ");
+        log.keep_last(b"thing\n");
         let words = "Traceback | \u{fffd}ValueError: no such thing";
         assert_eq!(log.last_words().as_deref(), Some(words));
         for _ in 0..100 {
-            log.add(STDERR, &"x".repeat(1_000));
+            log.keep_last(&[b'x'; 1_000]);
         }
+        assert!(log.inner().last.len() <= 2 * LAST_KEPT);
         assert_eq!(log.last_words().map(|words| words.len()), Some(LAST_TOLD));
         assert_eq!(small().last_words(), None);
-    }
-
-    #[test]
-    fn what_is_written_in_pieces_becomes_one_line() {
-        let log = small();
-        let stream = LineStream::new("stderr", log.clone());
-        stream.push(b"one ");
-        stream.push(b"line\nrest");
-        drop(stream);
-        assert_eq!(log.take().0, ["stderr: one line", "stderr: rest"]);
     }
 }

@@ -18,6 +18,7 @@ impl smtp::Host for State {
         data: Vec<u8>,
     ) -> wasmtime::Result<Result<smtp::Reply, smtp::SmtpError>> {
         let egress = self.granted("sendbox:connector/smtp")?;
+        let _kept = self.kept.keep(egress.tenant(), data.len())?;
         let submission = SmtpSubmission {
             server: outgoing(server),
             envelope: SmtpEnvelope {

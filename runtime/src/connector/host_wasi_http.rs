@@ -12,6 +12,10 @@ use http_body_util::{BodyExt, Full};
 use tokio::sync::mpsc;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+use super::error::ConnectorError;
+use super::fair::Share;
+use super::memory::Kept;
+use super::meter::Meter;
 use crate::egress::{Credential, EgressError, EgressScope, HttpRequest, HttpResponse};
 use crate::limits::{Limit, Limits};
 
@@ -20,6 +24,8 @@ pub(super) struct Outgoing {
     /// None: every request is denied.
     pub(super) egress: Option<Arc<EgressScope>>,
     pub(super) limits: Arc<Limits>,
+    pub(super) kept: Kept,
+    pub(super) meter: Arc<Meter>,
     pub(super) in_flight: mpsc::Sender<()>,
     /// A request was made where nothing is granted.
     pub(super) refused: bool,
@@ -46,14 +52,25 @@ impl WasiHttpHooks for Outgoing {
         let egress = self.egress.clone();
         self.refused |= egress.is_none();
         let limits = Arc::clone(&self.limits);
-        let in_flight = self.in_flight.clone();
-        Box::new(async move {
+        let (kept, in_flight) = (self.kept.clone(), self.in_flight.clone());
+        let meter = Arc::clone(&self.meter);
+        let exchange = async move {
             let _in_flight = in_flight;
             let egress = egress.ok_or(Error::HttpRequestDenied)?;
-            let request = collect(request, options, &limits).await?;
-            let answer = egress.http(request).await.map_err(told)?;
+            // What is not counted is not read either.
+            let admitted = egress.admit(request.method().as_str()).map_err(told)?;
+            let room = |bytes| kept.keep(egress.tenant(), bytes).map_err(crowded);
+            let (request, _kept) = match collect(request, options, &limits, room).await {
+                Ok(collected) => collected,
+                Err(error) => {
+                    admitted.malformed();
+                    return Err(error);
+                }
+            };
+            let answer = admitted.http(request).await.map_err(told)?;
             Ok((response(answer)?, Box::new(async { Ok(()) }) as Ended))
-        })
+        };
+        Box::new(async move { meter.beside(exchange).await })
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
@@ -61,13 +78,19 @@ impl WasiHttpHooks for Outgoing {
     }
 }
 
-/// The whole request, its body within `limits`. A guest's word on framing is checked and then dropped:
+/// There is no room for a request's body.
+fn crowded(error: ConnectorError) -> Error {
+    Error::InternalError(Some(error.to_string()))
+}
+
+/// The whole request, its body within `limits` and where there is `room` for it. A guest's word on framing is checked and then dropped:
 /// the host frames what it sends.
 async fn collect(
     request: Request<WasiBody>,
     options: Option<RequestOptions>,
     limits: &Limits,
-) -> Result<HttpRequest, Error> {
+    room: impl Fn(usize) -> Result<Option<Share>, Error>,
+) -> Result<(HttpRequest, Option<Share>), Error> {
     let (parts, body) = request.into_parts();
     let announced = announced_length(&parts.headers)?;
     let headers = parts
@@ -82,18 +105,19 @@ async fn collect(
             Ok((name.to_string(), value.to_owned()))
         })
         .collect::<Result<_, Error>>()?;
-    let body = read_body(body, limits.request_body).await?;
+    let (body, kept) = read_body(body, limits.request_body, room).await?;
     if announced.is_some_and(|length| length != body.len() as u64) {
         return Err(Error::HttpRequestBodySize(Some(body.len() as u64)));
     }
-    Ok(HttpRequest {
+    let request = HttpRequest {
         method: parts.method.to_string(),
         url: parts.uri.to_string(),
         headers,
         body,
         credential: Credential::None,
         timeout: options.and_then(whole_timeout),
-    })
+    };
+    Ok((request, kept))
 }
 
 fn announced_length(headers: &HeaderMap) -> Result<Option<u64>, Error> {
@@ -112,16 +136,26 @@ fn announced_length(headers: &HeaderMap) -> Result<Option<u64>, Error> {
     }
 }
 
-async fn read_body(mut body: WasiBody, limit: usize) -> Result<Bytes, Error> {
-    let mut out = BytesMut::new();
+async fn read_body(
+    mut body: WasiBody,
+    limit: usize,
+    room: impl Fn(usize) -> Result<Option<Share>, Error>,
+) -> Result<(Bytes, Option<Share>), Error> {
+    let (mut out, mut kept) = (BytesMut::new(), None);
     while let Some(frame) = body.frame().await {
         match frame?.into_data() {
-            Ok(data) if out.len() + data.len() <= limit => out.extend_from_slice(&data),
+            Ok(data) if out.len() + data.len() <= limit => {
+                // Once it is no longer small it may become as large as any.
+                if kept.is_none() && room(out.len() + data.len())?.is_some() {
+                    kept = room(limit)?;
+                }
+                out.extend_from_slice(&data);
+            }
             Ok(_) => return Err(Error::HttpRequestBodySize(Some(limit as u64))),
             Err(_) => return Err(Error::HttpRequestTrailerSectionSize(Some(0))),
         }
     }
-    Ok(out.freeze())
+    Ok((out.freeze(), kept))
 }
 
 /// A guest may ask for less time than the send has, never for more.

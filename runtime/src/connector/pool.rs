@@ -1,22 +1,26 @@
 //! The pools that instances come from, one for each class of connectors: an engine, what is linked in it, and
 //! turns for its slots.
 
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, timeout_at};
+use std::sync::Arc;
+
+use tokio::time::Instant;
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
 use super::class::ConnectorClass;
 use super::engine::{self, EngineConfig};
 use super::error::ConnectorError;
-use super::{bindings, host_io, state};
+use super::fair::{Fair, Share};
+use super::memory::{Memory, Slots};
+use super::{bindings, host_io, host_wasi_types, state};
+use crate::id::TenantId;
 use crate::limits::Limit;
 
 /// One pool. A component, its linker and its stores are of the same one.
 pub(super) struct Pool {
     pub(super) engine: Engine,
     pub(super) linker: Linker<state::State>,
-    turns: Semaphore,
+    turns: Arc<Fair>,
 }
 
 /// All pools of a process.
@@ -26,11 +30,12 @@ pub(super) struct Pools {
 }
 
 impl Pools {
-    /// Starts one for each class.
-    pub(super) fn start(config: &EngineConfig) -> Result<Self, ConnectorError> {
+    /// Starts one for each class, with the slots that `memory` has room for.
+    pub(super) fn start(config: &EngineConfig, memory: &Memory) -> Result<Self, ConnectorError> {
+        let start = |class| Pool::start(config, class, memory.slots(class));
         Ok(Self {
-            small: Pool::start(config, ConnectorClass::Small)?,
-            large: Pool::start(config, ConnectorClass::Large)?,
+            small: start(ConnectorClass::Small)?,
+            large: start(ConnectorClass::Large)?,
         })
     }
 
@@ -43,29 +48,34 @@ impl Pools {
 }
 
 impl Pool {
-    fn start(config: &EngineConfig, class: ConnectorClass) -> Result<Self, ConnectorError> {
-        let engine = engine::start(config, class)?;
+    fn start(
+        config: &EngineConfig,
+        class: ConnectorClass,
+        slots: Slots,
+    ) -> Result<Self, ConnectorError> {
+        let engine = engine::start(config, class, slots)?;
         let linker = link(&engine).map_err(ConnectorError::engine)?;
-        let slots = config.slots(class).max(1) as usize;
         Ok(Self {
             engine,
             linker,
-            turns: Semaphore::new(slots),
+            turns: Fair::new(u64::from(slots.count.max(1)), 1),
         })
     }
 
-    /// A turn to run, one for each slot; first come, first served.
+    /// A turn for a guest of `tenant` with so many memories: a slot for each of them. First come, first served,
+    /// but that a tenant with its share of the slots lets others pass.
     pub(super) async fn turn(
         &self,
+        tenant: Option<&TenantId>,
+        memories: u32,
         deadline: Instant,
-    ) -> Result<SemaphorePermit<'_>, ConnectorError> {
-        match timeout_at(deadline, self.turns.acquire()).await {
-            Ok(Ok(turn)) => Ok(turn),
-            Ok(Err(_)) | Err(_) => Err(ConnectorError::Limit {
-                limit: Limit::Concurrency,
-                detail: "too many sends are under way: no slot became free in time".to_owned(),
-            }),
-        }
+    ) -> Result<Share, ConnectorError> {
+        let slots = u64::from(memories).clamp(1, self.turns.all());
+        let turn = self.turns.take(tenant, slots, deadline).await;
+        turn.ok_or_else(|| ConnectorError::Limit {
+            limit: Limit::Concurrency,
+            detail: "too many sends are under way: no slot became free in time".to_owned(),
+        })
     }
 }
 
@@ -75,6 +85,7 @@ fn link(engine: &Engine) -> wasmtime::Result<Linker<state::State>> {
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     host_io::add_to_linker(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    host_wasi_types::add_to_linker(&mut linker)?;
     bindings::Connector::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     Ok(linker)
 }

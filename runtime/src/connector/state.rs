@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -15,9 +16,12 @@ use super::clock::{self, GuestClock};
 use super::engine::TICK_MS;
 use super::error::ConnectorError;
 use super::host_handover::Handover;
-use super::host_log::{LineStream, Log, STDERR};
+use super::host_log::{Log, STDERR};
 use super::host_wasi_http::Outgoing;
-use super::limits::{Meter, SumLimiter};
+use super::limits::SumLimiter;
+use super::memory::{Kept, Lease};
+use super::meter::Meter;
+use super::streams::LineStream;
 use crate::egress::EgressScope;
 use crate::limits::Limits;
 use crate::settings::Placeholders;
@@ -40,6 +44,7 @@ pub(super) struct State {
     pub(super) placeholders: Placeholders,
     pub(super) signatures_left: u32,
     pub(super) handover: Handover,
+    pub(super) kept: Kept,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     outgoing: Outgoing,
@@ -61,6 +66,8 @@ pub(super) struct CallParts {
     pub(super) clock: GuestClock,
     /// What it uses, read after its end.
     pub(super) meter: Arc<Meter>,
+    /// The memory that it may take.
+    pub(super) lease: Lease,
     /// A copy of it goes with every request under way; when all are gone, none is.
     pub(super) in_flight: mpsc::Sender<()>,
 }
@@ -106,16 +113,19 @@ impl State {
             placeholders: parts.placeholders,
             signatures_left: parts.limits.signatures,
             handover: Handover::default(),
+            kept: parts.lease.kept(),
             wasi: wasi.build(),
             http,
             outgoing: Outgoing {
                 egress: parts.egress.clone(),
                 limits: Arc::clone(&parts.limits),
+                kept: parts.lease.kept(),
+                meter: Arc::clone(&parts.meter),
                 in_flight: parts.in_flight,
                 refused: false,
             },
             egress: parts.egress,
-            limiter: SumLimiter::new(&parts.limits, Arc::clone(&parts.meter)),
+            limiter: SumLimiter::new(&parts.limits, Arc::clone(&parts.meter), parts.lease),
             ticks: 0,
             moved: Moved::default(),
             meter: parts.meter,
@@ -123,13 +133,14 @@ impl State {
         }
     }
 
-    /// Called at each tick that a guest runs into. A tick that passed while the guest waited in a
-    /// host call counts once, however long that took.
+    /// Called at each tick that a guest runs into. A tick that passed while the guest waited in a host call counts
+    /// once, however long that took; what a host call computes counts by the processor's clock.
     fn spend_tick(&mut self) -> Result<(), ConnectorError> {
         if Instant::now() >= self.deadline {
             return Err(ConnectorError::wall(&self.limits));
         }
-        if self.ticks >= self.limits.cpu_ms.div_ceil(TICK_MS) {
+        let allowed = Duration::from_millis(self.limits.cpu_ms);
+        if self.ticks >= self.limits.cpu_ms.div_ceil(TICK_MS) || self.meter.spent_now() > allowed {
             return Err(ConnectorError::cpu(&self.limits));
         }
         self.ticks += 1;

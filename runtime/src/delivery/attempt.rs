@@ -16,7 +16,7 @@ use crate::connector::{Call, CallReport, GuestClock};
 use crate::egress::{Arm, EgressScope, Record, Transport};
 use crate::fault;
 use crate::id::SourceName;
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::message::{Origin, OutgoingMessage};
 use crate::settings::Placeholders;
 use crate::store::{Claim, StoreError};
@@ -112,7 +112,7 @@ impl Core {
                 possible_duplicate: start.possible_duplicate,
                 fallback: plan.choice.fallback,
                 tries: plan.choice.tries,
-                trapped: report.trapped,
+                trapped: report.trapped && !is_for_others(&outcome),
                 now,
                 expires_at: claim.message.expires_at,
                 once: claim.message.origin == Origin::Test,
@@ -126,7 +126,8 @@ impl Core {
             earlier_secrets: report.earlier_secrets,
             exchanges: report.wire,
             log: report.log,
-        };
+        }
+        .within(self.limits.attempt_bytes);
         self.record(claim, attempt, next).await
     }
 
@@ -274,6 +275,15 @@ impl Core {
         self.counts.limits_of(&report);
         report
     }
+}
+
+/// Whether a guest was ended, or did not begin, for what others take.
+fn is_for_others(outcome: &Outcome) -> bool {
+    let Outcome::Failure(failure) = outcome else {
+        return false;
+    };
+    let limit = failure.code.as_deref().and_then(Limit::of_code);
+    limit.is_some_and(Limit::is_shared)
 }
 
 fn via(choice: &Choice, ready: &ReadyIntegration) -> Via {

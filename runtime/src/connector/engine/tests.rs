@@ -5,12 +5,20 @@ use wasmtime::component::Component;
 
 use super::*;
 
+/// Slots of a small pool, as the configuration asks for.
+fn slots(config: &EngineConfig) -> Slots {
+    Slots {
+        count: config.pool_slots,
+        resident: config.memory_resident,
+    }
+}
+
 fn engine() -> Engine {
     let config = EngineConfig {
         pool_slots: 2,
         ..EngineConfig::default()
     };
-    start(&config, ConnectorClass::Small).unwrap()
+    start(&config, ConnectorClass::Small, slots(&config)).unwrap()
 }
 
 #[test]
@@ -46,9 +54,10 @@ fn only_the_features_that_connectors_need_are_on() {
 
 #[test]
 fn the_engine_is_set_as_required() {
+    let config = EngineConfig::default();
     let settings = format!(
         "{:?}",
-        engine_config(&EngineConfig::default(), ConnectorClass::Small)
+        engine_config(&config, ConnectorClass::Small, slots(&config))
     );
     for expected in [
         "epoch_interruption: true",
@@ -76,10 +85,18 @@ fn the_pool_has_room_for_every_slot() {
         ..EngineConfig::default()
     };
     for (class, slots) in [(ConnectorClass::Small, 10), (ConnectorClass::Large, 5)] {
-        let pool = pool(&config, class);
+        let resident = config.resident(class);
+        let pool = pool(
+            &config,
+            class,
+            Slots {
+                count: slots,
+                resident,
+            },
+        );
         assert_eq!(pool.get_total_component_instances(), slots);
         assert_eq!(pool.get_total_stacks(), slots);
-        assert_eq!(pool.get_total_memories(), slots * class.memories());
+        assert_eq!(pool.get_total_memories(), slots.max(class.memories()));
         assert_eq!(pool.get_total_tables(), slots * TABLES);
         let core_instances = slots * class.core_instances();
         assert_eq!(pool.get_total_core_instances(), core_instances);

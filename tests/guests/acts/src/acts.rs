@@ -60,6 +60,10 @@ pub(crate) fn perform(settings: &str) -> Result<Receipt, Failure> {
         () if is("request-flood") => request_flood(),
         () if is("resource-flood") => crate::floods::resources(),
         () if is("random-flood") => Ok(told(crate::floods::random())),
+        () if is("blank-lines") => crate::floods::blank_lines(),
+        () if is("placeholders") => crate::floods::placeholders(settings, DECLARED),
+        () if is("tiny-requests") => crate::floods::tiny_requests(),
+        () if is("wasi-flood") => crate::floods::forgotten_requests(DECLARED),
         () if is("held-request") => Ok(told(crate::floods::held(settings))),
         () if is("trap-with-secret") => crate::floods::trap_with_secret(settings, DECLARED),
         () if is("retry-in-years") => Err(Failure {

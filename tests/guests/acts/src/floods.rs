@@ -14,6 +14,50 @@ pub(crate) fn resources() -> ! {
     }
 }
 
+/// Writes blank lines to standard error, as many at once as it may.
+pub(crate) fn blank_lines() -> ! {
+    let (stream, lines) = (wasip2::cli::stderr::get_stderr(), [b'\n'; 64 << 10]);
+    loop {
+        drop(stream.write(&lines));
+    }
+}
+
+/// Asks for requests whose credential is its secret again and again.
+pub(crate) fn placeholders(settings: &str, url: &str) -> ! {
+    let secret = crate::sign::setting(settings, "secret").repeat(20_000);
+    loop {
+        drop(send(&Request {
+            method: "POST".into(),
+            url: url.into(),
+            headers: vec![],
+            body: vec![],
+            credential: Credential::Bearer(secret.clone()),
+            timeout: None,
+        }));
+    }
+}
+
+/// Asks for requests that are none, as many as it can.
+pub(crate) fn tiny_requests() -> ! {
+    loop {
+        drop(send(&Request {
+            method: "GET".into(),
+            url: "x".into(),
+            headers: vec![],
+            body: vec![],
+            credential: Credential::None,
+            timeout: None,
+        }));
+    }
+}
+
+/// Begins requests by wasi:http and forgets them, as many as it can.
+pub(crate) fn forgotten_requests(url: &str) -> ! {
+    loop {
+        drop(crate::fetch::begin(url));
+    }
+}
+
 /// Asks for a terabyte of random bytes in one call.
 pub(crate) fn random() -> String {
     let bytes = wasip2::random::random::get_random_bytes(1 << 40);
