@@ -2,13 +2,15 @@
 //! what the host does for it is bounded in time and in memory.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use nix::time::{ClockId, clock_gettime};
-use sendbox::connector::GuestClock;
+use sendbox::connector::{GuestClock, LoadedConnector};
 use sendbox::id::Digest;
 use sendbox::limits::Limits;
+use sendbox::settings::SECRET_BYTES_MAX;
 use sendbox_tests::guests;
 
 use crate::alone::{alone, reset_peak, status};
@@ -40,62 +42,59 @@ fn no_call_of_an_import_costs_the_host_much() {
 }
 
 async fn measure() {
-    let sandbox = Sandbox::with_slots(2).await;
-    let bytes = Bytes::from_static(guests::WORST);
-    let imports = sandbox
-        .runtime
-        .inspect(bytes.clone())
-        .await
-        .unwrap()
-        .imports;
-    let guest = sandbox
-        .runtime
-        .load(Digest::of(&bytes), bytes)
-        .await
-        .unwrap();
-    let perform = async |act: &str| {
-        sandbox
-            .perform_at(&guest, act, Limits::default(), GuestClock::System)
-            .await
+    let mut sandbox = Sandbox::with_slots(2).await;
+    // As large as one may be, and longer still where it is escaped.
+    sandbox.secret = "\"".repeat(SECRET_BYTES_MAX);
+    let load = async |bytes: &'static [u8]| {
+        let bytes = Bytes::from_static(bytes);
+        let loaded = sandbox.runtime.load(Digest::of(&bytes), bytes).await;
+        loaded.unwrap()
     };
-    let names = perform("").await.detail().to_owned();
-    let called: BTreeSet<_> = names
-        .lines()
-        .map(|name| name.split(' ').next().unwrap())
-        .collect();
-    for import in imports {
-        let interface = import.split('@').next().unwrap();
-        let types_alone = interface == "sendbox:connector/types";
-        assert!(
-            types_alone || called.contains(interface),
-            "no call of {interface}"
-        );
-    }
+    let (guest, composer) = (load(guests::WORST).await, load(guests::COMPOSER).await);
+    let perform = async |guest: &Arc<LoadedConnector>, act: &str| {
+        let (limits, clock) = (Limits::default(), GuestClock::System);
+        sandbox.perform_at(guest, act, limits, clock).await
+    };
+    let told = perform(&guest, "").await.report.log;
+    let names = told.iter().map(|line| line.strip_prefix("info: ").unwrap());
+    assert_calls_all(&sandbox, names.clone()).await;
+
     let (mut count, mut dear) = (0, Vec::new());
-    for name in names.lines() {
+    let calls = names.map(|name| (&guest, name));
+    for (guest, name) in calls.chain([(&composer, "flood"), (&composer, "long sender")]) {
         let (resident, began) = (reset_peak(), thread_cpu());
-        let performed = perform(name).await;
-        let (cpu, rise) = (
-            thread_cpu() - began,
-            status("VmHWM").saturating_sub(resident),
-        );
-        let code = performed
-            .report
-            .result
-            .err()
-            .and_then(|failure| failure.code);
-        let code = code.unwrap_or_default();
+        let performed = perform(guest, name).await;
+        let cpu = thread_cpu() - began;
+        let rise = status("VmHWM").saturating_sub(resident);
+        let failure = performed.report.result.err();
+        let code = failure.and_then(|failure| failure.code).unwrap_or_default();
         println!("{name}: {cpu:?}, {rise} KiB {code}");
         assert_ne!(code, "host.panic", "{name}");
         assert!(performed.report.wire.exchanges.len() <= 17, "{name}");
-        let keeps = ["keep", "many", "on and on"]
-            .iter()
-            .any(|word| name.contains(word));
-        if cpu > if keeps { KEPT } else { CPU } || rise > MEMORY_KIB {
+        let mut words = ["keep", "many", "on and on"].iter();
+        let most = match words.any(|word| name.contains(word)) {
+            true => KEPT,
+            false => CPU,
+        };
+        if cpu > most || rise > MEMORY_KIB {
             dear.push(format!("{name}: {cpu:?}, {rise} KiB {code}"));
         }
         count += 1;
     }
-    println!("{count} calls measured");
+    assert!(count > 100, "{count} calls");
     assert!(dear.is_empty(), "{}", dear.join("\n"));
+}
+
+/// No interface that the guest imports is forgotten.
+async fn assert_calls_all(sandbox: &Sandbox, names: impl Iterator<Item = &str>) {
+    let called: BTreeSet<_> = names.map(|name| name.split(' ').next().unwrap()).collect();
+    let bytes = Bytes::from_static(guests::WORST);
+    for import in sandbox.runtime.inspect(bytes).await.unwrap().imports {
+        let interface = import.split('@').next().unwrap();
+        let has_functions = interface != "sendbox:connector/types";
+        assert!(
+            !has_functions || called.contains(interface),
+            "no call of {interface}"
+        );
+    }
 }

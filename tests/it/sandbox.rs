@@ -25,6 +25,8 @@ pub(crate) const SECRET: &str = "hunter2-hunter2";
 pub(crate) struct Sandbox {
     pub(crate) runtime: ConnectorRuntime,
     pub(crate) acts: Arc<LoadedConnector>,
+    /// The secret of the settings.
+    pub(crate) secret: String,
 }
 
 /// What came of an act, and what would have left.
@@ -71,7 +73,11 @@ impl Sandbox {
         let runtime = runtime(config);
         let bytes = Bytes::from_static(guests::ACTS);
         let acts = runtime.load(Digest::of(&bytes), bytes).await.unwrap();
-        Self { runtime, acts }
+        Self {
+            runtime,
+            acts,
+            secret: SECRET.to_owned(),
+        }
     }
 
     pub(crate) async fn perform(&self, act: &str) -> Performed {
@@ -101,7 +107,7 @@ impl Sandbox {
         limits: Limits,
         clock: GuestClock,
     ) -> Performed {
-        let settings = json!({ "act": act, "secret": SECRET, "ungranted": "another-secret" });
+        let settings = json!({ "act": act, "secret": self.secret, "ungranted": "another-secret" });
         let (settings, secrets) = guest.schema.split(settings);
         let prepared = PreparedSettings::new(settings.clone(), &secrets, &guest.info.secret_grants);
         let (text, placeholders) = prepared.fill([7; 16]);

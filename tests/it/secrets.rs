@@ -316,3 +316,30 @@ async fn a_finished_message_is_deleted_when_its_time_is_over() {
     assert_eq!(get(&young).await, 200);
     house.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_is_too_large_is_refused_at_each_write_with_its_place() {
+    let (house, provider) = (House::start().await, Provider::accepting().await);
+    let endpoint = format!("http://{}/", provider.address);
+    house.tenant("acme", &endpoint, None).await;
+    let path = "/v1/tenants/acme/integrations/mail";
+    let with = |secret: &str| {
+        let settings = json!({ "endpoint": endpoint, "authorization": secret });
+        json!({ "connector": "http-email", "settings": settings })
+    };
+    let (large, largest) = ("k".repeat((16 << 10) + 1), "k".repeat(16 << 10));
+    let refused = house.operate("PUT", path, with(&large)).await.expect(422);
+    assert!(refused.text.contains("/authorization"), "{}", refused.text);
+    assert!(
+        refused.text.contains("16384 are allowed"),
+        "{}",
+        refused.text
+    );
+    house.operate("PUT", path, with(&largest)).await.expect(200);
+    let secrets = format!("{path}/secrets");
+    let rotation = json!({ "secrets": { "/authorization": large } });
+    let refused = house.operate("POST", &secrets, rotation).await.expect(422);
+    assert!(refused.text.contains("/authorization"), "{}", refused.text);
+    let rotation = json!({ "secrets": { "/authorization": "a-new-one" } });
+    house.operate("POST", &secrets, rotation).await.expect(200);
+}

@@ -42,6 +42,9 @@ mod component {
                 if let Some((_, sender)) = settings.split_once("\"sender\":\"") {
                     content.send_from = sender.split('"').next().map(str::to_owned);
                 }
+                if is("long sender") {
+                    content.send_from = Some("x".repeat(1 << 20));
+                }
                 submit(&content)?;
             }
             if is("twice") {

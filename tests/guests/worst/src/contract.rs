@@ -1,13 +1,11 @@
 //! The contract's own imports.
 
 use sendbox_guest::sign::{Algorithm, Key};
-use sendbox_guest::wasm::sendbox::connector::handover;
 use sendbox_guest::wasm::sendbox::connector::http::{Credential, Request, send};
 use sendbox_guest::wasm::sendbox::connector::log::{Level, log};
 use sendbox_guest::wasm::sendbox::connector::smtp::{
     Auth, Envelope, Login, Security, Server, submit,
 };
-use sendbox_guest::wasm::sendbox::connector::types::{Content, ContentType};
 
 use crate::component::{Call, MOST};
 
@@ -292,26 +290,6 @@ pub(crate) const CALLS: &[Call] = &[
     ("sendbox:connector/signing keep keys", |secret| {
         let keys = std::iter::repeat_with(|| Key::from_secret("", secret, ""));
         drop(keys.take(10_000).collect::<Vec<_>>());
-    }),
-    ("sendbox:connector/handover submit much", |_| {
-        drop(handover::submit(&Content {
-            subject: "x".repeat(900),
-            body: "x".repeat(MOST - 2_000),
-            content_type: ContentType::TextHtml,
-            text: None,
-            reply_to: None,
-            send_from: None,
-        }));
-    }),
-    ("sendbox:connector/handover submit a long sender", |_| {
-        drop(handover::submit(&Content {
-            subject: "x".into(),
-            body: "x".into(),
-            content_type: ContentType::TextHtml,
-            text: None,
-            reply_to: Some("x".repeat(MOST / 2)),
-            send_from: Some("x".repeat(MOST / 2)),
-        }));
     }),
 ];
 

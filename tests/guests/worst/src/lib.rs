@@ -1,5 +1,5 @@
 //! A guest that calls each import with the worst that can be passed in one call, or keeps the most that can be
-//! kept. Its settings name the call; without one it tells the names of all.
+//! kept. Its settings name the call; without one it logs the names of all.
 
 #[cfg(target_family = "wasm")]
 mod contract;
@@ -12,6 +12,7 @@ mod web;
 #[allow(unsafe_code, reason = "the component's exports are C functions")]
 mod component {
     use sendbox_guest::wasm::guest::{ConnectorInfo, Failure, Guest, Message, Receipt};
+    use sendbox_guest::wasm::sendbox::connector::log::{Level, log};
     use sendbox_guest::wasm::sendbox::connector::types::{Channel, SecretGrant};
 
     /// What may cross to the host in one call, less what else there is to pass.
@@ -56,20 +57,13 @@ mod component {
                 super::web::CALLS,
             ]
             .concat();
-            let detail = match calls.iter().find(|(name, _)| *name == text("act")) {
-                Some((_, call)) => {
-                    call(text("secret"));
-                    "called".to_owned()
-                }
-                None => calls
-                    .iter()
-                    .map(|(name, _)| *name)
-                    .collect::<Vec<_>>()
-                    .join("\n"),
-            };
+            match calls.iter().find(|(name, _)| *name == text("act")) {
+                Some((_, call)) => call(text("secret")),
+                None => calls.iter().for_each(|(name, _)| log(Level::Info, name)),
+            }
             Ok(Receipt {
                 provider_message_id: None,
-                detail: Some(detail),
+                detail: None,
             })
         }
     }
