@@ -61,15 +61,7 @@ pub(super) async fn get(
     );
     page.family("sendbox_sends_in_flight", "gauge", "Sends under way.");
     page.sample("sendbox_sends_in_flight", [], [], app.delivery.under_way());
-    let memory = "sendbox_guest_memory_bytes";
-    page.family(
-        memory,
-        "gauge",
-        "Memory that guests share beside their slots' own.",
-    );
-    let (all, held) = app.runtime.shared_memory();
-    page.sample(memory, ["state"], ["all"], all);
-    page.sample(memory, ["state"], ["held"], held);
+    memory(&mut page, &app);
     page.counter(
         "sendbox_limit_hits_total",
         "Limits that sends and callers met.",
@@ -87,6 +79,18 @@ pub(super) async fn get(
         [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
         page.0,
     ))
+}
+
+fn memory(page: &mut Page, app: &App) {
+    let name = "sendbox_guest_memory_bytes";
+    page.family(
+        name,
+        "gauge",
+        "Memory that guests share beside their slots' own.",
+    );
+    let (all, held) = app.runtime.shared_memory();
+    page.sample(name, ["state"], ["all"], all);
+    page.sample(name, ["state"], ["held"], held);
 }
 
 fn egress(page: &mut Page, app: &App) {
