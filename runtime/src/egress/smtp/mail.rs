@@ -77,6 +77,10 @@ fn invalid(words: &str) -> EgressError {
 /// character that ends a command are refused.
 fn address(path: &str) -> Result<String, EgressError> {
     let refused = || invalid("an address of the envelope is malformed");
+    // Its domain may be longer once it is in A-labels, but not by so much.
+    if path.len() > 4 * PATH_MAX {
+        return Err(refused());
+    }
     let (local, domain) = path.rsplit_once('@').ok_or_else(refused)?;
     let whole = local.strip_prefix('"').and_then(|l| l.strip_suffix('"'));
     let local_is_good = match whole {
