@@ -193,3 +193,60 @@ impl Transition {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::{Exchange, Progress};
+
+    fn exchange() -> Exchange {
+        Exchange {
+            method: "POST".to_owned(),
+            authority: "a".repeat(253),
+            source_ip: Some("2001:db8::ffff:ffff:ffff:ffff".parse().unwrap()),
+            peer: Some("[2001:db8::ffff:ffff:ffff:ffff]:65535".parse().unwrap()),
+            progress: Progress::NotConnected,
+            status: Some(599),
+            error: Some("egress.response-too-large".to_owned()),
+            bytes_sent: u64::MAX,
+            bytes_received: u64::MAX,
+            duration_ms: u64::MAX,
+            more: u64::MAX,
+        }
+    }
+
+    fn attempt(exchanges: usize, log: Vec<String>) -> Attempt {
+        Attempt {
+            start: AttemptStart {
+                number: 1,
+                via: None,
+                source: None,
+                started_at: Timestamp::from_millis(0),
+                possible_duplicate: false,
+            },
+            ended_at: Timestamp::from_millis(0),
+            outcome: Outcome::Receipt(Receipt::default()),
+            earlier_secrets: false,
+            exchanges: WireRecord {
+                exchanges: vec![exchange(); exchanges],
+            },
+            log,
+        }
+    }
+
+    #[test]
+    fn what_is_kept_of_an_attempt_has_a_largest_size() {
+        const MOST: usize = 16 << 10;
+        let quotes = "\"".repeat(1_000);
+        for (exchanges, lines) in [(0, 100), (5, 100), (1_000, 100), (1_000, 0), (5, 2)] {
+            let kept = attempt(exchanges, vec![quotes.clone(); lines]).within(MOST);
+            let wire = serde_json::to_string(&kept.exchanges).unwrap();
+            let log = serde_json::to_string(&kept.log).unwrap();
+            assert!(wire.len() + log.len() <= MOST + 100, "{exchanges} {lines}");
+            let is_cut = kept.log.last().is_some_and(|line| line == LOG_CUT);
+            assert_eq!(is_cut, lines == 100, "{exchanges} {lines}");
+        }
+        let whole = attempt(5, vec![quotes; 2]);
+        assert_eq!(whole.clone().within(MOST), whole);
+    }
+}
