@@ -11,7 +11,7 @@ use super::roster::{ReadyIntegration, RosterError, Version};
 use super::route::{Choice, choose};
 use super::schedule::{Situation, schedule};
 use super::verdict::verdict;
-use crate::attempt::{Attempt, AttemptStart, Via};
+use crate::attempt::{Attempt, AttemptStart, Outcome, Via};
 use crate::connector::{Call, CallReport, GuestClock};
 use crate::egress::{Arm, EgressScope, Record, Transport};
 use crate::fault;
