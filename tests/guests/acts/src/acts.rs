@@ -18,7 +18,7 @@ pub(crate) fn describe() -> ConnectorInfo {
         version: "1.0.0".into(),
         titles: vec![("en".into(), "Acts".into())],
         descriptions: vec![],
-        settings_schema: r#"{"type":"object","properties":{"act":{"type":"string"},"look_for":{"type":"string"},"secret":{"type":"string","writeOnly":true,"x-derivations":1},"ungranted":{"type":"string","writeOnly":true},"url":{"type":"string"}}}"#.into(),
+        settings_schema: r#"{"type":"object","properties":{"act":{"type":"string"},"look_for":{"type":"string"},"secret":{"type":"string","writeOnly":true,"x-derivations":1},"ungranted":{"type":"string","writeOnly":true},"url":{"type":"string"},"marker":{"type":"string"}}}"#.into(),
         hosts: vec!["echo.example.com".into(), "{settings:/url}".into()],
         secret_grants: vec![SecretGrant {
             setting: "/secret".into(),
