@@ -83,6 +83,8 @@ async fn a_file_of_the_layout_before_data_keys_is_sealed_anew_and_loses_nothing(
     assert!(matches!(refused, Accepted::Conflict), "{refused:?}");
     let claims = store.claim(THEN, lease(THEN), 8, &[]).await.unwrap().claims;
     assert_eq!(claims[0].message.payload.expose(), "{\"code\":\"271828\"}");
+    // Nothing else is known of how it came.
+    assert_eq!(claims[0].message.origin, Origin::Api);
     assert_eq!(
         claims[0].message.recipient.expose(),
         "leonhard@euler.example"
