@@ -1,29 +1,41 @@
 //! Who may hand in what: the limits of each tenant and of the node, checked before anything is stored.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::RandomState;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
+use tokio::sync::OnceCell;
 
 use crate::counts::Tally;
 use crate::id::TenantId;
 use crate::limits::{Limit, NodeLimits, TenantLimits};
 use crate::message::Message;
-use crate::store::{Store, StoreError};
+use crate::store::{Spending, Store, StoreError};
 use crate::time::Timestamp;
 
+mod answers;
 mod node;
 mod queue;
 mod rate;
+mod reads;
+mod settings;
+mod spending;
 
+use answers::Answers;
 use node::Node;
 use queue::Queue;
 use rate::{Rate, Spent, after_one};
+use reads::Turns;
+use spending::Sent;
 
-/// Recipients that are remembered at once, each with some 100 bytes. The one that was longest without a message
-/// is forgotten first.
+pub use answers::AnswerRoom;
+pub use reads::ReadTurn;
+
+/// Recipients that are remembered at once, each with some 100 bytes. Of the others the outbox knows what they were
+/// sent.
 const RECIPIENTS: u64 = 200_000;
 /// Tenants that are remembered at once.
 const TENANTS: u64 = 100_000;
@@ -55,25 +67,41 @@ pub enum AdmissionError {
     Store(#[from] StoreError),
 }
 
-/// Checks what comes in. What it counts, but for the outbox, starts anew with the process.
+/// Checks what comes in. What it counts a second starts anew with the process; what it counts for longer is on disk.
 pub struct Admission {
     store: Store,
     limits: TenantLimits,
     rates: TenantRates,
     tenants: Cache<TenantId, Arc<Use>>,
-    recipients: Cache<u64, Arc<Mutex<[Spent; 3]>>>,
+    recipients: Cache<u64, Arc<Sent>>,
     /// Keyed anew in each process: what is remembered of a recipient tells nobody who it is.
     names: RandomState,
     node: Node,
+    operators: Turns,
+    answers: Answers,
     hits: Arc<Tally<1>>,
 }
 
 /// What one tenant used.
-#[derive(Default)]
 struct Use {
     calls: Mutex<[Spent; 1]>,
     messages: Mutex<[Spent; 2]>,
+    /// Whether the day of `messages` was read from the outbox.
+    recalled: OnceCell<()>,
     queue: tokio::sync::Mutex<Queue>,
+    reads: Turns,
+}
+
+impl Use {
+    fn new(limits: &TenantLimits) -> Self {
+        Self {
+            calls: Mutex::default(),
+            messages: Mutex::default(),
+            recalled: OnceCell::new(),
+            queue: tokio::sync::Mutex::default(),
+            reads: Turns::of_tenant(limits.concurrent_reads),
+        }
+    }
 }
 
 struct TenantRates {
@@ -142,9 +170,15 @@ impl Admission {
             rates: TenantRates::of(&limits),
             limits,
             tenants: Cache::new(TENANTS),
-            recipients: Cache::new(RECIPIENTS),
+            recipients: Cache::builder()
+                .max_capacity(RECIPIENTS)
+                // A new one is always remembered: the outbox may not know of it yet.
+                .eviction_policy(EvictionPolicy::lru())
+                .build(),
             names: RandomState::new(),
             node: Node::new(folder, node),
+            operators: Turns::of_operators(),
+            answers: Answers::new(node.answer_bytes),
             hits,
         }
     }
@@ -168,11 +202,11 @@ impl Admission {
         self.counted(spent)
     }
 
-    /// One more message.
+    /// One more message. Answers what it spends of the limits over a time, to be written with it.
     ///
     /// # Errors
-    /// [`AdmissionError::OverLimit`], or [`AdmissionError::Store`] where the outbox cannot be counted.
-    pub async fn message(&self, message: &Message) -> Result<(), AdmissionError> {
+    /// [`AdmissionError::OverLimit`], or [`AdmissionError::Store`] where the outbox or what was spent cannot be read.
+    pub async fn message(&self, message: &Message) -> Result<Spending, AdmissionError> {
         self.counted(self.node.check())?;
         let used = self.used(&message.tenant);
         let room = used.queue.lock().await.take(self, message).await;
@@ -180,31 +214,20 @@ impl Admission {
             Err(AdmissionError::OverLimit(over)) => self.counted(Err(over))?,
             other => other?,
         }
-        self.counted(self.spend(message, &used))?;
-        Ok(())
-    }
-
-    /// One message of the tenant's and of the recipient's rates: of all, or of none.
-    fn spend(&self, message: &Message, used: &Use) -> Result<(), OverLimit> {
-        let (rates, now) = (&self.rates, message.created_at);
-        let recipient = self.recipient(message);
-        let mut recipient = recipient.as_deref().map(lock);
-        let mut messages = lock(&used.messages);
-        let next = after_one(&rates.messages, &messages, now)?;
-        if let Some(spent) = &mut recipient {
-            **spent = after_one(&rates.recipient, spent, now)?;
+        let spent = self.spend(message, &used).await;
+        if let Err(AdmissionError::OverLimit(over)) = &spent {
+            self.hits.add([over.limit.code()]);
         }
-        *messages = next;
-        Ok(())
+        spent
     }
 
     /// One more integration beside the `there` that the tenant has.
     ///
     /// # Errors
     /// [`OverLimit`].
-    pub fn integration(&self, there: usize) -> Result<(), OverLimit> {
+    pub fn integration(&self, there: u64) -> Result<(), OverLimit> {
         let most = self.limits.integrations;
-        if (there as u64) < most {
+        if there < most {
             return Ok(());
         }
         self.counted(Err(OverLimit {
@@ -216,21 +239,9 @@ impl Admission {
         }))
     }
 
-    /// What a recipient was sent, if that is limited.
-    fn recipient(&self, message: &Message) -> Option<Arc<Mutex<[Spent; 3]>>> {
-        if self.rates.recipient.iter().all(Option::is_none) {
-            return None;
-        }
-        let (channel, to) = (message.channel.as_str(), message.recipient.expose());
-        let name = self
-            .names
-            .hash_one((&message.tenant, channel, to.to_lowercase()));
-        Some(self.recipients.get_with(name, Arc::default))
-    }
-
     fn used(&self, tenant: &TenantId) -> Arc<Use> {
         self.tenants
-            .get_with_by_ref(tenant, || Arc::new(Use::default()))
+            .get_with_by_ref(tenant, || Arc::new(Use::new(&self.limits)))
     }
 
     fn counted(&self, result: Result<(), OverLimit>) -> Result<(), OverLimit> {

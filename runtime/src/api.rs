@@ -19,12 +19,14 @@ use crate::time::Clock;
 
 pub mod auth;
 pub mod body;
+mod browse;
 mod connectors;
 mod egress;
 mod email_service;
 pub mod error;
 mod health;
 mod integrations;
+mod keys;
 pub mod messages;
 mod metrics;
 mod routes;
@@ -76,13 +78,18 @@ pub fn router(app: App) -> Router {
             "/tenants/{tenant}",
             put(tenants::put).get(tenants::get).delete(tenants::delete),
         )
-        .route(
-            "/tenants/{tenant}/keys",
-            post(tenants::create_key).get(tenants::list_keys),
-        )
+        .route("/tenants/{tenant}/keys", post(keys::create).get(keys::list))
         .route(
             "/tenants/{tenant}/keys/{key}",
-            axum::routing::delete(tenants::revoke_key),
+            axum::routing::delete(keys::revoke),
+        )
+        .route(
+            "/operator-keys",
+            post(keys::create_operators).get(keys::list_operators),
+        )
+        .route(
+            "/operator-keys/{key}",
+            axum::routing::delete(keys::revoke_operators),
         )
         .route(
             "/email-service",

@@ -14,6 +14,7 @@ mod egress;
 mod email_service;
 mod integration;
 mod keys;
+mod operator_key;
 mod output;
 mod send;
 mod serve;
@@ -70,6 +71,9 @@ enum Command {
     /// Lend an integration of the operator's for the built-in e-mail service.
     #[command(subcommand)]
     EmailService(email_service::EmailServiceCommand),
+    /// Manage the API keys of operators, and those for metrics.
+    #[command(subcommand)]
+    OperatorKey(operator_key::OperatorKeyCommand),
     /// Show and rotate the keys that seal the database.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -157,6 +161,7 @@ async fn dispatch(cli: Cli, bundle: Bundle) -> anyhow::Result<ExitCode> {
         Command::Template(command) => template::run(command, output).await,
         Command::Egress(command) => egress::run(command, output).await,
         Command::EmailService(command) => email_service::run(command, output).await,
+        Command::OperatorKey(command) => operator_key::run(command, output).await,
         Command::Keys(command) => keys::run(command, output).await,
         Command::CompileComponent { .. } => Ok(ExitCode::FAILURE),
         Command::Config(command) => config::run(command, output),

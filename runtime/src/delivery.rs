@@ -14,7 +14,7 @@ use crate::egress::Egress;
 use crate::id::{MessageId, TenantId};
 use crate::limits::Limits;
 use crate::message::Message;
-use crate::store::{Accepted, Cancelled, Claim, Lease, Settled, Store, StoreError};
+use crate::store::{Accepted, Cancelled, Claim, Lease, Settled, Spending, Store, StoreError};
 use crate::time::{Clock, Timestamp};
 
 mod attempt;
@@ -155,14 +155,19 @@ impl Delivery {
         }
     }
 
-    /// Makes a message durable and starts it. With `wait`, the end of its first attempt can be awaited.
+    /// Makes a message durable, with what it spends of limits, and starts it. With `wait`, the end of its first attempt can be awaited.
     /// Runs to its end also when the caller goes away.
     ///
     /// # Errors
     /// Those of the store: then nothing was accepted.
-    pub async fn submit(&self, message: Message, wait: bool) -> Result<Submitted, StoreError> {
+    pub async fn submit(
+        &self,
+        message: Message,
+        spending: Spending,
+        wait: bool,
+    ) -> Result<Submitted, StoreError> {
         let core = self.core.clone();
-        match tokio::spawn(core.submit(message, wait)).await {
+        match tokio::spawn(core.submit(message, spending, wait)).await {
             Ok(result) => result,
             Err(error) => Err(StoreError::Unavailable(format!(
                 "the submission was interrupted: {error}"
@@ -255,13 +260,14 @@ impl Core {
     async fn submit(
         self: Arc<Self>,
         message: Message,
+        spending: Spending,
         wait: bool,
     ) -> Result<Submitted, StoreError> {
         let (id, channel, now) = (message.id, message.channel, message.created_at);
         let waiting = wait.then(|| self.waiters.wait(id));
         let place = self.place(&message.tenant);
         let lease = place.is_some().then(|| self.lease(now));
-        let accepted = self.store.accept(&message, lease).await;
+        let accepted = self.store.accept_counted(&message, lease, spending).await;
         Ok(match accepted? {
             Accepted::New(claim) => {
                 self.counts.accepted.add([channel.as_str()]);

@@ -191,13 +191,17 @@ pub enum Limit {
     QueuedBytes,
     Recipient,
     Integrations,
+    Reads,
+    ReadTime,
+    Answers,
+    SettingsBytes,
     FreeDisk,
     NodeMemory,
 }
 
 impl Limit {
     /// Every limit.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 35] = [
         Self::Cpu,
         Self::Wall,
         Self::Memory,
@@ -227,6 +231,10 @@ impl Limit {
         Self::QueuedBytes,
         Self::Recipient,
         Self::Integrations,
+        Self::Reads,
+        Self::ReadTime,
+        Self::Answers,
+        Self::SettingsBytes,
         Self::FreeDisk,
         Self::NodeMemory,
     ];
@@ -276,6 +284,10 @@ impl Limit {
             Self::QueuedBytes => "limit.queued-bytes",
             Self::Recipient => "limit.recipient",
             Self::Integrations => "limit.integrations",
+            Self::Reads => "limit.reads",
+            Self::ReadTime => "limit.read-time",
+            Self::Answers => "limit.answers",
+            Self::SettingsBytes => "limit.settings-bytes",
             Self::FreeDisk => "limit.free-disk",
             Self::NodeMemory => "limit.node-memory",
         }

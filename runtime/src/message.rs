@@ -14,7 +14,7 @@ pub mod sender;
 
 pub use payload::{PAYLOAD_DEPTH_MAX, PAYLOAD_MAX, Payload};
 pub use recipient::Recipient;
-pub(crate) use recipient::mask;
+pub(crate) use recipient::{canonical, mask};
 
 /// Why a text is no part of a message. Never repeats the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -10,7 +10,7 @@ use memchr::memmem;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::message::{OutgoingMessage, mask};
+use crate::message::{OutgoingMessage, canonical, mask};
 use crate::settings::Placeholders;
 
 mod forms;
@@ -189,16 +189,20 @@ impl Private {
     fn texts(&self) -> &[(String, String)] {
         self.texts.get_or_init(|| {
             let masked = mask(&self.recipient);
+            // As it came, as it is meant, and as connectors write it for their providers.
+            let meant = canonical(&self.recipient);
+            let bare: String = self
+                .recipient
+                .chars()
+                .filter(char::is_ascii_digit)
+                .collect();
             let other = match self.recipient.contains('@') {
                 true => self.recipient.to_lowercase(),
-                // As connectors write it for their providers.
-                false => self
-                    .recipient
-                    .chars()
-                    .filter(char::is_ascii_digit)
-                    .collect(),
+                false => bare,
             };
-            let mut texts = vec![(self.recipient.clone(), masked.clone()), (other, masked)];
+            let spelled = [self.recipient.clone(), other, meant];
+            let mut texts: Vec<_> = spelled.map(|text| (text, masked.clone())).into();
+            texts.dedup();
             let told: Told = serde_json::from_str(&self.payload).unwrap_or_default();
             for (value, instead) in [(told.link, "[link]"), (told.code, "[code]")] {
                 let text = match value {

@@ -11,7 +11,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Admission;
-use crate::api::{App, Bounds, auth, router};
+use crate::api::auth::{self, Grant};
+use crate::api::{App, Bounds, router};
 use crate::config::Config;
 use crate::connector::ConnectorRuntime;
 use crate::delivery::{Delivery, Foundations};
@@ -23,7 +24,10 @@ use crate::time::Clock;
 
 mod kept_secrets;
 mod listener;
+mod recovery;
 mod retention;
+
+pub use recovery::make_operator_key;
 
 /// Environment variable of the sealing keys, in place of their file.
 const SEALING_KEYS: &str = "SENDBOX_SEALING_KEY";
@@ -130,13 +134,7 @@ impl Server {
 }
 
 async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
-    let path = config.store.folder.join("sendbox.db");
-    let keys = sealing_keys(config)?;
-    let store = match &config.store.ended_file {
-        Some(record) => Store::open_with(&path, keys, record).await,
-        None => Store::open(&path, keys).await,
-    };
-    let store = store.map_err(failed(format!("the database {}", path.display())))?;
+    let store = open_store(config).await?;
     if let Some(restored) = store.restored() {
         tell(restored);
     }
@@ -196,6 +194,15 @@ fn tell(restored: &Restored) {
     );
 }
 
+async fn open_store(config: &Config) -> Result<Store, StartError> {
+    let path = config.store.folder.join("sendbox.db");
+    let what = format!("the database {}", path.display());
+    let (keys, record) = (sealing_keys(config)?, config.store.ended_file.as_deref());
+    let browse_time = Duration::from_millis(config.node_limits.read_ms);
+    let store = Store::open_for(&path, keys, record, browse_time).await;
+    store.map_err(failed(what))
+}
+
 /// Looks at disk and memory until `shutdown`.
 async fn watch(admission: Arc<Admission>, shutdown: CancellationToken) {
     let mut turn = tokio::time::interval(NODE_LOOK);
@@ -225,8 +232,8 @@ async fn ensure_operator(app: &App, file: &Path) -> Result<(), StartError> {
     if app.store.has_operator_key().await.map_err(failed(what))? {
         return Ok(());
     }
-    let (record, text) =
-        auth::generate(None, "first start".to_owned(), app.clock.now()).map_err(failed(what))?;
+    let grant = Grant::operator("first start".to_owned());
+    let (record, text) = auth::generate(grant, app.clock.now()).map_err(failed(what))?;
     write_private(file, format!("{}\n", text.expose()).as_bytes()).map_err(failed(what))?;
     app.store.put_api_key(&record).await.map_err(failed(what))
 }

@@ -6,12 +6,14 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use sqlx::SqlitePool;
 
 use crate::secret::KeyRing;
 
 mod accept;
+mod api_keys;
 mod before;
 mod bound;
 mod claim;
@@ -19,6 +21,8 @@ mod connectors;
 mod email_service;
 mod ended;
 mod error;
+mod forget;
+mod generations;
 mod history;
 mod integrations;
 mod keys;
@@ -28,6 +32,7 @@ mod purge;
 mod row;
 mod settle;
 mod source_use;
+mod spent;
 mod templates;
 mod tenants;
 mod writer;
@@ -42,16 +47,26 @@ pub use error::StoreError;
 pub use history::{MessageFilter, Page, StoredMessage};
 pub use keys::SealingKeyState;
 pub use settle::{Cancelled, Settled};
+pub use spent::{RecipientName, Spending};
 pub use templates::{TEMPLATES_BYTES_MAX, TEMPLATES_MAX};
 
+use api_keys::ApiKeys;
 use ended::Record;
 use keys::Keys;
+use open::Lanes;
 use writer::Writer;
+
+/// How long a statement of who looks things up may take.
+pub const BROWSE_TIME: Duration = Duration::from_secs(2);
+
+/// How long it is known whether messages can be accepted.
+const READY_LIFE: Duration = Duration::from_secs(1);
 
 /// The open store. Clones are handles to the same file.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    browses: bool,
 }
 
 struct Inner {
@@ -59,7 +74,10 @@ struct Inner {
     record: Record,
     restored: Option<Restored>,
     writer: Writer,
-    readers: SqlitePool,
+    readers: Lanes,
+    api_keys: ApiKeys,
+    /// When a commit was tried to see whether messages can be accepted, and what came of it.
+    checked: tokio::sync::Mutex<Option<(Instant, Result<(), StoreError>)>>,
     /// The tenant that was served last: the next claim begins with its successor.
     turn: Arc<Mutex<String>>,
 }
@@ -80,9 +98,7 @@ impl Store {
     /// [`StoreError::WrongKey`] and [`StoreError::MissingKey`] before any record is written, and
     /// [`StoreError::Unavailable`].
     pub async fn open(path: &Path, ring: KeyRing) -> Result<Self, StoreError> {
-        let mut record = ring.file().unwrap_or(path).as_os_str().to_owned();
-        record.push(".ended");
-        Self::open_with(path, ring, Path::new(&record)).await
+        Self::open_for(path, ring, None, BROWSE_TIME).await
     }
 
     /// The same with the record of what ended in a file of its own choice.
@@ -90,31 +106,53 @@ impl Store {
     /// # Errors
     /// As [`Store::open`], and [`StoreError::Record`] where the record cannot be read or written.
     pub async fn open_with(path: &Path, ring: KeyRing, record: &Path) -> Result<Self, StoreError> {
-        let opened = open::open(path, ring, record).await?;
+        Self::open_for(path, ring, Some(record), BROWSE_TIME).await
+    }
+
+    /// The same with the time that a statement of [`Store::browsing`] may take.
+    ///
+    /// # Errors
+    /// As [`Store::open_with`].
+    pub async fn open_for(
+        path: &Path,
+        ring: KeyRing,
+        record: Option<&Path>,
+        browse_time: Duration,
+    ) -> Result<Self, StoreError> {
+        let mut beside = ring.file().unwrap_or(path).as_os_str().to_owned();
+        beside.push(".ended");
+        let record = record.unwrap_or(Path::new(&beside));
+        let opened = open::open(path, ring, record, browse_time).await?;
         let inner = Inner {
             keys: opened.keys,
             record: opened.record,
             restored: opened.restored,
             writer: Writer::start(opened.db, opened.options, opened.lock),
             readers: opened.readers,
+            api_keys: ApiKeys::default(),
+            checked: tokio::sync::Mutex::default(),
             turn: Arc::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
+            browses: false,
         })
+    }
+
+    /// The same store for whoever looks things up: its reads keep out of the way of accepting and delivering, and
+    /// one that takes too long ends as [`StoreError::TooLong`].
+    #[must_use]
+    pub fn browsing(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            browses: true,
+        }
     }
 
     /// Commits what waits and closes the file; later calls are answered with [`StoreError::Unavailable`].
     pub async fn close(&self) {
         self.inner.readers.close().await;
         self.inner.writer.close().await;
-    }
-
-    /// A number that grows with each change of records: what was read at one generation may be kept
-    /// until the next.
-    #[must_use]
-    pub fn generation(&self) -> u64 {
-        self.writer().generation()
     }
 
     /// Commits a change of its own: messages can be accepted. One that changes no value would not reach
@@ -135,11 +173,32 @@ impl Store {
             .await
     }
 
+    /// Whether messages can be accepted: what [`Store::check`] said within the last second, else what it says now.
+    /// However many ask, there is one commit a second.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        let mut checked = self.inner.checked.lock().await;
+        let known = checked.as_ref().filter(|(at, _)| at.elapsed() < READY_LIFE);
+        if let Some((_, result)) = known
+            && !self.writer().is_closed()
+        {
+            return result.clone();
+        }
+        let result = self.check().await;
+        *checked = Some((Instant::now(), result.clone()));
+        result
+    }
+
     fn writer(&self) -> &Writer {
         &self.inner.writer
     }
 
     fn readers(&self) -> &SqlitePool {
-        &self.inner.readers
+        match self.browses {
+            true => &self.inner.readers.browse,
+            false => &self.inner.readers.work,
+        }
     }
 }

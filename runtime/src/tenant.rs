@@ -11,6 +11,10 @@ use crate::message::Channel;
 use crate::settings::BoundSecret;
 use crate::time::Timestamp;
 
+mod key;
+
+pub use key::{ApiKey, Role};
+
 /// The isolation boundary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
@@ -28,26 +32,6 @@ pub struct Tenant {
     pub allowed_hosts: Option<Vec<String>>,
     /// When it was made.
     pub created_at: Timestamp,
-}
-
-/// An API key as stored: only its hash.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ApiKey {
-    /// Public part, by which it is listed and revoked.
-    pub id: String,
-    /// Whose it is; none for an operator's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tenant: Option<TenantId>,
-    /// A title for people.
-    pub title: String,
-    /// SHA-256 of the whole key, which has 256 random bits.
-    #[serde(skip)]
-    pub hash: [u8; 32],
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it stopped to work.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub revoked_at: Option<Timestamp>,
 }
 
 /// Whether an integration may carry messages.

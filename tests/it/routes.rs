@@ -146,6 +146,9 @@ fn seen(answer: &Answer) -> (u16, String, Vec<String>) {
 /// A server with two tenants, and what the first of them has.
 struct Town {
     house: House,
+    acme: String,
+    sender: String,
+    metrics: String,
     globex: String,
     revoked: String,
     message: String,
@@ -185,11 +188,20 @@ impl Town {
             .await
             .expect(204);
         let key_id = acme.split('_').nth(1).unwrap().to_owned();
+        let made = |path: &'static str, role: &'static str| {
+            let made = house.operate("POST", path, json!({ "role": role }));
+            async { made.await.expect(201).text_at("/key") }
+        };
+        let sender = made(keys, "sender").await;
+        let metrics = made("/v1/operator-keys", "metrics").await;
         let digest = house
             .operate("GET", "/v1/connectors", Value::Null)
             .await
             .text_at("/data/0/digest");
         Self {
+            acme,
+            sender,
+            metrics,
             house,
             globex,
             revoked,
@@ -278,6 +290,92 @@ async fn no_route_opens_to_a_key_that_does_not_work() {
     town.house.stop().await;
 }
 
+/// The roles that a route opens to. A front door tells the others that it does not exist.
+fn roles_of(route: &Route) -> &'static [&'static str] {
+    let (method, path) = (route.method, route.path.as_str());
+    let own = path.strip_prefix("/v1/tenants/{tenant}/");
+    let own = own.or_else(|| path.strip_prefix("/v1/")).unwrap_or("");
+    let shared = own == "egress/addresses" || own.starts_with("connectors") && method == "GET";
+    let belongings = [
+        "integrations",
+        "routes",
+        "email-templates",
+        "sms-templates",
+        "languages",
+        "email-use",
+        "messages",
+    ];
+    if OPEN.contains(&path) {
+        &["operator", "metrics", "tenant-admin", "sender"]
+    } else if path == "/metrics" {
+        &["operator", "metrics"]
+    } else if path.starts_with("/front-doors/") {
+        &["tenant-admin", "sender"]
+    } else if own == "messages" && method == "POST" {
+        &["operator", "tenant-admin", "sender"]
+    } else if shared || belongings.contains(&own.split('/').next().unwrap()) {
+        &["operator", "tenant-admin"]
+    } else {
+        &["operator"]
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_opens_to_the_roles_that_may_use_it_and_to_no_other() {
+    let town = Town::start().await;
+    let keys = [
+        ("operator", &town.house.operator),
+        ("metrics", &town.metrics),
+        ("tenant-admin", &town.acme),
+        ("sender", &town.sender),
+    ];
+    let (mut refused, mut opened) = (0, 0);
+    let before = town.belongings().await;
+    for route in &routes() {
+        for (role, key) in keys
+            .iter()
+            .filter(|(role, _)| !roles_of(route).contains(role))
+        {
+            let answer = town.with_key(key, route, &town.acmes()).await;
+            if route.path.starts_with("/front-doors/") {
+                assert_eq!(answer.status, 404, "{role} {route:?}");
+            } else {
+                let code = answer.text_at("/code");
+                assert_eq!(
+                    (answer.status, code.as_str()),
+                    (403, "forbidden"),
+                    "{role} {route:?}"
+                );
+                // Nor does it tell what there is.
+                let missing = town.with_key(key, route, &MISSING).await;
+                assert_eq!(seen(&answer), seen(&missing), "{role} {route:?}");
+            }
+            refused += 1;
+        }
+    }
+    assert_eq!(town.belongings().await, before);
+    for route in &routes() {
+        let names = Names {
+            tenant: "acme",
+            ..MISSING
+        };
+        for (role, key) in keys
+            .iter()
+            .filter(|(role, _)| roles_of(route).contains(role))
+        {
+            let answer = town.with_key(key, route, &names).await;
+            assert!(
+                ![401, 403].contains(&answer.status),
+                "{role} {route:?}: {}",
+                answer.text
+            );
+            opened += 1;
+        }
+    }
+    assert!(refused > 150 && opened > 100, "{refused} {opened}");
+    town.house.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_another_tenants_answers_as_what_does_not_exist() {
     let town = Town::start().await;
@@ -330,7 +428,7 @@ async fn an_operator_learns_what_is_missing_and_nothing_else_happens() {
             }
             let answer = town.with_key(operator, route, &names).await;
             let own = !route.path.contains("{tenant}")
-                && !["/connectors", "/egress", "/sealing-keys"]
+                && !["/connectors", "/egress", "/sealing-keys", "/operator-keys"]
                     .iter()
                     .any(|part| route.path.contains(part));
             assert_eq!(

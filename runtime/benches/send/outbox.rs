@@ -14,7 +14,7 @@ use sendbox::id::{IntegrationId, MessageId, TenantId};
 use sendbox::limits::Limits;
 use sendbox::message::{Channel, Message, Origin, Payload, Recipient, UsageType};
 use sendbox::settings::Asked;
-use sendbox::store::{Accepted, Store};
+use sendbox::store::{Accepted, Spending, Store};
 use sendbox::tenant::{ConnectorVersion, Integration, IntegrationState, Route, Tenant};
 use sendbox::time::{Clock, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -211,7 +211,9 @@ struct Delivering(Delivery);
 
 impl Client for Delivering {
     async fn once(&mut self) -> Result<()> {
-        let Submitted::Accepted(_, waiting) = self.0.submit(message()?, true).await? else {
+        let Submitted::Accepted(_, waiting) =
+            self.0.submit(message()?, Spending::default(), true).await?
+        else {
             anyhow::bail!("not accepted");
         };
         let ended = waiting.context("nothing to wait for")?.ended().await;

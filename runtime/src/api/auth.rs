@@ -1,4 +1,6 @@
-//! API keys: who calls, and for which tenant.
+//! API keys: who calls, for which tenant, and what the key's role lets pass.
+
+use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -13,31 +15,55 @@ use super::error::ApiError;
 use crate::id::TenantId;
 use crate::secret::Secret;
 use crate::store::Store;
-use crate::tenant::ApiKey;
+use crate::tenant::{ApiKey, Role};
 use crate::time::Timestamp;
 
 /// Random bytes of a key.
 const KEY_BYTES: usize = 32;
 
+/// Whose a new key will be, and what for.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// What it may do.
+    pub role: Role,
+    /// Whose it is: a tenant's where the role is one of a tenant.
+    pub tenant: Option<TenantId>,
+    /// A title for people.
+    pub title: String,
+}
+
+impl Grant {
+    /// An operator's key.
+    #[must_use]
+    pub const fn operator(title: String) -> Self {
+        Self {
+            role: Role::Operator,
+            tenant: None,
+            title,
+        }
+    }
+}
+
 /// A new key: what is stored, and the text that is shown once.
 ///
 /// # Errors
 /// [`ApiError::Internal`] when the machine has no randomness.
-pub fn generate(
-    tenant: Option<TenantId>,
-    title: String,
-    now: Timestamp,
-) -> Result<(ApiKey, Secret), ApiError> {
+pub fn generate(grant: Grant, now: Timestamp) -> Result<(ApiKey, Secret), ApiError> {
     let mut random = [0_u8; KEY_BYTES];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| ApiError::Internal)?;
     let id = uuid::Uuid::new_v4().simple().to_string();
     let id = id.get(..16).unwrap_or(&id).to_owned();
-    let kind = if tenant.is_some() { "sbx" } else { "sbxop" };
+    let kind = if grant.role.is_tenants() {
+        "sbx"
+    } else {
+        "sbxop"
+    };
     let text = format!("{kind}_{id}_{}", URL_SAFE_NO_PAD.encode(random));
     let key = ApiKey {
         id,
-        tenant,
-        title,
+        role: grant.role,
+        tenant: grant.tenant,
+        title: grant.title,
         hash: hash(&text),
         created_at: now,
         revoked_at: None,
@@ -49,7 +75,7 @@ pub fn generate(
 ///
 /// # Errors
 /// [`ApiError::Unauthorized`], and those of the store.
-pub async fn authenticate(store: &Store, text: &str) -> Result<ApiKey, ApiError> {
+pub async fn authenticate(store: &Store, text: &str) -> Result<Arc<ApiKey>, ApiError> {
     let id = text
         .split('_')
         .nth(1)
@@ -71,11 +97,12 @@ fn hash(text: &str) -> [u8; 32] {
     out
 }
 
-/// The key in a request's `Authorization`, with or without the word `Bearer`.
+/// The key in a request's `Authorization`, with or without the word `Bearer`. The call counts against its
+/// tenant's rate here, before anything else of the request is looked at.
 ///
 /// # Errors
-/// As [`authenticate`].
-pub async fn caller(store: &Store, parts: &Parts) -> Result<ApiKey, ApiError> {
+/// As [`authenticate`], and [`ApiError::OverLimit`].
+pub async fn caller(app: &App, parts: &Parts) -> Result<Arc<ApiKey>, ApiError> {
     let value = parts
         .headers
         .get(AUTHORIZATION)
@@ -85,7 +112,23 @@ pub async fn caller(store: &Store, parts: &Parts) -> Result<ApiKey, ApiError> {
         Some((scheme, text)) if scheme.eq_ignore_ascii_case("bearer ") => text,
         _ => value,
     };
-    authenticate(store, text.trim()).await
+    let key = authenticate(&app.store, text.trim()).await?;
+    if let Some(tenant) = &key.tenant {
+        app.admission.call(tenant, app.clock.now())?;
+    }
+    Ok(key)
+}
+
+/// The caller's key, whose role must be one of `roles`.
+async fn holder(parts: &Parts, app: &App, roles: &[Role]) -> Result<Arc<ApiKey>, ApiError> {
+    let key = caller(app, parts).await?;
+    if roles.contains(&key.role) {
+        return Ok(key);
+    }
+    Err(match key.role {
+        Role::TenantAdmin if roles.contains(&Role::Operator) => ApiError::Forbidden,
+        role => ApiError::Role(role),
+    })
 }
 
 /// The caller is an operator.
@@ -95,35 +138,35 @@ pub struct Operator;
 impl FromRequestParts<App> for Operator {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        match caller(&app.store, parts).await?.tenant {
-            None => Ok(Self),
-            Some(_) => Err(ApiError::Forbidden),
-        }
+        let roles = [Role::Operator];
+        holder(parts, app, &roles).await.map(|_| Self)
     }
 }
 
-/// The caller has a key that works.
+/// The caller may read the counters.
 #[derive(Debug)]
-pub struct Known;
+pub struct Watcher;
 
-impl FromRequestParts<App> for Known {
+impl FromRequestParts<App> for Watcher {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        caller(&app.store, parts).await.map(|_| Self)
+        let roles = [Role::Operator, Role::Metrics];
+        holder(parts, app, &roles).await.map(|_| Self)
     }
 }
 
-/// The caller has a key that works: whose it is.
+/// The caller may read what all tenants share: whose the key is.
 #[derive(Debug)]
-pub struct Caller {
+pub struct Reader {
     /// None for an operator's.
     pub tenant: Option<TenantId>,
 }
 
-impl FromRequestParts<App> for Caller {
+impl FromRequestParts<App> for Reader {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let tenant = caller(&app.store, parts).await?.tenant;
+        let roles = [Role::Operator, Role::TenantAdmin];
+        let tenant = holder(parts, app, &roles).await?.tenant.clone();
         Ok(Self { tenant })
     }
 }
@@ -140,43 +183,66 @@ pub struct ForTenant {
 impl FromRequestParts<App> for ForTenant {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let key = caller(&app.store, parts).await?;
-        if let Some(tenant) = &key.tenant {
-            app.admission.call(tenant, app.clock.now())?;
-        }
-        let params = RawPathParams::from_request_parts(parts, app)
-            .await
-            .map_err(|_| ApiError::NotFound("tenant"))?;
-        let named = params
-            .iter()
-            .find(|(name, _)| *name == "tenant")
-            .map(|(_, value)| value.to_owned());
-        match (named, key.tenant) {
-            (None, Some(tenant)) => Ok(Self {
-                tenant,
-                operator: false,
-            }),
-            (None, None) => Err(ApiError::BadRequest(
-                "an operator names the tenant: use /v1/tenants/{tenant}/…".to_owned(),
-            )),
-            // A foreign tenant and one that does not exist get the same answer.
-            (Some(named), Some(tenant)) if named == tenant.as_str() => Ok(Self {
-                tenant,
-                operator: false,
-            }),
-            (Some(_), Some(_)) => Err(ApiError::NotFound("tenant")),
-            (Some(named), None) => {
-                let id = named.parse().map_err(|_| ApiError::NotFound("tenant"))?;
-                let tenant = app
-                    .store
-                    .tenant(&id)
-                    .await?
-                    .ok_or(ApiError::NotFound("tenant"))?;
-                Ok(Self {
-                    tenant: tenant.id,
-                    operator: true,
-                })
-            }
-        }
+        let roles = [Role::Operator, Role::TenantAdmin];
+        let key = holder(parts, app, &roles).await?;
+        let (tenant, role) = concerned(parts, app, &key).await?;
+        Ok(Self {
+            tenant,
+            operator: role == Role::Operator,
+        })
     }
+}
+
+/// The tenant that a message is handed in for.
+#[derive(Debug)]
+pub struct ForSending {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Whether the key may read what was handed in with another call.
+    pub reads: bool,
+}
+
+impl FromRequestParts<App> for ForSending {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let roles = [Role::Operator, Role::TenantAdmin, Role::Sender];
+        let key = holder(parts, app, &roles).await?;
+        let (tenant, role) = concerned(parts, app, &key).await?;
+        Ok(Self {
+            tenant,
+            reads: role != Role::Sender,
+        })
+    }
+}
+
+/// The tenant that a request is about, where `key` may act for it, and the key's role.
+async fn concerned(
+    parts: &mut Parts,
+    app: &App,
+    key: &ApiKey,
+) -> Result<(TenantId, Role), ApiError> {
+    let params = RawPathParams::from_request_parts(parts, app)
+        .await
+        .map_err(|_| ApiError::NotFound("tenant"))?;
+    let named = params
+        .iter()
+        .find(|(name, _)| *name == "tenant")
+        .map(|(_, value)| value.to_owned());
+    let tenant = match (named, key.tenant.clone()) {
+        (None, Some(own)) => own,
+        (None, None) => {
+            return Err(ApiError::BadRequest(
+                "an operator names the tenant: use /v1/tenants/{tenant}/…".to_owned(),
+            ));
+        }
+        // A foreign tenant and one that does not exist get the same answer.
+        (Some(named), Some(own)) if named == own.as_str() => own,
+        (Some(_), Some(_)) => return Err(ApiError::NotFound("tenant")),
+        (Some(named), None) => {
+            let id = named.parse().map_err(|_| ApiError::NotFound("tenant"))?;
+            let tenant = app.store.tenant(&id).await?;
+            tenant.ok_or(ApiError::NotFound("tenant"))?.id
+        }
+    };
+    Ok((tenant, key.role))
 }

@@ -3,15 +3,18 @@
 use axum::Json as Answer;
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
+use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::App;
-use super::auth::Operator;
+use super::auth::{Operator, Reader};
 use super::body;
+use super::browse::PageOf;
 use super::egress::gone;
 use super::error::ApiError;
 use crate::connector::{Inspection, UploadError};
 use crate::id::{ConnectorId, Digest};
+use crate::store::{Page, Store};
 use crate::tenant::ConnectorVersion;
 
 /// The media type of a component.
@@ -90,18 +93,23 @@ fn summary(version: &ConnectorVersion) -> Value {
 
 /// `GET /v1/connectors`: every version of every connector, newest first.
 pub(super) async fn list(
-    _: super::auth::Known,
+    caller: Reader,
     State(app): State<App>,
-) -> Result<Answer<Value>, ApiError> {
-    let versions = app.store.connectors().await?;
-    Ok(Answer(
-        json!({ "data": versions.iter().map(summary).collect::<Vec<_>>() }),
-    ))
+    page: PageOf,
+) -> Result<Response, ApiError> {
+    let cursor = page.cursor.as_deref().map(str::parse::<Digest>);
+    let wrong = |_| ApiError::BadRequest("cursor must be the digest of a version".to_owned());
+    let cursor = cursor.transpose().map_err(wrong)?;
+    let store = app.browse(caller.tenant.as_ref()).await?;
+    let mut versions = store.connectors(cursor, page.reach()).await?;
+    let next = page.cut(&mut versions, |version| version.digest.to_string());
+    let data = versions.iter().map(summary).collect();
+    store.answer(&app, &Page { data, next }).await
 }
 
-async fn versions_of(app: &App, id: &str) -> Result<Vec<ConnectorVersion>, ApiError> {
+async fn versions_of(store: &Store, id: &str) -> Result<Vec<ConnectorVersion>, ApiError> {
     let id: ConnectorId = id.parse().map_err(|_| ApiError::NotFound("connector"))?;
-    let versions = app.store.connector_versions(&id).await?;
+    let versions = store.connector_versions(&id).await?;
     if versions.is_empty() {
         Err(ApiError::NotFound("connector"))
     } else {
@@ -111,27 +119,29 @@ async fn versions_of(app: &App, id: &str) -> Result<Vec<ConnectorVersion>, ApiEr
 
 /// `GET /v1/connectors/{connector}`: its versions, newest first.
 pub(super) async fn versions(
-    _: super::auth::Known,
+    caller: Reader,
     State(app): State<App>,
     Path(id): Path<String>,
-) -> Result<Answer<Value>, ApiError> {
-    let versions = versions_of(&app, &id).await?;
-    Ok(Answer(
-        json!({ "data": versions.iter().map(summary).collect::<Vec<_>>() }),
-    ))
+) -> Result<Response, ApiError> {
+    let store = app.browse(caller.tenant.as_ref()).await?;
+    let versions = versions_of(&store, &id).await?;
+    let data: Vec<_> = versions.iter().map(summary).collect();
+    store.answer(&app, &json!({ "data": data })).await
 }
 
 /// `GET /v1/connectors/{connector}/versions/{digest}`: all that it says of itself.
 pub(super) async fn get(
-    _: super::auth::Known,
+    caller: Reader,
     State(app): State<App>,
     Path((id, digest)): Path<(String, String)>,
-) -> Result<Answer<ConnectorVersion>, ApiError> {
-    let versions = versions_of(&app, &id).await?;
+) -> Result<Response, ApiError> {
+    let store = app.browse(caller.tenant.as_ref()).await?;
+    let versions = versions_of(&store, &id).await?;
     let found = versions
         .into_iter()
         .find(|version| version.digest.to_string() == digest);
-    found.map(Answer).ok_or(ApiError::NotFound("version"))
+    let found = found.ok_or(ApiError::NotFound("version"))?;
+    store.answer(&app, &found).await
 }
 
 /// `DELETE /v1/connectors/{connector}/versions/{digest}`: refused while an integration uses it.
@@ -141,7 +151,7 @@ pub(super) async fn delete(
     Path((id, digest)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let digest: Digest = digest.parse().map_err(|_| ApiError::NotFound("version"))?;
-    if !versions_of(&app, &id)
+    if !versions_of(&app.store, &id)
         .await?
         .iter()
         .any(|version| version.digest == digest)

@@ -4,14 +4,14 @@ use axum::Json as Answer;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::App;
-use super::auth::{Caller, Operator};
+use super::auth::{Operator, Reader};
 use super::body::Json;
 use super::error::ApiError;
-use crate::delivery::{Explanation, SourceAddresses};
 use crate::egress::Destination;
 use crate::id::{PoolName, SourceName};
 use crate::secret::Secret;
@@ -40,10 +40,11 @@ fn shown(source: &EgressSource) -> Value {
 pub(super) async fn list_sources(
     _: Operator,
     State(app): State<App>,
-) -> Result<Answer<Value>, ApiError> {
-    let sources = app.store.sources().await?;
+) -> Result<Response, ApiError> {
+    let store = app.browse(None).await?;
+    let sources = store.sources().await?;
     let shown: Vec<Value> = sources.iter().map(shown).collect();
-    Ok(Answer(json!({ "data": shown })))
+    store.answer(&app, &json!({ "data": shown })).await
 }
 
 /// `PUT /v1/egress/sources/{name}`. The beginning of its warm-up and its proxy's password stay where they
@@ -167,11 +168,10 @@ pub(super) async fn delete_source(
 }
 
 /// `GET /v1/egress/pools`.
-pub(super) async fn list_pools(
-    _: Operator,
-    State(app): State<App>,
-) -> Result<Answer<Value>, ApiError> {
-    Ok(Answer(json!({ "data": app.store.pools().await? })))
+pub(super) async fn list_pools(_: Operator, State(app): State<App>) -> Result<Response, ApiError> {
+    let store = app.browse(None).await?;
+    let pools = store.pools().await?;
+    store.answer(&app, &json!({ "data": pools })).await
 }
 
 /// `PUT /v1/egress/pools/{name}`.
@@ -240,14 +240,16 @@ pub(super) async fn explain(
     State(app): State<App>,
     Path(tenant): Path<String>,
     query: Result<Query<ExplainQuery>, QueryRejection>,
-) -> Result<Answer<Explanation>, ApiError> {
+) -> Result<Response, ApiError> {
     let tenant = tenant_named(&app, &tenant).await?;
     let shape = "the query must hold host: HOST, HOST:PORT, or a URL";
     let Query(query) = query.map_err(|_| ApiError::BadRequest(shape.to_owned()))?;
     let destination = Destination::parse(&query.host).map_err(|error| {
         ApiError::BadRequest(format!("no connector could ask for this: {error}"))
     })?;
-    Ok(Answer(app.delivery.explain(&tenant, &destination).await?))
+    let store = app.browse(None).await?;
+    let explained = app.delivery.explain(&store, &tenant, &destination).await?;
+    store.answer(&app, &explained).await
 }
 
 /// Whose addresses.
@@ -260,12 +262,13 @@ pub(super) struct AddressesQuery {
 /// `GET /v1/egress/addresses`: what sends leave from, for allow-lists at providers. A tenant's key gets
 /// its own tenant's.
 pub(super) async fn addresses(
-    caller: Caller,
+    caller: Reader,
     State(app): State<App>,
     query: Result<Query<AddressesQuery>, QueryRejection>,
-) -> Result<Answer<SourceAddresses>, ApiError> {
+) -> Result<Response, ApiError> {
     let shape = "the query may hold tenant";
     let Query(query) = query.map_err(|_| ApiError::BadRequest(shape.to_owned()))?;
+    let turn = caller.tenant.clone();
     let tenant = match (caller.tenant, query.tenant) {
         (Some(own), Some(named)) if own.as_str() != named => {
             return Err(ApiError::NotFound("tenant"));
@@ -274,7 +277,9 @@ pub(super) async fn addresses(
         (None, Some(named)) => Some(tenant_named(&app, &named).await?),
         (None, None) => None,
     };
-    Ok(Answer(app.delivery.addresses(tenant.as_ref()).await?))
+    let store = app.browse(turn.as_ref()).await?;
+    let addresses = app.delivery.addresses(&store, tenant.as_ref()).await?;
+    store.answer(&app, &addresses).await
 }
 
 async fn tenant_named(app: &App, name: &str) -> Result<Tenant, ApiError> {

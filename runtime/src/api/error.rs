@@ -14,6 +14,7 @@ use crate::limits::Limit;
 use crate::message::MessageError;
 use crate::settings::SettingsProblem;
 use crate::store::StoreError;
+use crate::tenant::Role;
 
 /// After which a send under way may have ended.
 const PLACE_WAIT: Duration = Duration::from_secs(1);
@@ -36,6 +37,9 @@ pub enum ApiError {
     /// The key works, but not for this.
     #[error("this needs an operator's key")]
     Forbidden,
+    /// The key works, but its role lets it do other things only.
+    #[error("a key with the role {} may not do this", .0.as_str())]
+    Role(Role),
     /// There is none, or it is not the caller's: the two are never told apart.
     #[error("there is no such {0}")]
     NotFound(&'static str),
@@ -95,7 +99,7 @@ impl ApiError {
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::Role(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Invalid(_) | Self::Upload { .. } => StatusCode::UNPROCESSABLE_ENTITY,
@@ -104,7 +108,9 @@ impl ApiError {
             Self::IdempotencyConflict | Self::Conflict(_) => StatusCode::CONFLICT,
             Self::OverLimit(over) => match over.limit {
                 Limit::FreeDisk => StatusCode::INSUFFICIENT_STORAGE,
-                Limit::NodeMemory => StatusCode::SERVICE_UNAVAILABLE,
+                Limit::NodeMemory | Limit::ReadTime | Limit::Answers => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
                 _ => StatusCode::TOO_MANY_REQUESTS,
             },
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -129,7 +135,7 @@ impl ApiError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Unauthorized => "unauthorized",
-            Self::Forbidden => "forbidden",
+            Self::Forbidden | Self::Role(_) => "forbidden",
             Self::NotFound(_) => "not_found",
             Self::BadRequest(_) => "bad_request",
             Self::Invalid(_) => "invalid",
@@ -201,6 +207,12 @@ impl From<StoreError> for ApiError {
                 "the {what} was changed by another call meanwhile: read it again, and repeat the change on what is there now"
             )),
             StoreError::Full(limit) => Self::Conflict(limit),
+            StoreError::TooLong => Self::OverLimit(OverLimit {
+                limit: Limit::ReadTime,
+                detail: "reading took longer than it may (node_limits.read_ms): ask for less"
+                    .to_owned(),
+                wait: Some(Duration::from_secs(1)),
+            }),
             StoreError::KeyFile(_) | StoreError::Record(_) => Self::Conflict(error.to_string()),
             StoreError::Missing(what) if what.starts_with("tenant ") => Self::NotFound("tenant"),
             StoreError::Unavailable(_) => {

@@ -5,18 +5,22 @@ use std::collections::BTreeMap;
 use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Deserialize;
+use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
 use super::App;
 use super::auth::ForTenant;
 use super::body::Json;
+use super::browse::PageOf;
 use super::egress::gone;
 use super::error::ApiError;
 use crate::about::ConnectorInfo;
 use crate::egress::expanded_hosts;
 use crate::id::{ConnectorId, Digest, IntegrationId, PoolName, TenantId};
 use crate::settings::{Asked, BoundSecret, SettingsSchema, join, texts};
+use crate::store::Page;
 use crate::tenant::{Integration, IntegrationState};
 
 /// An integration as its tenant writes it.
@@ -58,11 +62,22 @@ pub(super) async fn find(app: &App, tenant: &TenantId, id: &str) -> Result<Integ
 pub(super) async fn list(
     caller: ForTenant,
     State(app): State<App>,
-) -> Result<Answer<Value>, ApiError> {
-    let integrations = app.store.integrations(&caller.tenant).await?;
-    Ok(Answer(
-        json!({ "data": integrations.iter().map(shown).collect::<Vec<_>>() }),
-    ))
+    page: PageOf,
+) -> Result<Response, ApiError> {
+    let store = app.browse(Some(&caller.tenant)).await?;
+    let tenant = &caller.tenant;
+    let names = store.integration_names(tenant, page.cursor.as_deref(), page.reach());
+    let mut names = names.await?;
+    let next = page.cut(&mut names, ToString::to_string);
+    // One after the other: what is read is larger in memory than what is shown of it.
+    let mut data = Vec::with_capacity(names.len());
+    for name in &names {
+        if let Some(integration) = store.integration(tenant, name).await? {
+            let shown = to_raw_value(&shown(&integration));
+            data.push(shown.map_err(|_| ApiError::Internal)?);
+        }
+    }
+    store.answer(&app, &Page { data, next }).await
 }
 
 /// `GET …/integrations/{integration}`.
@@ -94,10 +109,13 @@ pub(super) async fn put(
     let status = if known.is_some() {
         StatusCode::OK
     } else {
-        let there = app.store.integrations(&caller.tenant).await?.len();
+        let there = app.store.integration_count(&caller.tenant).await?;
         app.admission.integration(there)?;
         StatusCode::CREATED
     };
+    check_size(&app, &body.settings)?;
+    let others = app.store.settings_bytes(&caller.tenant, &id).await?;
+    app.admission.settings_bytes(&body.settings, others)?;
     let integration = build(&app, caller.tenant, id, body, known).await?;
     if integration.state == IntegrationState::Active {
         // Routes use it: what cannot send must not take its place.
@@ -138,6 +156,7 @@ pub(super) async fn build(
     body: IntegrationBody,
     known: Option<Integration>,
 ) -> Result<Integration, ApiError> {
+    check_size(app, &body.settings)?;
     let digest = version(app, &body).await?;
     let connector = app.delivery.roster().connector(digest).await?;
     let schema = &connector.schema;
@@ -194,6 +213,11 @@ pub(super) fn check(
         true => Ok(()),
         false => Err(problems.into()),
     }
+}
+
+fn check_size(app: &App, settings: &Value) -> Result<(), ApiError> {
+    let wrong = |message| ApiError::field("/settings", message);
+    app.admission.settings(settings).map_err(wrong)
 }
 
 async fn version(app: &App, body: &IntegrationBody) -> Result<Digest, ApiError> {

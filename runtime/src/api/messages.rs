@@ -13,21 +13,20 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::App;
-use super::auth::ForTenant;
+use super::auth::{ForSending, ForTenant};
 use super::body::Json;
+use super::browse::page_size;
 use super::error::ApiError;
 use crate::attempt::MessageState;
 use crate::delivery::Submitted;
 use crate::id::{MessageId, TenantId};
 use crate::message::{Channel, Message, Origin, Payload, Recipient, UsageType};
-use crate::store::{Cancelled, MessageFilter};
+use crate::store::{Cancelled, MessageFilter, Store};
 use crate::template::LanguageTag;
 use crate::time::Timestamp;
 
 /// Seconds that a caller may wait for the first attempt.
 const WAIT_MAX: u64 = 60;
-/// Messages of a page.
-const PAGE_MAX: usize = 250;
 
 /// A message before its checks.
 pub struct Fields<'a> {
@@ -116,7 +115,7 @@ pub(super) struct WaitQuery {
 
 /// `POST …/messages`: 202 once it is durable; with `?wait=`, after the first attempt.
 pub(super) async fn post(
-    caller: ForTenant,
+    caller: ForSending,
     State(app): State<App>,
     query: Result<Query<WaitQuery>, axum::extract::rejection::QueryRejection>,
     headers: HeaderMap,
@@ -141,8 +140,9 @@ pub(super) async fn post(
         // What was accepted stays so, whatever the limits say by now.
         Some(earlier) => earlier,
         None => {
-            app.admission.message(&message).await?;
-            app.delivery.submit(message, !wait.is_zero()).await?
+            let spending = app.admission.message(&message).await?;
+            let wait = !wait.is_zero();
+            app.delivery.submit(message, spending, wait).await?
         }
     };
     match submitted {
@@ -153,16 +153,17 @@ pub(super) async fn post(
             }
             Ok((
                 StatusCode::ACCEPTED,
-                Answer(shown(&app, &caller.tenant, id).await?),
+                Answer(shown(&app.store, &caller.tenant, id).await?),
             )
                 .into_response())
         }
         Submitted::Replayed(id) => {
-            let mut response = (
-                StatusCode::ACCEPTED,
-                Answer(shown(&app, &caller.tenant, id).await?),
-            )
-                .into_response();
+            // What became of it is the answer to another call, which may have come with another key.
+            let answer = match caller.reads {
+                true => shown(&app.store, &caller.tenant, id).await?,
+                false => json!({ "id": id }),
+            };
+            let mut response = (StatusCode::ACCEPTED, Answer(answer)).into_response();
             response
                 .headers_mut()
                 .insert("idempotent-replayed", HeaderValue::from_static("true"));
@@ -196,15 +197,14 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     }
 }
 
-async fn shown(app: &App, tenant: &TenantId, id: MessageId) -> Result<Value, ApiError> {
-    let message = app
-        .store
+async fn shown(store: &Store, tenant: &TenantId, id: MessageId) -> Result<Value, ApiError> {
+    let message = store
         .message(tenant, id)
         .await?
         .ok_or(ApiError::NotFound("message"))?;
     let mut value = serde_json::to_value(&message).map_err(|_| ApiError::Internal)?;
     if let Some(fields) = value.as_object_mut() {
-        fields.insert("attempts".to_owned(), json!(app.store.attempts(id).await?));
+        fields.insert("attempts".to_owned(), json!(store.attempts(id).await?));
     }
     Ok(value)
 }
@@ -222,7 +222,10 @@ pub(super) async fn get(
     State(app): State<App>,
     Path(params): Path<BTreeMap<String, String>>,
 ) -> Result<Answer<Value>, ApiError> {
-    shown(&app, &caller.tenant, id(&params)?).await.map(Answer)
+    let store = app.store.browsing();
+    shown(&store, &caller.tenant, id(&params)?)
+        .await
+        .map(Answer)
 }
 
 /// `DELETE …/messages/{message}`: withdraws one that is not under way.
@@ -233,7 +236,7 @@ pub(super) async fn cancel(
 ) -> Result<Answer<Value>, ApiError> {
     let id = id(&params)?;
     match app.delivery.cancel(&caller.tenant, id).await? {
-        Cancelled::Done(_) => shown(&app, &caller.tenant, id).await.map(Answer),
+        Cancelled::Done(_) => shown(&app.store, &caller.tenant, id).await.map(Answer),
         Cancelled::Missing => Err(ApiError::NotFound("message")),
         Cancelled::TooLate(state) => Err(ApiError::Conflict(format!(
             "the message is {}: it cannot be withdrawn",
@@ -249,7 +252,7 @@ pub(super) struct ListQuery {
     state: Option<MessageState>,
     channel: Option<Channel>,
     cursor: Option<MessageId>,
-    limit: Option<usize>,
+    limit: Option<u64>,
 }
 
 /// `GET …/messages`: newest first; `next` is the cursor of the following page.
@@ -257,7 +260,7 @@ pub(super) async fn list(
     caller: ForTenant,
     State(app): State<App>,
     query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
-) -> Result<Answer<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(|_| {
         let words: Vec<_> = MessageState::ALL
             .iter()
@@ -272,10 +275,10 @@ pub(super) async fn list(
         state: query.state,
         channel: query.channel,
     };
-    let limit = query.limit.unwrap_or(50).clamp(1, PAGE_MAX);
-    let page = app
-        .store
+    let limit = page_size(query.limit)?;
+    let store = app.browse(Some(&caller.tenant)).await?;
+    let page = store
         .messages(&caller.tenant, &filter, query.cursor, limit)
         .await?;
-    Ok(Answer(json!({ "data": page.data, "next": page.next })))
+    store.answer(&app, &page).await
 }

@@ -8,17 +8,14 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 
 use super::App;
-use super::auth::Operator;
+use super::auth::Watcher;
 use super::error::ApiError;
 use crate::connector::ENGINE_VERSION;
 use crate::counts::Tally;
 
 /// `GET /metrics`.
-pub(super) async fn get(
-    _: Operator,
-    State(app): State<App>,
-) -> Result<impl IntoResponse, ApiError> {
-    let outbox = app.store.outbox().await?;
+pub(super) async fn get(_: Watcher, State(app): State<App>) -> Result<impl IntoResponse, ApiError> {
+    let outbox = app.store.browsing().outbox().await?;
     let (counts, mut page) = (app.delivery.counts(), Page::default());
     page.family(
         "sendbox_build_info",

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::{get, patch, put};
 use axum::{Extension, Json as Answer, Router};
 use serde::Deserialize;
@@ -178,10 +179,12 @@ async fn list(
     Extension(channel): Extension<Channel>,
     State(app): State<App>,
     query: Result<Query<FilterQuery>, QueryRejection>,
-) -> Result<Answer<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     let filter = filter(query)?;
-    let templates = app.store.templates(&caller.tenant, channel, &filter);
-    Ok(all(&templates.await?))
+    let store = app.browse(Some(&caller.tenant)).await?;
+    let templates = store.templates(&caller.tenant, channel, &filter).await?;
+    let shown: Vec<Value> = templates.iter().map(shown).collect();
+    store.answer(&app, &shown).await
 }
 
 fn id(params: &BTreeMap<String, String>) -> Result<TemplateId, ApiError> {

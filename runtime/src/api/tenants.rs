@@ -1,18 +1,20 @@
-//! Tenants and their keys: an operator's work.
+//! Tenants: an operator's work.
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use axum::response::Response;
+use serde::Deserialize;
 
 use super::App;
-use super::auth::{Operator, generate};
+use super::auth::Operator;
 use super::body::Json;
+use super::browse::PageOf;
 use super::error::{ApiError, FieldError};
 use crate::egress::{Author, HostPattern};
 use crate::id::{PoolName, TenantId};
-use crate::tenant::{ApiKey, Tenant};
+use crate::store::Page;
+use crate::tenant::Tenant;
 
 /// What an operator says of a tenant.
 #[derive(Debug, Deserialize)]
@@ -25,8 +27,15 @@ pub(super) struct TenantBody {
 }
 
 /// `GET /v1/tenants`.
-pub(super) async fn list(_: Operator, State(app): State<App>) -> Result<Answer<Value>, ApiError> {
-    Ok(Answer(json!({ "data": app.store.tenants().await? })))
+pub(super) async fn list(
+    _: Operator,
+    State(app): State<App>,
+    page: PageOf,
+) -> Result<Response, ApiError> {
+    let store = app.browse(None).await?;
+    let mut data = store.tenants(page.cursor.as_deref(), page.reach()).await?;
+    let next = page.cut(&mut data, |tenant| tenant.id.to_string());
+    store.answer(&app, &Page { data, next }).await
 }
 
 /// `PUT /v1/tenants/{tenant}`: makes or changes a tenant.
@@ -99,75 +108,10 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn find(app: &App, id: &str) -> Result<Tenant, ApiError> {
+pub(super) async fn find(app: &App, id: &str) -> Result<Tenant, ApiError> {
     let id = id.parse().map_err(|_| ApiError::NotFound("tenant"))?;
     app.store
         .tenant(&id)
         .await?
         .ok_or(ApiError::NotFound("tenant"))
-}
-
-/// What a key is for, in words.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct KeyBody {
-    #[serde(default)]
-    title: String,
-}
-
-/// A new key: the only time that its text is shown.
-#[derive(Debug, Serialize)]
-pub(super) struct NewKey {
-    #[serde(flatten)]
-    record: ApiKey,
-    key: String,
-}
-
-/// `POST /v1/tenants/{tenant}/keys`.
-pub(super) async fn create_key(
-    _: Operator,
-    State(app): State<App>,
-    Path(id): Path<String>,
-    Json(body): Json<KeyBody>,
-) -> Result<(StatusCode, Answer<NewKey>), ApiError> {
-    let tenant = find(&app, &id).await?;
-    let (record, text) = generate(Some(tenant.id), body.title, app.clock.now())?;
-    app.store.put_api_key(&record).await?;
-    Ok((
-        StatusCode::CREATED,
-        Answer(NewKey {
-            record,
-            key: text.expose().to_owned(),
-        }),
-    ))
-}
-
-/// `GET /v1/tenants/{tenant}/keys`: without their texts.
-pub(super) async fn list_keys(
-    _: Operator,
-    State(app): State<App>,
-    Path(id): Path<String>,
-) -> Result<Answer<Value>, ApiError> {
-    let tenant = find(&app, &id).await?;
-    Ok(Answer(
-        json!({ "data": app.store.api_keys(&tenant.id).await? }),
-    ))
-}
-
-/// `DELETE /v1/tenants/{tenant}/keys/{key}`: it stops to work at once.
-pub(super) async fn revoke_key(
-    _: Operator,
-    State(app): State<App>,
-    Path((id, key)): Path<(String, String)>,
-) -> Result<StatusCode, ApiError> {
-    let tenant = find(&app, &id).await?;
-    if app
-        .store
-        .revoke_api_key(&tenant.id, &key, app.clock.now())
-        .await?
-    {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(ApiError::NotFound("key"))
-    }
 }

@@ -83,9 +83,9 @@ pub(super) async fn post(
         idempotency_key: None,
     };
     let message = message(app.clock.now(), caller.tenant, fields)?;
-    app.admission.message(&message).await?;
+    let spending = app.admission.message(&message).await?;
     let id = message.id;
-    let attempt = app.delivery.test(ready, message).await?;
+    let attempt = app.delivery.test(ready, message, spending).await?;
     let duration = attempt.start.started_at.until(attempt.ended_at);
     Ok(Answer(json!({
         "id": id,

@@ -98,7 +98,7 @@ async fn show(
         output::line(&format!("tenant     {tenant} leaves from {source}"));
     }
     for ((tenant, source), key) in TENANTS.into_iter().zip(&keys) {
-        send(&base, tenant, source, key).await?;
+        send(&operator, &base, tenant, source, key).await?;
         let seen = provider.last_source();
         ensure!(
             seen.as_deref() == Some(source),
@@ -192,14 +192,20 @@ async fn set_up(
         .call(
             "POST",
             &format!("/v1/tenants/{tenant}/keys"),
-            Some(&json!({ "title": "demo" })),
+            Some(&json!({ "title": "demo", "role": "sender" })),
         )
         .await?;
     text(&key, "/key")
 }
 
-/// Posts Logto's own payload as Logto would, and prints the message's timeline.
-async fn send(base: &str, tenant: &str, source: &str, key: &str) -> anyhow::Result<()> {
+/// Posts Logto's own payload as Logto would, with a key that can only send, and prints the message's timeline.
+async fn send(
+    operator: &Client,
+    base: &str,
+    tenant: &str,
+    source: &str,
+    key: &str,
+) -> anyhow::Result<()> {
     let client = Client::new(&ServerArgs {
         server: base.to_owned(),
         key: key.to_owned(),
@@ -216,12 +222,9 @@ async fn send(base: &str, tenant: &str, source: &str, key: &str) -> anyhow::Resu
             Some(&payload),
         )
         .await?;
-    let message = client
-        .call(
-            "GET",
-            &format!("/v1/messages/{}", text(&answer, "/id")?),
-            None,
-        )
+    let id = text(&answer, "/id")?;
+    let message = operator
+        .call("GET", &format!("/v1/tenants/{tenant}/messages/{id}"), None)
         .await?;
     timeline(&message);
     let state = text(&message, "/state")?;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::client::{Client, segment};
@@ -47,6 +47,16 @@ pub(super) enum TenantCommand {
         /// What it is for.
         #[arg(long, default_value = "")]
         title: String,
+        /// What it may do.
+        #[arg(long, value_enum, default_value = "tenant-admin")]
+        role: TenantRole,
+    },
+    /// List a tenant's keys, without their texts.
+    Keys {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// The tenant's name.
+        tenant: String,
     },
     /// Revoke a tenant's key.
     RevokeKey {
@@ -57,6 +67,24 @@ pub(super) enum TenantCommand {
         /// The key's id.
         key: String,
     },
+}
+
+/// What a tenant's key may do.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum TenantRole {
+    /// Everything that is the tenant's own.
+    TenantAdmin,
+    /// Hand messages in, and nothing else: for the one who sends.
+    Sender,
+}
+
+impl TenantRole {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::TenantAdmin => "tenant-admin",
+            Self::Sender => "sender",
+        }
+    }
 }
 
 pub(super) async fn run(command: TenantCommand, output: Output) -> anyhow::Result<ExitCode> {
@@ -88,11 +116,18 @@ pub(super) async fn run(command: TenantCommand, output: Output) -> anyhow::Resul
             server,
             tenant,
             title,
+            role,
         } => (
             server,
             "POST",
             format!("/v1/tenants/{tenant}/keys", tenant = segment(&tenant)),
-            Some(json!({ "title": title })),
+            Some(json!({ "title": title, "role": role.as_str() })),
+        ),
+        TenantCommand::Keys { server, tenant } => (
+            server,
+            "GET",
+            format!("/v1/tenants/{tenant}/keys", tenant = segment(&tenant)),
+            None,
         ),
         TenantCommand::RevokeKey {
             server,

@@ -10,9 +10,9 @@ use super::Delivery;
 use super::lending::Sender;
 use super::roster::RosterError;
 use crate::egress::{Destination, JudgedAddress, NameVerdict, Refusal, Suspension};
-use crate::id::{ConnectorId, IntegrationId, PoolName, SourceName};
+use crate::id::{ConnectorId, Digest, IntegrationId, PoolName, SourceName};
 use crate::source::{Allowance, EgressSource, Family, ProxyKind};
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 use crate::tenant::{Integration, IntegrationState, Tenant};
 
 /// Why a tenant reaches a destination, or does not.
@@ -132,18 +132,25 @@ impl SourceShare {
 }
 
 impl Delivery {
-    /// Explains what a tenant's integrations would do with a destination.
+    /// Explains what a tenant's integrations, as `store` reads them, would do with a destination.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn explain(
         &self,
+        store: &Store,
         tenant: &Tenant,
         destination: &Destination,
     ) -> Result<Explanation, StoreError> {
         let mut integrations = Vec::new();
-        for integration in self.core.store.integrations(&tenant.id).await? {
-            integrations.push(self.view(integration, destination).await?);
+        // One after the other: a tenant's settings may be large.
+        for name in store
+            .integration_names(&tenant.id, None, usize::MAX)
+            .await?
+        {
+            if let Some(integration) = store.integration(&tenant.id, &name).await? {
+                integrations.push(self.view(integration, destination).await?);
+            }
         }
         let passed = integrations.iter().any(IntegrationView::passes);
         let (mut addresses, mut dns) = (None, None);
@@ -220,19 +227,18 @@ impl Delivery {
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn addresses(&self, tenant: Option<&Tenant>) -> Result<SourceAddresses, StoreError> {
-        let store = &self.core.store;
-        let pools: BTreeSet<Option<PoolName>> = match tenant {
-            None => {
-                let mut pools = BTreeSet::new();
-                for tenant in store.tenants().await? {
-                    pools.extend(self.pools_of(&tenant).await?);
-                }
-                pools.extend(store.pools().await?.into_iter().map(|pool| Some(pool.name)));
-                pools
-            }
-            Some(tenant) => self.pools_of(tenant).await?,
-        };
+    pub async fn addresses(
+        &self,
+        store: &Store,
+        tenant: Option<&Tenant>,
+    ) -> Result<SourceAddresses, StoreError> {
+        let mut pools = BTreeSet::new();
+        for (component, pool) in store.ways_out(tenant.map(|tenant| &tenant.id)).await? {
+            pools.insert(self.way(component, pool).await?);
+        }
+        if tenant.is_none() {
+            pools.extend(store.pools().await?.into_iter().map(|pool| Some(pool.name)));
+        }
         let mut found = SourceAddresses {
             default_address: pools.contains(&None),
             ..SourceAddresses::default()
@@ -271,23 +277,29 @@ impl Delivery {
         })
     }
 
-    /// The pools that a tenant's integrations leave by; its own while it has none.
-    async fn pools_of(&self, tenant: &Tenant) -> Result<BTreeSet<Option<PoolName>>, StoreError> {
-        let mut pools = BTreeSet::new();
-        for integration in self.core.store.integrations(&tenant.id).await? {
-            let own = integration.egress_pool.clone();
-            let pool = match self.sender_of(integration).await {
-                Ok(sender) => sender.outward().pool.clone(),
-                Err(RosterError::Store(error)) => return Err(error),
-                // One that cannot send now leaves by what it is set to once it can.
-                Err(_) => own.or_else(|| tenant.egress_pool.clone()),
-            };
-            pools.insert(pool);
+    /// What a component that is set to leave by `pool` leaves by: where it hands over, by what the lent integration
+    /// leaves by. One that cannot send now leaves by what it is set to once it can.
+    async fn way(
+        &self,
+        component: Option<Digest>,
+        pool: Option<PoolName>,
+    ) -> Result<Option<PoolName>, StoreError> {
+        let Some(component) = component else {
+            return Ok(pool);
+        };
+        let hands_over = match self.core.roster.connector(component).await {
+            Ok(connector) => connector.hands_over,
+            Err(RosterError::Store(error)) => return Err(error),
+            Err(_) => false,
+        };
+        if !hands_over {
+            return Ok(pool);
         }
-        if pools.is_empty() {
-            pools.insert(tenant.egress_pool.clone());
+        match self.core.lent_to(component).await {
+            Ok((_, lent)) => Ok(lent.pool.clone()),
+            Err(RosterError::Store(error)) => Err(error),
+            Err(_) => Ok(pool),
         }
-        Ok(pools)
     }
 
     async fn sender_of(&self, integration: Integration) -> Result<Sender, RosterError> {

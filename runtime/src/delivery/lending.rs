@@ -11,8 +11,8 @@ use super::roster::{ReadyIntegration, RosterError};
 use super::rotation::Out;
 use crate::connector::CallReport;
 use crate::egress::Arm;
-use crate::email_service::Month;
-use crate::id::TenantId;
+use crate::email_service::{EmailService, Month};
+use crate::id::{Digest, TenantId};
 use crate::message::{Channel, OutgoingMessage};
 use crate::outcome::{Failure, FailureKind};
 use crate::store::StoreError;
@@ -55,9 +55,28 @@ impl Core {
         if !ready.connector.hands_over {
             return Ok(Sender { ready, lent: None });
         }
+        let (service, lent) = self.lent_to(ready.connector.digest).await?;
+        let lent = Lent {
+            ready: lent,
+            cap: service.cap(&ready.integration.tenant),
+        };
+        Ok(Sender {
+            ready,
+            lent: Some(lent),
+        })
+    }
+
+    /// What the operator lends to a component, and the integration ready to send.
+    ///
+    /// # Errors
+    /// [`RosterError::NotLent`] where nothing is lent that can send, [`RosterError::NotLentTo`] where not to it;
+    /// those of the store.
+    pub(super) async fn lent_to(
+        &self,
+        digest: Digest,
+    ) -> Result<(EmailService, Arc<ReadyIntegration>), RosterError> {
         let service = self.store.email_service().await?;
         let service = service.ok_or(RosterError::NotLent)?;
-        let digest = ready.connector.digest;
         if !service.connectors.contains(&digest) {
             return Err(RosterError::NotLentTo(digest));
         }
@@ -66,14 +85,8 @@ impl Core {
             Err(RosterError::Store(error)) => return Err(error.into()),
             lent => lent.ok().filter(|lent| may_be_lent(lent)),
         };
-        let lent = Lent {
-            ready: lent.ok_or(RosterError::NotLent)?,
-            cap: service.cap(&ready.integration.tenant),
-        };
-        Ok(Sender {
-            ready,
-            lent: Some(lent),
-        })
+        let lent = lent.ok_or(RosterError::NotLent)?;
+        Ok((service, lent))
     }
 
     /// Runs the integration's guest, and the lent one's after it where there is one.

@@ -1,8 +1,8 @@
 //! Integrations made ready to send: loaded, prepared and bounded once for each change.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::content::Shelf;
@@ -15,6 +15,10 @@ use crate::settings::{Asked, BoundSecret, PreparedSettings, join, texts};
 use crate::source::EgressSource;
 use crate::store::{Store, StoreError};
 use crate::tenant::{Integration, IntegrationState, Tenant};
+
+mod kept;
+
+use kept::Kept;
 
 /// An integration with all that its sends share.
 #[derive(Debug)]
@@ -96,17 +100,15 @@ pub enum RosterError {
 /// A pool's sources: with their weights, and those in use.
 pub(super) type Members = (Vec<(EgressSource, u32)>, Arc<[EgressSource]>);
 
-type Cached<K, V> = RwLock<HashMap<K, (u64, V)>>;
-
-/// What the dispatcher looks up for each attempt, cached until the store's records change.
+/// What the dispatcher looks up for each attempt, kept until its tenant's records change, or those of all.
 pub struct Roster {
     store: Store,
     runtime: Arc<ConnectorRuntime>,
     egress: Arc<Egress>,
-    routes: Cached<(TenantId, Channel), Arc<[IntegrationId]>>,
-    ready: Cached<(TenantId, IntegrationId), Arc<ReadyIntegration>>,
-    pools: Cached<PoolName, Arc<Members>>,
-    shelves: Cached<(TenantId, Channel), Arc<Shelf>>,
+    routes: Kept<(TenantId, Channel), Arc<[IntegrationId]>>,
+    ready: Kept<(TenantId, IntegrationId), Arc<ReadyIntegration>>,
+    pools: Kept<PoolName, Arc<Members>>,
+    shelves: Kept<(TenantId, Channel), Arc<Shelf>>,
     turn: AtomicU64,
 }
 
@@ -118,10 +120,10 @@ impl Roster {
             store,
             runtime,
             egress,
-            routes: RwLock::default(),
-            ready: RwLock::default(),
-            pools: RwLock::default(),
-            shelves: RwLock::default(),
+            routes: Kept::default(),
+            ready: Kept::default(),
+            pools: Kept::default(),
+            shelves: Kept::default(),
             turn: AtomicU64::new(0),
         }
     }
@@ -135,8 +137,8 @@ impl Roster {
         tenant: &TenantId,
         channel: Channel,
     ) -> Result<Arc<[IntegrationId]>, RosterError> {
-        let (key, generation) = ((tenant.clone(), channel), self.store.generation());
-        if let Some(hit) = lookup(&self.routes, &key, generation) {
+        let (key, generation) = ((tenant.clone(), channel), self.current(tenant));
+        if let Some(hit) = self.routes.get(&key, generation) {
             return Ok(hit);
         }
         let route = self.store.route(tenant, channel).await?;
@@ -144,7 +146,8 @@ impl Roster {
             .map(|route| route.integrations)
             .unwrap_or_default()
             .into();
-        keep(&self.routes, key, generation, ids.clone());
+        self.routes
+            .keep(key, generation, ids.clone(), |key| self.current(&key.0));
         Ok(ids)
     }
 
@@ -157,8 +160,8 @@ impl Roster {
         tenant: &TenantId,
         id: &IntegrationId,
     ) -> Result<Arc<ReadyIntegration>, RosterError> {
-        let (key, generation) = ((tenant.clone(), id.clone()), self.store.generation());
-        if let Some(hit) = lookup(&self.ready, &key, generation) {
+        let (key, generation) = ((tenant.clone(), id.clone()), self.current(tenant));
+        if let Some(hit) = self.ready.get(&key, generation) {
             return Ok(hit);
         }
         let integration = self
@@ -170,7 +173,8 @@ impl Roster {
             return Err(RosterError::Draft);
         }
         let ready = Arc::new(self.prepare(integration).await?);
-        keep(&self.ready, key, generation, ready.clone());
+        self.ready
+            .keep(key, generation, ready.clone(), |key| self.current(&key.0));
         Ok(ready)
     }
 
@@ -263,6 +267,10 @@ impl Roster {
         self.turn.fetch_add(1, Ordering::Relaxed)
     }
 
+    fn current(&self, tenant: &TenantId) -> u64 {
+        self.store.tenant_generation(tenant)
+    }
+
     pub(super) const fn store(&self) -> &Store {
         &self.store
     }
@@ -277,12 +285,14 @@ impl Roster {
         &self,
         pool: &PoolName,
     ) -> Result<Arc<Members>, RosterError> {
-        let generation = self.store.generation();
-        if let Some(hit) = lookup(&self.pools, pool, generation) {
+        let generation = self.store.shared_generation();
+        if let Some(hit) = self.pools.get(pool, generation) {
             return Ok(hit);
         }
         let members = Arc::new(self.members(pool).await?);
-        keep(&self.pools, pool.clone(), generation, members.clone());
+        let (name, copy) = (pool.clone(), members.clone());
+        self.pools
+            .keep(name, generation, copy, |_| self.store.shared_generation());
         Ok(members)
     }
 
@@ -295,15 +305,16 @@ impl Roster {
         tenant: &TenantId,
         channel: Channel,
     ) -> Result<Arc<Shelf>, StoreError> {
-        let (key, generation) = ((tenant.clone(), channel), self.store.generation());
-        if let Some(hit) = lookup(&self.shelves, &key, generation) {
+        let (key, generation) = ((tenant.clone(), channel), self.current(tenant));
+        if let Some(hit) = self.shelves.get(&key, generation) {
             return Ok(hit);
         }
         let shelf = Arc::new(Shelf {
             languages: self.store.languages(tenant).await?,
             keys: self.store.template_keys(tenant, channel).await?,
         });
-        keep(&self.shelves, key, generation, shelf.clone());
+        self.shelves
+            .keep(key, generation, shelf.clone(), |key| self.current(&key.0));
         Ok(shelf)
     }
 
@@ -324,23 +335,4 @@ impl Roster {
         let usable = in_use.map(|(source, _)| source.clone()).collect();
         Ok((members, usable))
     }
-}
-
-fn lookup<K: std::hash::Hash + Eq, V: Clone>(
-    cache: &Cached<K, V>,
-    key: &K,
-    generation: u64,
-) -> Option<V> {
-    let cache = cache.read().unwrap_or_else(PoisonError::into_inner);
-    cache
-        .get(key)
-        .filter(|(made, _)| *made == generation)
-        .map(|(_, value)| value.clone())
-}
-
-fn keep<K: std::hash::Hash + Eq, V>(cache: &Cached<K, V>, key: K, generation: u64, value: V) {
-    let mut cache = cache.write().unwrap_or_else(PoisonError::into_inner);
-    // Records change rarely: what an older generation left behind goes at once, so nothing grows.
-    cache.retain(|_, (made, _)| *made == generation);
-    cache.insert(key, (generation, value));
 }

@@ -8,7 +8,7 @@ use super::route::Choice;
 use super::{Core, Delivery};
 use crate::attempt::Attempt;
 use crate::message::Message;
-use crate::store::{Accepted, StoreError};
+use crate::store::{Accepted, Spending, StoreError};
 
 /// Why a test was not sent. Nothing was accepted, unless it is the store that went away in between.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +28,7 @@ impl From<StoreError> for TestError {
 }
 
 impl Delivery {
-    /// Makes a test durable, sends it through an integration as it stands, and answers its only attempt. It is
+    /// Makes a test durable, with what it spends of limits, sends it through an integration as it stands, and answers its only attempt. It is
     /// never tried again: `ready` may hold settings that are nowhere but in this call. Runs to its end also when
     /// the caller goes away, and a server that stops waits for it.
     ///
@@ -38,9 +38,10 @@ impl Delivery {
         &self,
         ready: ReadyIntegration,
         message: Message,
+        spending: Spending,
     ) -> Result<Attempt, TestError> {
         let core = self.core.clone();
-        let test = self.core.tasks.spawn(core.test(ready, message));
+        let test = self.core.tasks.spawn(core.test(ready, message, spending));
         test.await.unwrap_or_else(|error| {
             let words = format!("the test was interrupted: {error}");
             Err(StoreError::Unavailable(words).into())
@@ -53,12 +54,14 @@ impl Core {
         self: Arc<Self>,
         ready: ReadyIntegration,
         message: Message,
+        spending: Spending,
     ) -> Result<Attempt, TestError> {
         let sender = self.sender(Arc::new(ready)).await?;
         let departure = self.departure(&sender, None).await?;
         let place = self.place(&message.tenant).ok_or(TestError::NoPlace)?;
         let lease = self.lease(message.created_at);
-        let Accepted::New(Some(claim)) = self.store.accept(&message, Some(lease)).await? else {
+        let accepted = self.store.accept_counted(&message, Some(lease), spending);
+        let Accepted::New(Some(claim)) = accepted.await? else {
             let words = "the test was late before it was accepted";
             return Err(StoreError::Unavailable(words.to_owned()).into());
         };

@@ -24,6 +24,7 @@ use crate::id::TenantId;
 use crate::limits::Limit;
 use crate::message::{Channel, Message, Origin};
 use crate::outcome::FailureKind;
+use crate::tenant::Role;
 use crate::time::Timestamp;
 
 /// Unknown fields are let through: a newer Logto may add some.
@@ -36,7 +37,8 @@ struct LogtoBody {
     ip: Option<String>,
 }
 
-/// `POST /front-doors/logto/{tenant}/{channel}`, the tenant's key in `Authorization`.
+/// `POST /front-doors/logto/{tenant}/{channel}`, a key of the tenant in `Authorization`: one with the role `sender`
+/// is enough.
 pub(super) async fn post(
     State(app): State<App>,
     Path((tenant, channel)): Path<(String, String)>,
@@ -66,13 +68,12 @@ async fn accept(
     request: Request,
 ) -> Result<(StatusCode, String), ApiError> {
     let (parts, body) = request.into_parts();
-    let key = caller(&app.store, &parts).await?;
+    let key = caller(app, &parts).await?;
     let channel = Channel::parse(channel).ok_or(ApiError::NotFound("channel"))?;
-    let tenant = key
-        .tenant
-        .filter(|own| own.as_str() == tenant)
-        .ok_or(ApiError::NotFound("tenant"))?;
-    app.admission.call(&tenant, app.clock.now())?;
+    let tenant = match (key.role, &key.tenant) {
+        (Role::Sender | Role::TenantAdmin, Some(own)) if own.as_str() == tenant => own.clone(),
+        _ => return Err(ApiError::NotFound("tenant")),
+    };
     let bytes = read(Request::from_parts(parts, body), JSON_MAX).await?;
     let own = Terms {
         tenant,
@@ -81,9 +82,9 @@ async fn accept(
         now: app.clock.now(),
     };
     let message = posted(&bytes, own)?;
-    app.admission.message(&message).await?;
+    let spending = app.admission.message(&message).await?;
     let id = message.id;
-    match app.delivery.submit(message, true).await? {
+    match app.delivery.submit(message, spending, true).await? {
         Submitted::Accepted(_, Some(first)) => {
             match tokio::time::timeout(app.bounds.front_door_wait, first.ended()).await {
                 Ok(Some(ended)) => Ok(answer(&id.to_string(), &ended)),

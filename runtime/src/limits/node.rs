@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 pub struct NodeLimits {
     /// Connections that are open at once; others wait to be taken.
     pub connections: u64,
+    /// Milliseconds that one look-up of the API may take in the database.
+    pub read_ms: u64,
+    /// Bytes of the API's answers that their callers have not taken yet.
+    pub answer_bytes: u64,
     /// Free bytes that the disk of the data folder must have for a new message; 0 lets it run full.
     pub free_disk_bytes: u64,
     /// Resident memory from which on no new message is taken; three quarters of the control group's limit by
@@ -19,6 +23,8 @@ impl Default for NodeLimits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            read_ms: 2_000,
+            answer_bytes: 256 << 20,
             free_disk_bytes: 256 << 20,
             memory_bytes: None,
         }
@@ -29,6 +35,8 @@ impl NodeLimits {
     /// What no configuration may go beyond.
     pub const MAXIMA: Self = Self {
         connections: 1_000_000,
+        read_ms: 60_000,
+        answer_bytes: 16 << 30,
         free_disk_bytes: 1 << 40,
         memory_bytes: Some(1 << 44),
     };

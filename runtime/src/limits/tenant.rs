@@ -13,6 +13,14 @@ pub struct TenantLimits {
     pub queued_bytes: u64,
     /// Integrations.
     pub integrations: u64,
+    /// Bytes of one integration's settings, secrets included.
+    pub integration_bytes: u64,
+    /// Values of them: texts, numbers, lists, objects.
+    pub integration_values: u64,
+    /// Bytes of the settings of all integrations.
+    pub settings_bytes: u64,
+    /// Lists and look-ups of the API that are read at once.
+    pub concurrent_reads: u64,
     /// Calls of the API and the front doors a second; twice as many at once.
     pub calls_per_second: Option<u64>,
     /// Messages a second; twice as many at once.
@@ -33,6 +41,10 @@ impl Default for TenantLimits {
             queued_messages: 50_000,
             queued_bytes: 256 << 20,
             integrations: 100,
+            integration_bytes: 128 << 10,
+            integration_values: 10_000,
+            settings_bytes: 8 << 20,
+            concurrent_reads: 2,
             calls_per_second: None,
             messages_per_second: None,
             messages_per_day: None,
@@ -49,6 +61,10 @@ impl TenantLimits {
         queued_messages: 10_000_000,
         queued_bytes: 64 << 30,
         integrations: 1_000,
+        integration_bytes: 256 << 10,
+        integration_values: 100_000,
+        settings_bytes: 256 << 20,
+        concurrent_reads: 64,
         calls_per_second: Some(100_000),
         messages_per_second: Some(100_000),
         messages_per_day: Some(1_000_000_000),

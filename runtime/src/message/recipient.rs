@@ -32,6 +32,14 @@ impl Recipient {
         &self.0
     }
 
+    /// Whom the text means, however it is spelled: what limits, idempotency keys and redaction go by, and no
+    /// connector. Of a mailbox the domain in lower case as DNS has it, and a local part that is quoted without need
+    /// bare; of a phone number its digits (E.164), without an international prefix.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        canonical(&self.0)
+    }
+
     /// The recipient for eyes that need not know it: `f…@logto.io`, `…2671`.
     #[must_use]
     pub fn masked(&self) -> String {
@@ -57,6 +65,52 @@ pub(crate) fn mask(text: &str) -> String {
                 .collect();
             format!("…{tail}")
         }
+    }
+}
+
+/// What a recipient means, however it is spelled.
+pub(crate) fn canonical(text: &str) -> String {
+    match text.trim().rsplit_once('@') {
+        Some((local, domain)) => {
+            let domain = idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_lowercase());
+            format!("{}@{domain}", bare(local))
+        }
+        None => digits(text),
+    }
+}
+
+/// A quoted local part without its quotation marks, where it needs none (RFC 5321, 4.1.2: both are the same mailbox).
+fn bare(local: &str) -> String {
+    let quoted = local
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    let Some(quoted) = quoted else {
+        return local.to_owned();
+    };
+    let mut text = String::with_capacity(quoted.len());
+    let mut chars = quoted.chars();
+    while let Some(c) = chars.next() {
+        text.extend(if c == '\\' { chars.next() } else { Some(c) });
+    }
+    let atom =
+        |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
+    let atoms = text
+        .split('.')
+        .all(|part| !part.is_empty() && part.chars().all(atom));
+    if atoms { text } else { local.to_owned() }
+}
+
+fn digits(text: &str) -> String {
+    // People write the zero of the trunk in between: +49 (0)151.
+    let international = text.trim_start().starts_with(['+', '0']);
+    let text = match international {
+        true => text.replacen("(0)", "", 1),
+        false => text.to_owned(),
+    };
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    match digits.strip_prefix("00") {
+        Some(rest) if !text.trim_start().starts_with('+') => rest.to_owned(),
+        _ => digits,
     }
 }
 
@@ -139,6 +193,40 @@ mod tests {
             "123456789012345678901",
         ] {
             assert!(Recipient::parse(Channel::Sms, bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn one_recipient_has_one_canonical_form_and_two_have_two() {
+        let same = [
+            vec![
+                "4915112345678",
+                "+49 151 12345678",
+                "0049-151-12345678",
+                "+49 (0)151 12345678",
+                " (49) 151.12345678",
+            ],
+            vec![
+                "ann@example.com",
+                "ann@EXAMPLE.com",
+                "\"ann\"@example.com",
+                "\"a\\nn\"@Example.Com",
+            ],
+            vec![
+                "ann@b\u{fc}cher.example",
+                "ann@xn--bcher-kva.example",
+                "ann@B\u{dc}CHER.example",
+            ],
+            vec!["Ann@example.com"],
+            vec!["\"a b\"@example.com"],
+            vec!["015112345678"],
+        ];
+        let mut seen = std::collections::BTreeSet::new();
+        for spellings in same {
+            let forms: std::collections::BTreeSet<_> =
+                spellings.iter().map(|text| canonical(text)).collect();
+            assert_eq!(forms.len(), 1, "{spellings:?}: {forms:?}");
+            assert!(seen.insert(forms), "{spellings:?}");
         }
     }
 

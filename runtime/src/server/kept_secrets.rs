@@ -60,7 +60,7 @@ fn bind_one(
 /// # Errors
 /// Those of the store.
 pub(super) async fn find_exposed(store: &Store) -> Result<(), StoreError> {
-    let versions = store.connectors().await?;
+    let versions = store.connectors(None, usize::MAX).await?;
     let places: BTreeSet<String> = versions
         .iter()
         .flat_map(|version| secret_places(&version.info.settings_schema))

@@ -1,4 +1,4 @@
-//! Deletes finished messages when their time is over.
+//! Deletes finished messages, and forgets what is remembered for a time only, when that is over.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::api::App;
 const EVERY: Duration = Duration::from_secs(600);
 
 /// Looks through the store at the start and then every ten minutes, until `shutdown`, and lets it note that time
-/// has passed. Nothing is deleted where `keep` is zero.
+/// has passed. No message is deleted where `keep` is zero; what was remembered for a time goes all the same.
 pub(super) async fn run(app: App, keep: Duration, shutdown: CancellationToken) {
     let mut turn = tokio::time::interval(EVERY);
     turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -23,10 +23,17 @@ pub(super) async fn run(app: App, keep: Duration, shutdown: CancellationToken) {
         if let Err(error) = app.store.mark().await {
             tracing::warn!(%error, "a restored backup of this hour would not be noticed");
         }
+        let now = app.clock.now();
+        if let Err(error) = app.store.forget_idempotency_keys(now).await {
+            tracing::warn!(%error, "idempotency keys could not be forgotten");
+        }
+        if let Err(error) = app.store.forget_spent(now).await {
+            tracing::warn!(%error, "what limits have given could not be forgotten");
+        }
         if keep.is_zero() {
             continue;
         }
-        match app.store.purge(app.clock.now(), keep).await {
+        match app.store.purge(now, keep).await {
             Ok(0) => {}
             Ok(messages) => tracing::info!(messages, "deleted finished messages"),
             Err(error) => tracing::warn!(%error, "finished messages could not be deleted"),

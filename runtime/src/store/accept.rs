@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::{Row, SqliteConnection, SqliteExecutor};
 
 use super::claim::{Claim, Lease};
+use super::spent::{self, Spending};
 use super::{Store, StoreError, row};
 use crate::attempt::MessageState;
 use crate::fault;
@@ -47,31 +48,36 @@ struct NewRow {
     before: Option<Key>,
     sealed: Vec<u8>,
     lease_until: Option<Timestamp>,
+    spending: Spending,
 }
 
 struct Key {
     name: Vec<u8>,
     request: Vec<u8>,
+    /// The same with the recipient as it was spelled, where that differs: versions before this one compared it so.
+    spelled: Option<Vec<u8>>,
 }
 
 impl Key {
     /// The MACs of a message's idempotency key and of what it asks for.
     fn of(message: &Message, key: &DataKey) -> Option<Self> {
         let name = message.idempotency_key.as_ref()?;
+        let (meant, spelled) = (message.recipient.canonical(), message.recipient.expose());
         Some(Self {
             name: key.mac(&[b"idempotency-key", name.as_bytes()]).to_vec(),
-            request: request_mac(key, message),
+            spelled: (meant != spelled).then(|| request_mac(key, message, spelled)),
+            request: request_mac(key, message, &meant),
         })
     }
 }
 
 /// Tells one request from another. Keyed, because a plain hash of a six-digit code can be guessed.
-fn request_mac(key: &DataKey, message: &Message) -> Vec<u8> {
+fn request_mac(key: &DataKey, message: &Message, recipient: &str) -> Vec<u8> {
     let ip = message.client_ip.map(|ip| ip.to_string());
     let parts = [
         "request",
         message.channel.as_str(),
-        message.recipient.expose(),
+        recipient,
         message.usage_type.as_str(),
         message.payload.expose(),
         message.locale.as_deref().unwrap_or_default(),
@@ -111,10 +117,24 @@ impl Store {
         message: &Message,
         lease: Option<Lease>,
     ) -> Result<Accepted, StoreError> {
+        self.accept_counted(message, lease, Spending::default())
+            .await
+    }
+
+    /// The same with what the message spends of limits: written with it, and only where it is new.
+    ///
+    /// # Errors
+    /// As [`Store::accept`].
+    pub async fn accept_counted(
+        &self,
+        message: &Message,
+        lease: Option<Lease>,
+        spending: Spending,
+    ) -> Result<Accepted, StoreError> {
         // A message that is late already waits for `expire`.
         let lease = lease.filter(|lease| lease.now < message.expires_at);
         let key = self.data_key(&message.tenant).await?;
-        let row = self.new_row(message, lease, &key)?;
+        let row = self.new_row(message, lease, &key, spending)?;
         let (inner, tenant) = (Arc::clone(&self.inner), message.tenant.clone());
         let inserted = self
             .writer()
@@ -173,6 +193,7 @@ impl Store {
         message: &Message,
         lease: Option<Lease>,
         seal: &DataKey,
+        spending: Spending,
     ) -> Result<NewRow, StoreError> {
         Ok(NewRow {
             tenant: message.tenant.as_str().to_owned(),
@@ -187,18 +208,27 @@ impl Store {
             before: self.key_before(message),
             sealed: row::seal(seal, message)?,
             lease_until: lease.map(|lease| lease.until),
+            spending,
         })
     }
 }
 
 async fn insert(db: &mut SqliteConnection, row: NewRow) -> Result<Inserted, StoreError> {
+    let inserted = insert_row(&mut *db, &row).await?;
+    if matches!(inserted, Inserted::New) {
+        spent::write(db, &row.tenant, &row.spending).await?;
+    }
+    Ok(inserted)
+}
+
+async fn insert_row(db: &mut SqliteConnection, row: &NewRow) -> Result<Inserted, StoreError> {
     if let Some(key) = &row.before
         && let Some(earlier) = find(&mut *db, &row.tenant, key).await?
         && !earlier.forgotten(row.created_at)
     {
         return Ok(Inserted::Earlier(earlier.against(key)));
     }
-    if try_insert(db, &row).await? {
+    if try_insert(db, row).await? {
         fault::pass("accept.written");
         return Ok(Inserted::New);
     }
@@ -215,7 +245,7 @@ async fn insert(db: &mut SqliteConnection, row: NewRow) -> Result<Inserted, Stor
         .bind(&key.name)
         .execute(&mut *db)
         .await?;
-    try_insert(db, &row).await?;
+    try_insert(db, row).await?;
     Ok(Inserted::New)
 }
 
@@ -232,7 +262,7 @@ impl Earlier {
     }
 
     fn against(self, key: &Key) -> SameKey {
-        if self.request == key.request {
+        if self.request == key.request || Some(&self.request) == key.spelled.as_ref() {
             SameKey::Replayed(self.id)
         } else {
             SameKey::Conflict

@@ -2,6 +2,7 @@
 
 use sqlx::SqliteConnection;
 
+use super::generations::Scope;
 use super::pools::free;
 use super::{Store, StoreError, row};
 use crate::id::{ConnectorId, Digest};
@@ -26,7 +27,7 @@ impl Store {
         let component = component.to_vec();
         let uploaded_at = version.uploaded_at.as_millis();
         self.writer()
-            .change(move |db| {
+            .change([Scope::Shared], move |db| {
                 Box::pin(async move {
                     let done = sqlx::query(
                         "INSERT INTO connector_version (digest, id, uploaded_at, record) \
@@ -82,14 +83,23 @@ impl Store {
         }
     }
 
-    /// All versions of all connectors by name, the latest upload first.
+    /// At most `limit` versions of all connectors by name, the latest upload first, from the one after the version
+    /// with the digest `cursor` on.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn connectors(&self) -> Result<Vec<ConnectorVersion>, StoreError> {
+    pub async fn connectors(
+        &self,
+        cursor: Option<Digest>,
+        limit: usize,
+    ) -> Result<Vec<ConnectorVersion>, StoreError> {
         let rows = sqlx::query(
-            "SELECT record FROM connector_version ORDER BY id, uploaded_at DESC, digest",
+            "SELECT record FROM connector_version WHERE ?1 IS NULL OR (id, -uploaded_at, digest) > \
+               (SELECT id, -uploaded_at, digest FROM connector_version WHERE digest = ?1) \
+             ORDER BY id, uploaded_at DESC, digest LIMIT ?2",
         )
+        .bind(cursor.map(|digest| digest.as_bytes().to_vec()))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(self.readers())
         .await?;
         row::records(&rows)
@@ -118,7 +128,7 @@ impl Store {
     /// [`StoreError::InUse`] while an integration has it.
     pub async fn delete_connector(&self, digest: Digest) -> Result<bool, StoreError> {
         self.writer()
-            .change(move |db| Box::pin(delete(db, digest)))
+            .change([Scope::Shared], move |db| Box::pin(delete(db, digest)))
             .await
     }
 }

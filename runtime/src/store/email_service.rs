@@ -2,6 +2,7 @@
 
 use sqlx::Row;
 
+use super::generations::Scope;
 use super::{Store, StoreError, row};
 use crate::email_service::{EmailService, Month};
 use crate::fault;
@@ -16,7 +17,7 @@ impl Store {
         let record = serde_json::to_string(service)?;
         let (tenant, integration) = (service.tenant.to_string(), service.integration.to_string());
         self.writer()
-            .change(move |db| {
+            .change([Scope::Shared], move |db| {
                 Box::pin(async move {
                     let known: Option<i64> =
                         sqlx::query_scalar("SELECT 1 FROM integration WHERE tenant = ? AND id = ?")
@@ -60,7 +61,7 @@ impl Store {
     /// [`StoreError::Unavailable`].
     pub async fn delete_email_service(&self) -> Result<bool, StoreError> {
         self.writer()
-            .change(move |db| {
+            .change([Scope::Shared], move |db| {
                 Box::pin(async move {
                     let done = sqlx::query("DELETE FROM email_service").execute(db).await?;
                     Ok(done.rows_affected() == 1)

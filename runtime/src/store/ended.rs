@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::SqliteConnection;
 
+use super::generations::Scope;
 use super::tenants::delete_all_of;
 use super::writer::Work;
 use super::{Store, StoreError};
@@ -51,7 +52,12 @@ impl Record {
 
 impl Store {
     /// A change that ends something for good. `work` says whether it did.
-    pub(super) async fn end<F>(&self, ended: Ended, work: F) -> Result<bool, StoreError>
+    pub(super) async fn end<F>(
+        &self,
+        scopes: impl Into<Vec<Scope>>,
+        ended: Ended,
+        work: F,
+    ) -> Result<bool, StoreError>
     where
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, bool> + Send + 'static,
     {
@@ -59,7 +65,7 @@ impl Store {
         let number = Arc::clone(&noted);
         let done = self
             .writer()
-            .change(move |db| {
+            .change(scopes, move |db| {
                 Box::pin(async move {
                     let done = work(&mut *db).await?;
                     if done {

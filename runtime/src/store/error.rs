@@ -7,12 +7,18 @@ use sqlx::migrate::MigrateError;
 
 use crate::secret::{LedgerError, SealError};
 
+/// What SQLite calls a statement that was interrupted (`SQLITE_INTERRUPT`).
+const INTERRUPTED: &str = "9";
+
 /// Why the store did not do what it was asked. Holds no value of a record.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// Disk full, I/O error, overload, or closed. Nothing was acknowledged; asking again may succeed.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// A look-up of [`Store::browsing`](super::Store::browsing) took longer than it may.
+    #[error("reading took longer than it may")]
+    TooLong,
     /// The claim's lease is over, or another claim has taken the message since.
     #[error("the claim on the message was lost")]
     Fenced,
@@ -40,7 +46,7 @@ pub enum StoreError {
     #[error("a stored record cannot be read: {0}")]
     Corrupt(String),
     /// Another server has the file open.
-    #[error("{} is in use by another server", .0.display())]
+    #[error("{} is in use by another server: stop it first", .0.display())]
     Locked(PathBuf),
     /// A newer version of the program made the file.
     #[error(
@@ -84,6 +90,9 @@ impl From<sqlx::Error> for StoreError {
             // Only the statement failed; the transaction around it is whole.
             sqlx::Error::Database(cause) if cause.kind() == ErrorKind::ForeignKeyViolation => {
                 Self::Missing("a record that this one refers to".into())
+            }
+            sqlx::Error::Database(cause) if cause.code().as_deref() == Some(INTERRUPTED) => {
+                Self::TooLong
             }
             sqlx::Error::Database(cause) if cause.kind() != ErrorKind::Other => {
                 Self::corrupt(cause)

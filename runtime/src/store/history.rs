@@ -56,15 +56,15 @@ pub struct MessageFilter {
 
 /// A part of a list.
 #[derive(Clone, Debug, Serialize)]
-pub struct Page<T> {
+pub struct Page<T, C = String> {
     /// The part.
     pub data: Vec<T>,
     /// The cursor of the next part; none at the end.
-    pub next: Option<MessageId>,
+    pub next: Option<C>,
 }
 
-const COLUMNS: &str = "SELECT tenant, id, origin, channel, recipient, usage_type, state, possible_duplicate, \
-     created_at, updated_at, expires_at, due_at, attempts, armed FROM message WHERE tenant = ";
+const COLUMNS: &str = "tenant, id, origin, channel, recipient, usage_type, state, possible_duplicate, \
+     created_at, updated_at, expires_at, due_at, attempts, armed";
 
 impl Store {
     /// A tenant's message.
@@ -76,7 +76,7 @@ impl Store {
         tenant: &TenantId,
         id: MessageId,
     ) -> Result<Option<StoredMessage>, StoreError> {
-        let mut query = QueryBuilder::new(COLUMNS);
+        let mut query = QueryBuilder::new(format!("SELECT {COLUMNS} FROM message WHERE tenant = "));
         query.push_bind(tenant.to_string());
         query.push(" AND id = ").push_bind(id.as_bytes().to_vec());
         let row = query.build().fetch_optional(self.readers()).await?;
@@ -143,24 +143,26 @@ impl Store {
         filter: &MessageFilter,
         cursor: Option<MessageId>,
         limit: usize,
-    ) -> Result<Page<StoredMessage>, StoreError> {
-        let mut query = QueryBuilder::new(COLUMNS);
-        query.push_bind(tenant.to_string());
-        if let Some(cursor) = cursor {
-            query
-                .push(" AND id < ")
-                .push_bind(cursor.as_bytes().to_vec());
-        }
-        if let Some(state) = filter.state {
-            query.push(" AND state = ").push_bind(state.as_str());
-        }
-        if let Some(channel) = filter.channel {
-            query.push(" AND channel = ").push_bind(channel.as_str());
-        }
+    ) -> Result<Page<StoredMessage, MessageId>, StoreError> {
         // One more than asked for tells whether there is a next page.
-        query
-            .push(" ORDER BY id DESC LIMIT ")
-            .push_bind(i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX));
+        let rows = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
+        let mut query = QueryBuilder::new("");
+        for (index, part) in parts(filter).iter().enumerate() {
+            query.push(if index == 0 { "" } else { " UNION ALL " });
+            query.push(format!(
+                "SELECT * FROM (SELECT {COLUMNS} FROM message {part} AND tenant = "
+            ));
+            query.push_bind(tenant.to_string());
+            if let Some(cursor) = cursor {
+                let cursor = cursor.as_bytes().to_vec();
+                query.push(" AND id < ").push_bind(cursor);
+            }
+            query
+                .push(" ORDER BY id DESC LIMIT ")
+                .push_bind(rows)
+                .push(")");
+        }
+        query.push(" ORDER BY id DESC LIMIT ").push_bind(rows);
         let rows = query.build().fetch_all(self.readers()).await?;
         let mut data = rows.iter().map(stored).collect::<Result<Vec<_>, _>>()?;
         let more = data.len() > limit;
@@ -168,6 +170,43 @@ impl Store {
         let next = data.last().filter(|_| more).map(|message| message.id);
         Ok(Page { data, next })
     }
+}
+
+/// What a list is put together of: each part is read in the order of an index, and no further than the page goes.
+fn parts(filter: &MessageFilter) -> Vec<String> {
+    if filter.state.is_none() && filter.channel.is_none() {
+        return vec!["WHERE true".to_owned()];
+    }
+    let channels = filter
+        .channel
+        .map_or(vec![Channel::Email, Channel::Sms], |one| vec![one]);
+    let states = MessageState::ALL.into_iter();
+    let states = states.filter(|state| filter.state.is_none_or(|one| one == *state));
+    let mut parts = Vec::new();
+    let mut open = Vec::new();
+    for state in states {
+        let word = state.as_str();
+        if !state.is_final() {
+            open.push(format!("'{word}'"));
+            continue;
+        }
+        parts.extend(channels.iter().map(|channel| {
+            let channel = channel.as_str();
+            format!(
+                "INDEXED BY message_final WHERE due_at IS NULL AND state = '{word}' AND channel = '{channel}'"
+            )
+        }));
+    }
+    if !open.is_empty() {
+        let words = channels
+            .iter()
+            .map(|channel| format!("'{}'", channel.as_str()));
+        let (open, words) = (open.join(", "), words.collect::<Vec<_>>().join(", "));
+        parts.push(format!(
+            "INDEXED BY message_due WHERE due_at IS NOT NULL AND state IN ({open}) AND channel IN ({words})"
+        ));
+    }
+    parts
 }
 
 fn stored(row: &SqliteRow) -> Result<StoredMessage, StoreError> {

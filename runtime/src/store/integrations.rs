@@ -5,10 +5,11 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::bound::{Row, earlier, open, open_unbound, seal, unbound_place};
+use super::generations::Scope;
 use super::pools::{free, require_pool};
 use super::tenants::require_tenant;
 use super::{Store, StoreError, row};
-use crate::id::{ConnectorId, Digest, IntegrationId, TenantId};
+use crate::id::{ConnectorId, Digest, IntegrationId, PoolName, TenantId};
 use crate::message::Channel;
 use crate::secret::DataKey;
 use crate::tenant::{Integration, IntegrationState, Route};
@@ -25,10 +26,13 @@ impl Store {
         integration: &Integration,
     ) -> Result<Integration, StoreError> {
         let key = self.data_key(&integration.tenant).await?;
+        let scope = Scope::Tenant(integration.tenant.clone());
         let waiting = integration.clone();
         let revision = self
             .writer()
-            .change(move |db| Box::pin(async move { put(db, &waiting, &key).await }))
+            .change([scope], move |db| {
+                Box::pin(async move { put(db, &waiting, &key).await })
+            })
             .await?;
         Ok(Integration {
             revision,
@@ -110,6 +114,96 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// The names of at most `limit` of a tenant's integrations, from the one after `cursor` on.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn integration_names(
+        &self,
+        tenant: &TenantId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<IntegrationId>, StoreError> {
+        let query = "SELECT id FROM integration WHERE tenant = ? AND id > ? ORDER BY id LIMIT ?";
+        sqlx::query(query)
+            .bind(tenant.to_string())
+            .bind(cursor.unwrap_or_default().to_owned())
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(self.readers())
+            .await?
+            .iter()
+            .map(|row| row::parsed(row, "id"))
+            .collect()
+    }
+
+    /// How many integrations a tenant has.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn integration_count(&self, tenant: &TenantId) -> Result<u64, StoreError> {
+        let query = "SELECT count(*) FROM integration WHERE tenant = ?";
+        self.number(query, tenant, None).await
+    }
+
+    /// Bytes that the settings of a tenant's integrations have, but for those of one.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn settings_bytes(
+        &self,
+        tenant: &TenantId,
+        except: &IntegrationId,
+    ) -> Result<u64, StoreError> {
+        let query = "SELECT coalesce(sum(octet_length(settings) + octet_length(secrets)), 0) \
+             FROM integration WHERE tenant = ? AND id <> ?";
+        self.number(query, tenant, Some(except)).await
+    }
+
+    async fn number(
+        &self,
+        query: &'static str,
+        tenant: &TenantId,
+        except: Option<&IntegrationId>,
+    ) -> Result<u64, StoreError> {
+        let mut query = sqlx::query_scalar(query).bind(tenant.to_string());
+        if let Some(except) = except {
+            query = query.bind(except.to_string());
+        }
+        let number: i64 = query.fetch_one(self.readers()).await?;
+        Ok(u64::try_from(number).unwrap_or_default())
+    }
+
+    /// What a tenant's integrations leave by, or all tenants': each component with a pool, or without one by the
+    /// machine's default address. A tenant without integrations has its own pool and no component.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn ways_out(
+        &self,
+        tenant: Option<&TenantId>,
+    ) -> Result<Vec<(Option<Digest>, Option<PoolName>)>, StoreError> {
+        sqlx::query(
+            "SELECT DISTINCT i.digest, coalesce(i.egress_pool, t.egress_pool) AS pool FROM tenant t \
+             LEFT JOIN integration i INDEXED BY integration_way ON i.tenant = t.id \
+             WHERE ?1 IS NULL OR t.id = ?1",
+        )
+        .bind(tenant.map(ToString::to_string))
+        .fetch_all(self.readers())
+        .await?
+        .iter()
+        .map(|row| {
+            let digest: Option<&[u8]> = row.try_get("digest")?;
+            let digest = digest.map(|bytes| bytes.try_into().map(Digest::from_bytes));
+            let pool: Option<String> = row.try_get("pool")?;
+            let pool = pool.map(TryInto::try_into).transpose();
+            Ok((
+                digest.transpose().map_err(StoreError::corrupt)?,
+                pool.map_err(StoreError::corrupt)?,
+            ))
+        })
+        .collect()
+    }
+
     /// Deletes an integration. Answers whether it was there.
     ///
     /// # Errors
@@ -119,9 +213,10 @@ impl Store {
         tenant: &TenantId,
         id: &IntegrationId,
     ) -> Result<bool, StoreError> {
+        let scope = Scope::Tenant(tenant.clone());
         let (tenant, id) = (tenant.to_string(), id.to_string());
         self.writer()
-            .change(move |db| {
+            .change([scope], move |db| {
                 Box::pin(async move {
                     let user: Option<String> = sqlx::query_scalar(
                         "SELECT 'the route for ' || channel FROM route, json_each(integrations) \
@@ -150,10 +245,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`] where the tenant or one of the integrations does not exist.
     pub async fn put_route(&self, tenant: &TenantId, route: &Route) -> Result<(), StoreError> {
+        let scope = Scope::Tenant(tenant.clone());
         let (tenant, channel) = (tenant.clone(), route.channel);
         let integrations = serde_json::to_string(&route.integrations)?;
         self.writer()
-            .change(move |db| Box::pin(put_route(db, tenant, channel, integrations)))
+            .change([scope], move |db| {
+                Box::pin(put_route(db, tenant, channel, integrations))
+            })
             .await
     }
 
@@ -198,9 +296,10 @@ impl Store {
         tenant: &TenantId,
         channel: Channel,
     ) -> Result<bool, StoreError> {
+        let scope = Scope::Tenant(tenant.clone());
         let tenant = tenant.to_string();
         self.writer()
-            .change(move |db| {
+            .change([scope], move |db| {
                 Box::pin(async move {
                     let done = sqlx::query("DELETE FROM route WHERE tenant = ? AND channel = ?")
                         .bind(tenant)

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::migrate::{Migrate, Migrator};
 use sqlx::sqlite::{
@@ -17,13 +17,16 @@ use super::keys::{self, Keys};
 use super::{StoreError, before};
 use crate::secret::{KeyRing, Ledger};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// How long a read waits for a connection.
 const READ_WAIT: Duration = Duration::from_secs(2);
 /// How long a statement waits for a lock, such as that of a backup.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// Connections of each lane.
 const READERS: u32 = 4;
+/// Steps of SQLite's machine between two looks at the clock: less than a millisecond.
+const STEPS: i32 = 1_000;
 
 /// Held while the file is open. The operating system lets it go with the process.
 pub(super) struct FileLock {
@@ -37,11 +40,57 @@ pub(super) struct Opened {
     pub(super) record: Record,
     pub(super) restored: Option<Restored>,
     pub(super) options: SqliteConnectOptions,
-    pub(super) readers: SqlitePool,
+    pub(super) readers: Lanes,
     pub(super) lock: FileLock,
 }
 
-pub(super) async fn open(path: &Path, ring: KeyRing, record: &Path) -> Result<Opened, StoreError> {
+/// Readers apart, so that none of one lane waits for those of the other.
+pub(super) struct Lanes {
+    /// For what is accepted and sent.
+    pub(super) work: SqlitePool,
+    /// For whoever looks things up: each statement has so much time and no more.
+    pub(super) browse: SqlitePool,
+}
+
+impl Lanes {
+    async fn open(options: &SqliteConnectOptions, time: Duration) -> Result<Self, StoreError> {
+        let pool = || {
+            SqlitePoolOptions::new()
+                .max_connections(READERS)
+                .acquire_timeout(READ_WAIT)
+        };
+        let read_only = options.clone().read_only(true);
+        let browse = pool()
+            .after_connect(move |db, _| Box::pin(limit(db, time)))
+            .before_acquire(move |db, _| {
+                Box::pin(async move { limit(db, time).await.map(|()| true) })
+            });
+        Ok(Self {
+            work: pool().connect_with(read_only.clone()).await?,
+            browse: browse.connect_with(read_only).await?,
+        })
+    }
+
+    pub(super) async fn close(&self) {
+        self.browse.close().await;
+        self.work.close().await;
+    }
+}
+
+/// Interrupts what the connection does once `time` is over.
+async fn limit(db: &mut SqliteConnection, time: Duration) -> Result<(), sqlx::Error> {
+    let end = Instant::now() + time;
+    let mut handle = db.lock_handle().await?;
+    handle.set_progress_handler(STEPS, move || Instant::now() < end);
+    Ok(())
+}
+
+pub(super) async fn open(
+    path: &Path,
+    ring: KeyRing,
+    record: &Path,
+    browse_time: Duration,
+) -> Result<Opened, StoreError> {
     let lock = lock(path)?;
     // SQLite gives its log files the mode of the database.
     private(path)?;
@@ -63,11 +112,7 @@ pub(super) async fn open(path: &Path, ring: KeyRing, record: &Path) -> Result<Op
     let restored = ended::catch_up(&mut transaction, &mut ledger, &entries).await?;
     transaction.commit().await?;
     end_leases(&mut db).await?;
-    let readers = SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .acquire_timeout(READ_WAIT)
-        .connect_with(options.clone().read_only(true))
-        .await?;
+    let readers = Lanes::open(&options, browse_time).await?;
     Ok(Opened {
         db,
         keys,

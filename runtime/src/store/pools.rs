@@ -3,6 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
+use super::generations::Scope;
 use super::{Store, StoreError, row};
 use crate::id::{PoolName, SourceName};
 use crate::secret::{DataKey, Secret};
@@ -17,7 +18,9 @@ impl Store {
     pub async fn put_source(&self, source: &EgressSource, seen: i64) -> Result<(), StoreError> {
         let (waiting, key) = (source.clone(), self.host_key());
         self.writer()
-            .change(move |db| Box::pin(async move { put_source(db, &waiting, seen, &key).await }))
+            .change([Scope::Shared], move |db| {
+                Box::pin(async move { put_source(db, &waiting, seen, &key).await })
+            })
             .await
     }
 
@@ -70,7 +73,7 @@ impl Store {
     pub async fn delete_source(&self, name: &SourceName) -> Result<bool, StoreError> {
         let name = name.to_string();
         self.writer()
-            .change(move |db| {
+            .change([Scope::Shared], move |db| {
                 Box::pin(async move {
                     let user: Option<String> = sqlx::query_scalar(
                         "SELECT 'egress pool ' || name FROM egress_pool, json_each(sources) \
@@ -97,7 +100,7 @@ impl Store {
     pub async fn put_pool(&self, pool: &EgressPool) -> Result<(), StoreError> {
         let (name, sources) = (pool.name.to_string(), serde_json::to_string(&pool.sources)?);
         self.writer()
-            .change(move |db| {
+            .change([Scope::Shared], move |db| {
                 Box::pin(async move {
                     let missing: Option<String> = sqlx::query_scalar(
                         "SELECT 'egress source ' || (value ->> 'source') FROM json_each(?) \
@@ -156,7 +159,7 @@ impl Store {
     pub async fn delete_pool(&self, name: &PoolName) -> Result<bool, StoreError> {
         let name = name.to_string();
         self.writer()
-            .change(move |db| {
+            .change([Scope::Shared], move |db| {
                 Box::pin(async move {
                     let user: Option<String> = sqlx::query_scalar(
                         "SELECT 'tenant ' || id FROM tenant WHERE egress_pool = ?1 UNION ALL \

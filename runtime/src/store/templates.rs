@@ -3,6 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
+use super::generations::Scope;
 use super::tenants::require_tenant;
 use super::{Store, StoreError, row};
 use crate::id::{TemplateId, TenantId};
@@ -28,9 +29,12 @@ impl Store {
         texts: Vec<(TemplateKey, Details)>,
         now: Timestamp,
     ) -> Result<Vec<Template>, StoreError> {
+        let scope = Scope::Tenant(tenant.clone());
         let tenant = tenant.clone();
         self.writer()
-            .change(move |db| Box::pin(put(db, tenant, channel, texts, now)))
+            .change([scope], move |db| {
+                Box::pin(put(db, tenant, channel, texts, now))
+            })
             .await
     }
 
@@ -138,9 +142,12 @@ impl Store {
         id: TemplateId,
         edit: impl FnOnce(&Details) -> Result<Details, E> + Send + 'static,
     ) -> Result<Option<Result<Template, E>>, StoreError> {
+        let scope = Scope::Tenant(tenant.clone());
         let tenant = tenant.clone();
         self.writer()
-            .change(move |db| Box::pin(change(db, tenant, channel, id, edit)))
+            .change([scope], move |db| {
+                Box::pin(change(db, tenant, channel, id, edit))
+            })
             .await
     }
 
@@ -154,9 +161,10 @@ impl Store {
         channel: Channel,
         id: TemplateId,
     ) -> Result<bool, StoreError> {
+        let scope = Scope::Tenant(tenant.clone());
         let tenant = tenant.to_string();
         self.writer()
-            .change(move |db| {
+            .change([scope], move |db| {
                 Box::pin(async move {
                     let query = "DELETE FROM template WHERE id = ? AND tenant = ? AND channel = ?";
                     let done = sqlx::query(query)
@@ -181,9 +189,10 @@ impl Store {
         channel: Channel,
         filter: &TemplateFilter,
     ) -> Result<u64, StoreError> {
+        let scope = Scope::Tenant(tenant.clone());
         let (tenant, (language_tag, usage_type)) = (tenant.to_string(), columns(filter));
         self.writer()
-            .change(move |db| {
+            .change([scope], move |db| {
                 Box::pin(async move {
                     let done = sqlx::query(
                         "DELETE FROM template WHERE tenant = ?1 AND channel = ?2 \
@@ -223,9 +232,10 @@ impl Store {
         tenant: &TenantId,
         languages: &Languages,
     ) -> Result<(), StoreError> {
+        let scope = Scope::Tenant(tenant.clone());
         let (tenant, languages) = (tenant.clone(), serde_json::to_string(languages)?);
         self.writer()
-            .change(move |db| {
+            .change([scope], move |db| {
                 Box::pin(async move {
                     require_tenant(db, &tenant).await?;
                     sqlx::query("UPDATE tenant SET languages = ? WHERE id = ?")

@@ -1,17 +1,16 @@
-//! Records of tenants and API keys.
+//! Records of tenants.
 
 use std::sync::Arc;
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::SqliteConnection;
 
+use super::generations::Scope;
 use super::keys::owner;
 use super::pools::require_pool;
 use super::{Store, StoreError, row};
 use crate::id::TenantId;
 use crate::secret::Ended;
-use crate::tenant::{ApiKey, Tenant};
-use crate::time::Timestamp;
+use crate::tenant::Tenant;
 
 impl Store {
     /// Makes or replaces a tenant.
@@ -20,9 +19,10 @@ impl Store {
     /// [`StoreError::Missing`] where its pool does not exist.
     pub async fn put_tenant(&self, tenant: &Tenant) -> Result<(), StoreError> {
         let record = serde_json::to_string(tenant)?;
+        let scope = Scope::Tenant(tenant.id.clone());
         let tenant = tenant.clone();
         self.writer()
-            .change(move |db| {
+            .change([scope], move |db| {
                 Box::pin(async move {
                     require_pool(db, tenant.egress_pool.as_ref()).await?;
                     sqlx::query(
@@ -52,12 +52,18 @@ impl Store {
         row.map_or(Ok(None), |row| row::json(&row, "record"))
     }
 
-    /// All tenants by name.
+    /// At most `limit` tenants by name, from the one after `cursor` on.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
-        let rows = sqlx::query("SELECT record FROM tenant ORDER BY id")
+    pub async fn tenants(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Tenant>, StoreError> {
+        let rows = sqlx::query("SELECT record FROM tenant WHERE id > ? ORDER BY id LIMIT ?")
+            .bind(cursor.unwrap_or_default().to_owned())
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(self.readers())
             .await?;
         row::records(&rows)
@@ -68,9 +74,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::InUse`] while it has an integration or a message that is not finished.
     pub async fn delete_tenant(&self, id: &TenantId) -> Result<bool, StoreError> {
+        let scopes = [Scope::Tenant(id.clone()), Scope::ApiKeys];
         let (inner, tenant) = (Arc::clone(&self.inner), id.clone());
         let deleted = self
-            .end(Ended::Tenant(id.clone()), move |db| {
+            .end(scopes, Ended::Tenant(id.clone()), move |db| {
                 Box::pin(async move {
                     let deleted = delete_tenant(db, tenant.as_str()).await?;
                     // Who is about to accept with its key learns of it in the order of the writes.
@@ -84,104 +91,6 @@ impl Store {
             self.inner.keys.forget(id);
         }
         deleted
-    }
-
-    /// Stores a new API key.
-    ///
-    /// # Errors
-    /// [`StoreError::Missing`] where its tenant does not exist.
-    pub async fn put_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
-        let key = key.clone();
-        self.writer()
-            .change(move |db| {
-                Box::pin(async move {
-                    if let Some(tenant) = &key.tenant {
-                        require_tenant(db, tenant).await?;
-                    }
-                    sqlx::query(
-                        "INSERT INTO api_key (id, tenant, title, hash, created_at, revoked_at) \
-                         VALUES (?, ?, ?, ?, ?, ?)",
-                    )
-                    .bind(key.id)
-                    .bind(key.tenant.map(String::from))
-                    .bind(key.title)
-                    .bind(key.hash.to_vec())
-                    .bind(key.created_at.as_millis())
-                    .bind(key.revoked_at.map(Timestamp::as_millis))
-                    .execute(db)
-                    .await?;
-                    Ok(())
-                })
-            })
-            .await
-    }
-
-    /// A key by its public part, revoked or not.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn api_key(&self, id: &str) -> Result<Option<ApiKey>, StoreError> {
-        sqlx::query("SELECT * FROM api_key WHERE id = ?")
-            .bind(id.to_owned())
-            .fetch_optional(self.readers())
-            .await?
-            .map(|row| api_key(&row))
-            .transpose()
-    }
-
-    /// Whether any operator's key works.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn has_operator_key(&self) -> Result<bool, StoreError> {
-        let query = "SELECT 1 FROM api_key WHERE tenant IS NULL AND revoked_at IS NULL LIMIT 1";
-        Ok(sqlx::query(query)
-            .fetch_optional(self.readers())
-            .await?
-            .is_some())
-    }
-
-    /// The keys of a tenant, the oldest first, with the revoked ones.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn api_keys(&self, tenant: &TenantId) -> Result<Vec<ApiKey>, StoreError> {
-        sqlx::query("SELECT * FROM api_key WHERE tenant = ? ORDER BY created_at, id")
-            .bind(tenant.to_string())
-            .fetch_all(self.readers())
-            .await?
-            .iter()
-            .map(api_key)
-            .collect()
-    }
-
-    /// Ends a tenant's key. Answers whether it was there and worked until now.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn revoke_api_key(
-        &self,
-        tenant: &TenantId,
-        id: &str,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let (tenant, id) = (tenant.to_string(), id.to_owned());
-        let ended = Ended::Key(id.clone(), now);
-        self.end(ended, move |db| {
-            Box::pin(async move {
-                let done = sqlx::query(
-                    "UPDATE api_key SET revoked_at = ? \
-                         WHERE tenant = ? AND id = ? AND revoked_at IS NULL",
-                )
-                .bind(now.as_millis())
-                .bind(tenant)
-                .bind(id)
-                .execute(db)
-                .await?;
-                Ok(done.rows_affected() == 1)
-            })
-        })
-        .await
     }
 }
 
@@ -229,6 +138,8 @@ pub(super) async fn delete_all_of(db: &mut SqliteConnection, id: &str) -> Result
         "DELETE FROM template WHERE tenant = ?",
         "DELETE FROM api_key WHERE tenant = ?",
         "DELETE FROM email_use WHERE tenant = ?",
+        "DELETE FROM tenant_spent WHERE tenant = ?",
+        "DELETE FROM recipient_spent WHERE tenant = ?",
     ] {
         sqlx::query(table)
             .bind(id.to_owned())
@@ -245,21 +156,4 @@ pub(super) async fn delete_all_of(db: &mut SqliteConnection, id: &str) -> Result
         .execute(db)
         .await?;
     Ok(done.rows_affected() == 1)
-}
-
-fn api_key(row: &SqliteRow) -> Result<ApiKey, StoreError> {
-    let tenant: Option<String> = row.try_get("tenant")?;
-    let hash: &[u8] = row.try_get("hash")?;
-    let revoked_at: Option<i64> = row.try_get("revoked_at")?;
-    Ok(ApiKey {
-        id: row.try_get("id")?,
-        tenant: tenant
-            .map(TenantId::try_from)
-            .transpose()
-            .map_err(StoreError::corrupt)?,
-        title: row.try_get("title")?,
-        hash: hash.try_into().map_err(StoreError::corrupt)?,
-        created_at: row::time(row, "created_at")?,
-        revoked_at: revoked_at.map(Timestamp::from_millis),
-    })
 }

@@ -19,6 +19,8 @@ mod keys;
 mod outbox;
 mod records;
 mod templates;
+mod upgrades;
+
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const CODE: &str = "271828";
 

@@ -2,13 +2,13 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use super::generations::{Generations, Scope};
 use super::open::FileLock;
 use crate::fault;
 
@@ -34,7 +34,7 @@ enum Apart {
 /// Gives changes to the writer task.
 pub(super) struct Writer {
     queue: mpsc::Sender<Entry>,
-    generation: Arc<AtomicU64>,
+    generations: Arc<Generations>,
 }
 
 enum Entry {
@@ -53,7 +53,7 @@ impl Writer {
         tokio::spawn(run(db, options, entries, lock));
         Self {
             queue,
-            generation: Arc::default(),
+            generations: Arc::default(),
         }
     }
 
@@ -63,7 +63,7 @@ impl Writer {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send + 'static,
     {
-        self.submit(work, Apart::ByItself).await
+        self.submit(work, Apart::ByItself, Vec::new()).await
     }
 
     /// As [`Writer::write`], but refused at once while the queue is nearly full.
@@ -75,19 +75,24 @@ impl Writer {
         if self.queue.capacity() < RESERVED && !self.queue.is_closed() {
             return Err(StoreError::unavailable("too many writes wait"));
         }
-        self.submit(work, Apart::ByItself).await
+        self.submit(work, Apart::ByItself, Vec::new()).await
     }
 
-    /// A change of records, which may fail between its statements. The generation grows with it.
-    pub(super) async fn change<T, F>(&self, work: F) -> Result<T, StoreError>
+    /// A change of records, which may fail between its statements. The generations of `scopes` grow if it changed
+    /// a row, before who asked for it is answered.
+    pub(super) async fn change<T, F>(
+        &self,
+        scopes: impl Into<Vec<Scope>>,
+        work: F,
+    ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send + 'static,
     {
-        self.submit(work, Apart::BySavepoint).await
+        self.submit(work, Apart::BySavepoint, scopes.into()).await
     }
 
-    async fn submit<T, F>(&self, work: F, apart: Apart) -> Result<T, StoreError>
+    async fn submit<T, F>(&self, work: F, apart: Apart, scopes: Vec<Scope>) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send + 'static,
@@ -96,7 +101,9 @@ impl Writer {
         let task = Task {
             work: Some(work),
             apart,
-            generation: self.generation.clone(),
+            scopes,
+            changed: false,
+            generations: self.generations.clone(),
             result: Err(closed()),
             reply,
         };
@@ -107,9 +114,12 @@ impl Writer {
         answer.await.map_err(|_| closed())?
     }
 
-    /// Grows with each change of records, before who asked for the change is answered.
-    pub(super) fn generation(&self) -> u64 {
-        self.generation.load(Ordering::SeqCst)
+    pub(super) fn generations(&self) -> &Generations {
+        &self.generations
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.queue.is_closed()
     }
 
     /// Ends the writer after everything that waits is committed.
@@ -136,7 +146,10 @@ trait Change: Send {
 struct Task<F, T> {
     work: Option<F>,
     apart: Apart,
-    generation: Arc<AtomicU64>,
+    scopes: Vec<Scope>,
+    /// Whether it changed a row that somebody may keep a copy of.
+    changed: bool,
+    generations: Arc<Generations>,
     result: Result<T, StoreError>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -151,27 +164,31 @@ where
             let Some(work) = self.work.take() else {
                 return Ok(());
             };
-            if self.apart == Apart::BySavepoint {
-                execute(db, "SAVEPOINT change").await?;
+            if self.apart == Apart::ByItself {
+                self.result = work(db).await;
+                return match &self.result {
+                    Err(error @ StoreError::Unavailable(_)) => Err(error.clone()),
+                    _ => Ok(()),
+                };
             }
+            execute(db, "SAVEPOINT change").await?;
+            let before = changes(db).await?;
             self.result = work(db).await;
             match &self.result {
                 Err(error @ StoreError::Unavailable(_)) => return Err(error.clone()),
-                Err(_) if self.apart == Apart::BySavepoint => {
-                    execute(db, "ROLLBACK TO change").await?;
-                }
-                _ => {}
+                Err(_) => execute(db, "ROLLBACK TO change").await?,
+                Ok(_) => self.changed = changes(db).await? != before,
             }
-            if self.apart == Apart::BySavepoint {
-                execute(db, "RELEASE change").await?;
-            }
-            Ok(())
+            execute(db, "RELEASE change").await
         })
     }
 
     fn answer(self: Box<Self>, commit: &Result<(), StoreError>) {
-        if self.apart == Apart::BySavepoint {
-            self.generation.fetch_add(1, Ordering::SeqCst);
+        // Nobody can tell what a commit that failed has left.
+        if self.changed || commit.is_err() {
+            for scope in &self.scopes {
+                self.generations.grow(scope);
+            }
         }
         // Who asked may have gone; the change stands all the same.
         let _ = self.reply.send(commit.clone().and(self.result));
@@ -244,6 +261,12 @@ async fn commit(
         execute(db, "ROLLBACK").await.ok();
     }
     result
+}
+
+/// Rows that were changed since the connection was opened.
+async fn changes(db: &mut SqliteConnection) -> Result<i64, StoreError> {
+    let count = sqlx::query_scalar("SELECT total_changes()");
+    Ok(count.fetch_one(db).await?)
 }
 
 async fn execute(db: &mut SqliteConnection, statement: &'static str) -> Result<(), StoreError> {

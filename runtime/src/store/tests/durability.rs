@@ -278,7 +278,7 @@ async fn a_change_that_fails_takes_nothing_else_with_it() {
             .len(),
         32
     );
-    assert_eq!(home.store.connectors().await.unwrap().len(), 33);
+    assert_eq!(home.store.connectors(None, 99).await.unwrap().len(), 33);
 }
 
 #[tokio::test]
@@ -398,4 +398,33 @@ async fn a_check_writes_to_the_disk_each_time() {
         home.store.check().await.unwrap();
         assert!(std::fs::metadata(&log).unwrap().len() > before);
     }
+}
+
+#[tokio::test]
+async fn however_many_ask_whether_the_store_is_ready_it_commits_once_a_second() {
+    let home = Home::new().await;
+    let checks = async || {
+        let query = "SELECT value FROM meta WHERE name = 'checks'";
+        let count = sqlx::query_scalar(query).fetch_one(home.store.readers());
+        let count: i64 = count.await.unwrap();
+        count
+    };
+    home.store.check().await.unwrap();
+    let before = checks().await;
+    let begun = std::time::Instant::now();
+    let mut asked = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let store = home.store.clone();
+        asked.spawn(async move { store.ready().await });
+    }
+    while let Some(answer) = asked.join_next().await {
+        answer.unwrap().unwrap();
+    }
+    let seconds = i64::try_from(begun.elapsed().as_secs()).unwrap();
+    assert!(checks().await <= before + 1 + seconds);
+    home.store.close().await;
+    assert!(matches!(
+        home.store.ready().await,
+        Err(StoreError::Unavailable(_))
+    ));
 }

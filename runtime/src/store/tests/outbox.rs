@@ -570,3 +570,137 @@ async fn a_row_that_cannot_be_read_fails_alone() {
     assert_eq!(state(&home.store, &broken).await, MessageState::Failed);
     assert_eq!(home.store.attempts(broken.id).await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn nothing_of_an_idempotency_key_stays_once_its_day_is_over() {
+    let home = Home::new().await;
+    let store = &home.store;
+    let post = |name: &str, at: Timestamp| Message {
+        idempotency_key: Some(name.into()),
+        created_at: at,
+        expires_at: at.after(Duration::from_secs(600)),
+        ..message("acme")
+    };
+    let late = later(3_600);
+    for number in 0..450 {
+        store
+            .accept(&post(&format!("order-{number}"), NOW), None)
+            .await
+            .unwrap();
+    }
+    store.accept(&post("late", late), None).await.unwrap();
+    let kept = async || {
+        let query = "SELECT count(*) FROM message WHERE idempotency_key IS NOT NULL OR request_mac IS NOT NULL";
+        let count: i64 = sqlx::query_scalar(query)
+            .fetch_one(store.readers())
+            .await
+            .unwrap();
+        count
+    };
+    let almost = Timestamp::from_millis(NOW.after(KEY_LIFE).as_millis() - 1);
+    assert_eq!(store.forget_idempotency_keys(almost).await.unwrap(), 0);
+    assert_eq!(
+        store
+            .forget_idempotency_keys(NOW.after(KEY_LIFE))
+            .await
+            .unwrap(),
+        450
+    );
+    assert_eq!(kept().await, 1);
+    assert!(matches!(
+        store.accept(&post("late", late), None).await.unwrap(),
+        Accepted::Replayed(_)
+    ));
+}
+
+#[tokio::test]
+async fn a_recipient_that_is_spelled_differently_is_the_same_message() {
+    let home = Home::new().await;
+    let to = |text: &str| Message {
+        recipient: Recipient::parse(Channel::Email, text).unwrap(),
+        idempotency_key: Some("login".into()),
+        ..message("acme")
+    };
+    home.store
+        .accept(&to("ann@Example.com"), None)
+        .await
+        .unwrap();
+    for same in ["ann@example.com", "ann@EXAMPLE.COM", "\"ann\"@example.com"] {
+        let answer = home.store.accept(&to(same), None).await.unwrap();
+        assert!(
+            matches!(answer, Accepted::Replayed(_)),
+            "{same}: {answer:?}"
+        );
+    }
+    let other = home
+        .store
+        .accept(&to("Ann@example.com"), None)
+        .await
+        .unwrap();
+    assert!(matches!(other, Accepted::Conflict), "{other:?}");
+}
+
+#[tokio::test]
+async fn a_list_by_state_and_channel_reads_no_further_than_its_page() {
+    let home = Home::new().await;
+    let store = &home.store;
+    let sms = || Message {
+        channel: Channel::Sms,
+        recipient: Recipient::parse(Channel::Sms, "+49 151 12345678").unwrap(),
+        ..message("acme")
+    };
+    let mut ids = Vec::new();
+    for number in 0..60 {
+        let message = if number % 3 == 0 {
+            sms()
+        } else {
+            message("acme")
+        };
+        store.accept(&message, None).await.unwrap();
+        ids.push((message.id, message.channel));
+    }
+    for (id, _) in ids.iter().step_by(2) {
+        store
+            .cancel(&"acme".parse().unwrap(), *id, NOW)
+            .await
+            .unwrap();
+    }
+    let listed = async |state: Option<MessageState>, channel: Option<Channel>| {
+        let (acme, filter) = ("acme".parse().unwrap(), MessageFilter { state, channel });
+        let (mut all, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = store.messages(&acme, &filter, cursor, 7).await.unwrap();
+            all.extend(page.data.iter().map(|message| message.id));
+            cursor = page.next;
+            if cursor.is_none() {
+                return all;
+            }
+        }
+    };
+    for state in [
+        None,
+        Some(MessageState::Cancelled),
+        Some(MessageState::Accepted),
+        Some(MessageState::Sent),
+    ] {
+        for channel in [None, Some(Channel::Email), Some(Channel::Sms)] {
+            let holds = |(index, (_, its)): &(usize, &(MessageId, Channel))| {
+                let is = if index % 2 == 0 {
+                    MessageState::Cancelled
+                } else {
+                    MessageState::Accepted
+                };
+                state.is_none_or(|state| state == is)
+                    && channel.is_none_or(|channel| channel == *its)
+            };
+            let wanted = ids.iter().enumerate().filter(holds).map(|(_, (id, _))| *id);
+            let mut wanted: Vec<_> = wanted.collect();
+            wanted.reverse();
+            assert_eq!(
+                listed(state, channel).await,
+                wanted,
+                "{state:?} {channel:?}"
+            );
+        }
+    }
+}

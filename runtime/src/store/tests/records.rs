@@ -7,10 +7,12 @@ use serde_json::json;
 use super::*;
 use crate::about::{ConnectorInfo, SecretGrant};
 use crate::attempt::Transition;
+use crate::id::TenantId;
 use crate::secret::Secret;
 use crate::settings::{Binding, BoundSecret};
 use crate::source::{EgressPool, EgressSource, Proxy, ProxyKind, WarmUp, WeightedSource};
-use crate::tenant::{ApiKey, ConnectorVersion, Integration, IntegrationState, Route, Tenant};
+use crate::template::Languages;
+use crate::tenant::{ApiKey, ConnectorVersion, Integration, IntegrationState, Role, Route, Tenant};
 
 pub(super) fn tenant() -> Tenant {
     Tenant {
@@ -130,13 +132,13 @@ async fn what_is_put_comes_back() {
     assert_eq!(store.pool(&pool().name).await.unwrap(), Some(pool()));
     assert_eq!(store.pools().await.unwrap(), [pool()]);
     assert_eq!(store.tenant(&acme).await.unwrap(), Some(tenant()));
-    assert_eq!(store.tenants().await.unwrap(), [tenant()]);
+    assert_eq!(store.tenants(None, 9).await.unwrap(), [tenant()]);
     assert_eq!(
         store.connector(version.digest).await.unwrap().as_ref(),
         Some(&version)
     );
     assert_eq!(store.component(version.digest).await.unwrap(), Some(bytes));
-    assert_eq!(store.connectors().await.unwrap(), [version]);
+    assert_eq!(store.connectors(None, 9).await.unwrap(), [version]);
     // The source had the first.
     let saved = Integration {
         revision: 2,
@@ -169,7 +171,7 @@ async fn what_is_put_comes_back() {
 async fn a_revision_never_comes_back() {
     let home = Home::new().await;
     put_all(&home.store).await;
-    let generation = home.store.generation();
+    let generation = home.store.tenant_generation(&tenant().id);
     let seen = |revision| Integration {
         revision,
         ..integration()
@@ -182,7 +184,7 @@ async fn a_revision_never_comes_back() {
     // Whoever read it before, or took it for new, writes over nothing.
     changed(home.store.put_integration(&seen(2)).await);
     changed(home.store.put_integration(&seen(0)).await);
-    assert!(home.store.generation() > generation);
+    assert!(home.store.tenant_generation(&tenant().id) > generation);
     home.store
         .delete_route(&tenant().id, Channel::Email)
         .await
@@ -350,6 +352,7 @@ async fn a_key_is_found_by_its_public_part_and_ends_for_its_tenant_only() {
     let acme = tenant().id;
     let key = ApiKey {
         id: "0123456789abcdef".into(),
+        role: Role::Sender,
         tenant: Some(acme.clone()),
         title: "ci".into(),
         hash: [7; 32],
@@ -358,6 +361,7 @@ async fn a_key_is_found_by_its_public_part_and_ends_for_its_tenant_only() {
     };
     let operator = ApiKey {
         id: "fedcba9876543210".into(),
+        role: Role::Operator,
         tenant: None,
         hash: [8; 32],
         ..key.clone()
@@ -365,33 +369,83 @@ async fn a_key_is_found_by_its_public_part_and_ends_for_its_tenant_only() {
     home.store.put_api_key(&key).await.unwrap();
     home.store.put_api_key(&operator).await.unwrap();
     assert_eq!(
-        home.store.api_key(&operator.id).await.unwrap(),
-        Some(operator)
+        home.store.api_key(&operator.id).await.unwrap().as_deref(),
+        Some(&operator)
     );
     assert_eq!(
-        home.store.api_keys(&acme).await.unwrap(),
+        home.store.api_keys(Some(&acme)).await.unwrap(),
         std::slice::from_ref(&key)
     );
     assert!(
         !home
             .store
-            .revoke_api_key(&"other".parse().unwrap(), &key.id, NOW)
+            .revoke_api_key(Some(&"other".parse().unwrap()), &key.id, NOW)
             .await
             .unwrap()
     );
     assert!(
         home.store
-            .revoke_api_key(&acme, &key.id, later(1))
+            .revoke_api_key(Some(&acme), &key.id, later(1))
             .await
             .unwrap()
     );
     assert!(
         !home
             .store
-            .revoke_api_key(&acme, &key.id, later(2))
+            .revoke_api_key(Some(&acme), &key.id, later(2))
             .await
             .unwrap()
     );
     let found = home.store.api_key(&key.id).await.unwrap().unwrap();
     assert_eq!(found.revoked_at, Some(later(1)));
+}
+
+#[tokio::test]
+async fn a_generation_grows_with_what_changed_a_row_of_its_own() {
+    let home = Home::new().await;
+    let store = &home.store;
+    put_all(store).await;
+    let (acme, other): (TenantId, TenantId) = (tenant().id, "other".parse().unwrap());
+    store
+        .put_tenant(&Tenant {
+            id: other.clone(),
+            ..tenant()
+        })
+        .await
+        .unwrap();
+    let now = || {
+        let tenants = [&acme, &other].map(|tenant| store.tenant_generation(tenant));
+        (tenants[0], tenants[1], store.shared_generation())
+    };
+    let (first, second, shared) = now();
+    // What is not there, what is refused: nothing changed.
+    assert!(!store.delete_route(&other, Channel::Sms).await.unwrap());
+    let missing = "nothing".parse().unwrap();
+    assert!(!store.delete_integration(&other, &missing).await.unwrap());
+    let in_use = store.delete_integration(&acme, &integration().id).await;
+    assert!(
+        matches!(in_use, Err(StoreError::InUse { .. })),
+        "{in_use:?}"
+    );
+    let refused = store.put_route(&other, &route()).await;
+    assert!(
+        matches!(refused, Err(StoreError::Missing(_))),
+        "{refused:?}"
+    );
+    assert!(!store.delete_email_service().await.unwrap());
+    assert_eq!(now(), (first, second, shared));
+    store
+        .put_languages(&other, &Languages::default())
+        .await
+        .unwrap();
+    assert_eq!(now(), (first, second + 1, shared));
+    assert!(store.delete_route(&acme, Channel::Email).await.unwrap());
+    assert_eq!(now(), (first + 1, second + 1, shared));
+    store.put_source(&source(), 1).await.unwrap();
+    assert_eq!(now(), (first + 1, second + 1, shared + 1));
+    assert!(store.delete_tenant(&other).await.unwrap());
+    assert!(
+        store.tenant_generation(&other) > second + 1,
+        "a new one of its name starts anew"
+    );
 }

@@ -57,12 +57,12 @@ async fn a_template_that_is_put_again_keeps_its_name_and_its_birthday() {
     let first = put(store, &["en/SignIn", "de/SignIn"], "one")
         .await
         .unwrap();
-    let before = store.generation();
+    let before = store.tenant_generation(&acme);
     let again = vec![(key("de/SignIn"), text("two"))];
     let again = store.put_templates(&acme, Channel::Email, again, later(60));
     let again = again.await.unwrap();
     assert!(
-        store.generation() > before,
+        store.tenant_generation(&acme) > before,
         "who keeps templates looks again"
     );
     assert_eq!((again[0].id, again[0].created_at), (first[1].id, NOW));
