@@ -29,6 +29,7 @@ mod keys;
 mod open;
 mod pools;
 mod purge;
+mod routes;
 mod row;
 mod settle;
 mod source_use;
