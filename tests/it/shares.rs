@@ -227,6 +227,25 @@ async fn lists_come_in_pages_and_a_limit_out_of_bounds_is_refused() {
         (&second["data"][0]["id"], &second["next"]),
         (&json!("beta"), &Value::Null)
     );
+    // The command line reads a list to its end.
+    for number in 0..60 {
+        let path = format!("/v1/tenants/more-{number}");
+        house.operate("PUT", &path, json!({})).await.expect(201);
+    }
+    let listed = std::process::Command::new(env!("CARGO_BIN_EXE_sendbox"))
+        .args([
+            "tenant",
+            "list",
+            "--output",
+            "json",
+            "--key",
+            &house.operator,
+        ])
+        .args(["--server", &format!("http://{}", house.server.address)])
+        .output()
+        .unwrap();
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed["data"].as_array().unwrap().len(), 62);
     house.stop().await;
 }
 

@@ -85,7 +85,15 @@ impl Client {
         let body = body
             .map(|body| Bytes::from(body.to_string()))
             .unwrap_or_default();
-        self.exchange(method, path, "application/json", body).await
+        let media_type = "application/json";
+        let mut answer = self.exchange(method, path, media_type, body).await?;
+        // A list comes in pages: it is read to its end.
+        while let Some(cursor) = next(&answer) {
+            let rest = format!("{path}?cursor={}", segment(&cursor));
+            let page = self.exchange("GET", &rest, media_type, Bytes::new());
+            append(&mut answer, page.await?);
+        }
+        Ok(answer)
     }
 
     /// Posts a component.
@@ -136,6 +144,22 @@ impl Client {
             return Ok(value);
         }
         bail!("{}", refusal(response.status, &value))
+    }
+}
+
+/// The cursor of a list's next page.
+fn next(list: &Value) -> Option<String> {
+    list.get("data")?.as_array()?;
+    list.get("next")?.as_str().map(str::to_owned)
+}
+
+fn append(list: &mut Value, mut page: Value) {
+    let more = page.get_mut("data").and_then(Value::as_array_mut);
+    if let (Some(all), Some(more)) = (list.get_mut("data").and_then(Value::as_array_mut), more) {
+        all.append(more);
+    }
+    if let Some(next) = list.get_mut("next") {
+        *next = page.get_mut("next").map_or(Value::Null, Value::take);
     }
 }
 
