@@ -72,10 +72,22 @@ pub struct SecretGrant {
 /// Characters of a text that a connector's author wrote into a refusal's words.
 const PRINTABLE_MAX: usize = 1_000;
 
+/// Whether a character takes no place, or turns the direction of what stands around it: Unicode's format
+/// characters, line and paragraph separators, fillers and variation selectors. It makes a text look like another.
+pub(crate) const fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'
+        | '\u{891}' | '\u{8e2}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{110bd}'
+        | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
 /// A text that holds what a connector's author wrote, as it may stand on a line of a terminal.
 pub(crate) fn printable(text: &str) -> String {
     let shown = |c: char| {
-        if c.is_control() {
+        if c.is_control() || is_invisible(c) {
             char::REPLACEMENT_CHARACTER
         } else {
             c

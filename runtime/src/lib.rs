@@ -4,7 +4,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | words | [`time`] [`id`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`redaction`] [`about`] [`tenant`] [`template`] [`source`] [`limits`] [`counts`] [`email_service`] [`fault`] |
+//! | words | [`time`] [`id`] [`json`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`redaction`] [`about`] [`tenant`] [`template`] [`source`] [`limits`] [`counts`] [`email_service`] [`fault`] |
 //! | outside | [`store`] [`egress`] |
 //! | guests | [`connector`] |
 //! | delivery | [`replay`] [`delivery`] [`admission`] |
@@ -16,6 +16,7 @@ pub mod counts;
 pub mod email_service;
 pub mod fault;
 pub mod id;
+pub mod json;
 pub mod limits;
 pub mod message;
 pub mod outcome;

@@ -1,5 +1,6 @@
 //! What is to be sent: parsed once, valid ever after.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -20,16 +21,16 @@ pub(crate) use recipient::{canonical, mask};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
 pub struct MessageError {
-    /// The field in the caller's words, such as `to`.
-    pub field: &'static str,
+    /// The field in the caller's words, such as `to` or `payload/code`.
+    pub field: Cow<'static, str>,
     /// What is wrong with it and what was expected.
     pub problem: String,
 }
 
 impl MessageError {
-    fn new(field: &'static str, problem: impl Into<String>) -> Self {
+    fn new(field: impl Into<Cow<'static, str>>, problem: impl Into<String>) -> Self {
         Self {
-            field,
+            field: field.into(),
             problem: problem.into(),
         }
     }

@@ -2,13 +2,14 @@
 //! what a guest reads of a provider, and for logs, errors and timelines.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use memchr::memmem;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::message::{OutgoingMessage, canonical, mask};
 use crate::settings::Placeholders;
@@ -16,6 +17,7 @@ use crate::settings::Placeholders;
 mod forms;
 
 pub(crate) use forms::forms;
+use forms::numbers;
 
 /// Shorter texts are not looked for: in an answer's numbers and words they would be met by chance.
 pub const SHORTEST: usize = 6;
@@ -36,14 +38,20 @@ impl Finder {
     pub(crate) fn of<'t>(texts: impl Iterator<Item = &'t str>) -> Self {
         let (mut patterns, mut owners) = (Vec::new(), Vec::new());
         for (index, text) in texts.enumerate() {
-            for form in forms(text, SHORTEST) {
-                patterns.push(form);
-                owners.push(index);
-            }
+            let mut forms = forms(text, SHORTEST);
+            forms
+                .iter_mut()
+                .for_each(|form| form.make_ascii_lowercase());
+            forms.sort_unstable();
+            forms.dedup();
+            owners.extend(std::iter::repeat_n(index, forms.len()));
+            patterns.extend(forms);
         }
         let built = || {
             AhoCorasick::builder()
                 .match_kind(MatchKind::LeftmostLongest)
+                // Digits of escapes come in either case, and mixed.
+                .ascii_case_insensitive(true)
                 // A key in PEM has thousands of states, and a table of them megabytes.
                 .kind(Some(AhoCorasickKind::ContiguousNFA))
                 .build(&patterns)
@@ -103,16 +111,22 @@ pub struct Redaction {
 struct Private {
     recipient: String,
     payload: String,
-    /// Each text with what stands for it, and each form of them: made when the first is asked for.
-    texts: OnceLock<Vec<(String, String)>>,
-    forms: OnceLock<Vec<(String, String)>>,
+    /// Each text with what stands for it, and each form of them: made when the first is asked for. None where the
+    /// payload, kept from an earlier release, has no one reading: nobody knows which words tell it.
+    texts: OnceLock<Option<Vec<(String, String)>>>,
+    forms: OnceLock<Option<Vec<(String, String)>>>,
 }
 
+/// What stands for words that cannot be told from what they must not tell.
+const WITHHELD: &str = "[withheld]";
+
 /// What a payload tells that nobody else may know.
-#[derive(Default, Deserialize)]
-struct Told {
-    code: Option<Value>,
-    link: Option<Value>,
+#[derive(Deserialize)]
+struct Told<'p> {
+    #[serde(borrow)]
+    code: Option<&'p RawValue>,
+    #[serde(borrow)]
+    link: Option<&'p RawValue>,
 }
 
 impl fmt::Debug for Redaction {
@@ -151,7 +165,7 @@ impl Redaction {
     pub fn text(&self, text: &str) -> String {
         match &self.message {
             Some(message) => self.without(text, message.forms()),
-            None => self.without(text, &[]),
+            None => self.without(text, Some(&[])),
         }
     }
 
@@ -161,19 +175,22 @@ impl Redaction {
     pub fn name(&self, text: &str) -> String {
         match &self.message {
             Some(message) => self.without(text, message.texts()),
-            None => self.without(text, &[]),
+            None => self.without(text, Some(&[])),
         }
     }
 
     /// Bytes of the longest form of what is kept from the words.
     #[must_use]
     pub fn longest(&self) -> usize {
-        let forms = self.message.iter().flat_map(|message| message.forms());
+        let forms = self.message.iter().flat_map(|message| message.forms().unwrap_or_default());
         let longest = forms.map(|(form, _)| form.len()).max();
         self.secrets.longest().max(longest.unwrap_or_default())
     }
 
-    fn without(&self, text: &str, private: &[(String, String)]) -> String {
+    fn without(&self, text: &str, private: Option<&[(String, String)]>) -> String {
+        let Some(private) = private else {
+            return WITHHELD.to_owned();
+        };
         let redacted = self.secrets.redact(text.as_bytes());
         let mut out = String::from_utf8_lossy(&redacted).into_owned();
         for (form, instead) in private {
@@ -186,8 +203,8 @@ impl Redaction {
 }
 
 impl Private {
-    fn texts(&self) -> &[(String, String)] {
-        self.texts.get_or_init(|| {
+    fn texts(&self) -> Option<&[(String, String)]> {
+        let made = self.texts.get_or_init(|| {
             let masked = mask(&self.recipient);
             // As it came, as it is meant, and as connectors write it for their providers.
             let meant = canonical(&self.recipient);
@@ -203,33 +220,67 @@ impl Private {
             let spelled = [self.recipient.clone(), other, meant];
             let mut texts: Vec<_> = spelled.map(|text| (text, masked.clone())).into();
             texts.dedup();
-            let told: Told = serde_json::from_str(&self.payload).unwrap_or_default();
+            let told: Told<'_> = serde_json::from_str(&self.payload).ok()?;
             for (value, instead) in [(told.link, "[link]"), (told.code, "[code]")] {
-                let text = match value {
-                    Some(Value::String(text)) => text,
-                    Some(Value::Number(number)) => number.to_string(),
-                    _ => continue,
-                };
-                texts.push((text, instead.to_owned()));
+                let mut said = Vec::new();
+                if let Some(value) = value {
+                    texts_of(value, &mut said)?;
+                }
+                texts.extend(said.into_iter().map(|text| (text, instead.to_owned())));
             }
             texts.retain(|(text, _)| text.len() >= SHORTEST_PRIVATE);
-            texts
-        })
+            Some(texts)
+        });
+        made.as_deref()
     }
 
     /// The longest first: a code may be a part of the link.
-    fn forms(&self) -> &[(String, String)] {
-        self.forms.get_or_init(|| {
+    fn forms(&self) -> Option<&[(String, String)]> {
+        let made = self.forms.get_or_init(|| {
             let forms = |(text, instead): &(String, String)| {
                 let forms = forms(text, SHORTEST_PRIVATE).into_iter();
                 let instead = instead.clone();
                 forms.map(move |form| (form, instead.clone()))
             };
-            let mut all: Vec<_> = self.texts().iter().flat_map(forms).collect();
+            let mut all: Vec<_> = self.texts()?.iter().flat_map(forms).collect();
             all.sort_by_key(|(form, _)| std::cmp::Reverse(form.len()));
-            all
-        })
+            Some(all)
+        });
+        made.as_deref()
     }
+}
+
+/// Every text and number of a value, as a guest may write it. None where the value is no JSON.
+fn texts_of(value: &RawValue, out: &mut Vec<String>) -> Option<()> {
+    match value.get().as_bytes().first()? {
+        b'"' => {
+            let text: String = serde_json::from_str(value.get()).ok()?;
+            // As it stands in a line of its own.
+            let line = text.split(|c: char| c.is_control() || c.is_whitespace());
+            let line: Vec<_> = line.filter(|word| !word.is_empty()).collect();
+            let line = line.join(" ");
+            if line != text {
+                out.push(line);
+            }
+            out.push(text);
+        }
+        b'[' => {
+            for item in serde_json::from_str::<Vec<&RawValue>>(value.get()).ok()? {
+                texts_of(item, out)?;
+            }
+        }
+        b'{' => {
+            let fields: BTreeMap<Cow<'_, str>, &RawValue> =
+                serde_json::from_str(value.get()).ok()?;
+            for field in fields.into_values() {
+                texts_of(field, out)?;
+            }
+        }
+        b'-' | b'0'..=b'9' => numbers(value.get(), out),
+        // true, false, null
+        _ => {}
+    }
+    Some(())
 }
 
 #[cfg(test)]
@@ -261,6 +312,10 @@ mod tests {
             seen(b"a hunter2-hunter2-and-more, hunter2-hunter2; short"),
             "a [1], [0]; short"
         );
+        assert_eq!(
+            seen(b"%68%75%6E%74%65%72%32%2d%68%75%6e%74%65%72%32"),
+            "[0]"
+        );
         let clean = b"nothing to see";
         assert!(matches!(
             finder.replace(clean, 0, |_| String::new()),
@@ -270,6 +325,29 @@ mod tests {
         let bytes = b"hunter2-hunter2".repeat(100);
         assert!(finder.replace(&bytes, 4_000, long).is_some());
         assert!(finder.replace(&bytes, 3_999, long).is_none());
+    }
+
+    #[test]
+    fn what_the_code_and_the_link_hold_is_kept_whatever_their_shape() {
+        let payload = r#"{"code":[{"first":"271828"},314159],"link":{"url":" https://x.example/?t=t0ken1 "}}"#;
+        let words = Redaction::of(Placeholders::none(), &message("a@b.example", payload));
+        assert_eq!(
+            words.text("271828, 314159 at https://x.example/?t=t0ken1."),
+            "[code], [code] at [link]."
+        );
+    }
+
+    #[test]
+    fn words_about_a_message_that_has_no_one_reading_are_withheld() {
+        for payload in [
+            r#"{"code":"111111","code":"271828"}"#,
+            r#"{"code":"2718\ud83d28"}"#,
+            "no JSON",
+        ] {
+            let words = Redaction::of(Placeholders::none(), &message("a@b.example", payload));
+            assert_eq!(words.text("sent 271828"), "[withheld]");
+            assert_eq!(words.name("id-271828"), "[withheld]");
+        }
     }
 
     #[test]
@@ -295,7 +373,17 @@ mod tests {
             Placeholders::none(),
             &message("a@b.example", r#"{"code":271828}"#),
         );
-        assert_eq!(number.text("code 271828"), "code [code]");
+        for written in [
+            "271828",
+            "271828.0",
+            "2.71828e+05",
+            "2.71828E5",
+            "271,828",
+            "271 828",
+        ] {
+            let text = number.text(&format!("code {written}"));
+            assert!(text.starts_with("code [code]"), "{text}");
+        }
         let words = Redaction::of(Placeholders::none(), &message("+49 151 12345678", "{}"));
         assert_eq!(
             words.text("4915112345678 is no number"),

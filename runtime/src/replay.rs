@@ -234,12 +234,14 @@ impl ReplayCase {
     }
 
     fn message(&self) -> OutgoingMessage {
-        let payload = self.message.payload.get().to_owned();
+        // What no caller could post is replayed as it stands.
+        let payload = Payload::parse(&self.message.payload)
+            .unwrap_or_else(|_| Payload::from_stored(self.message.payload.get().to_owned()));
         OutgoingMessage {
             recipient: self.message.to.clone(),
             usage_type: self.message.usage_type.clone(),
-            locale: Payload::from_stored(payload.clone()).text("locale"),
-            payload,
+            locale: payload.text("locale"),
+            payload: payload.expose().to_owned(),
             client_ip: self.message.ip.clone(),
             content: self.content.clone(),
             idempotency_key: self.id.clone(),

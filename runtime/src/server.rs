@@ -22,6 +22,7 @@ use crate::secret::{KeyRing, write_private};
 use crate::store::{Restored, Store};
 use crate::time::Clock;
 
+mod head;
 mod kept_secrets;
 mod listener;
 mod recovery;

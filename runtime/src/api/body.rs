@@ -7,11 +7,12 @@ use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_ENCODING;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::App;
 use super::error::ApiError;
 use crate::about::printable;
+use crate::json::one_reading;
 
 /// Bytes of a JSON body.
 pub const JSON_MAX: usize = 256 * 1024;
@@ -62,21 +63,38 @@ pub async fn read(request: Request, limit: usize) -> Result<Bytes, ApiError> {
     }
 }
 
-/// Parses JSON. The error tells line and column, and what was expected there.
+/// Parses a JSON object, in the one reading that every parser has of it. The error tells line and column, and what
+/// was expected there.
 ///
 /// # Errors
-/// [`ApiError::BadRequest`].
+/// [`ApiError::BadRequest`], and [`ApiError::Invalid`] for a place that parsers read in different ways.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        let place = format!("line {} column {}", error.line(), error.column());
-        ApiError::BadRequest(if error.is_data() {
-            format!(
-                "the body is not what it must be: {}",
-                printable(&without_values(&error.to_string()))
-            )
-        } else {
-            format!("the body must be JSON: {place}")
-        })
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| ApiError::BadRequest("the body must be JSON in UTF-8".to_owned()))?;
+    let text =
+        one_reading(text).map_err(|unlike| ApiError::field(unlike.pointer, unlike.problem))?;
+    if text.trim_start().starts_with('{') {
+        return serde_json::from_str(&text).map_err(|error| refusal(&error));
+    }
+    // A list would be taken for the fields in their order.
+    let _: IgnoredAny = serde_json::from_str(&text).map_err(|error| refusal(&error))?;
+    Err(ApiError::BadRequest(
+        "the body must be a JSON object".to_owned(),
+    ))
+}
+
+fn refusal(error: &serde_json::Error) -> ApiError {
+    ApiError::BadRequest(if error.is_data() {
+        format!(
+            "the body is not what it must be: {}",
+            printable(&without_values(&error.to_string()))
+        )
+    } else {
+        format!(
+            "the body must be JSON: line {} column {}",
+            error.line(),
+            error.column()
+        )
     })
 }
 
@@ -121,6 +139,9 @@ mod tests {
         assert!(!text("{\"key\": 123456}").contains("123456"));
         assert!(text("{\"key\"").contains("must be JSON"));
         assert!(text("{\"other\": 1}").contains("unknown field `other`"));
+        assert_eq!(text("[\"k\"]"), "the body must be a JSON object");
+        assert_eq!(text("null"), "the body must be a JSON object");
+        assert!(text("key").contains("must be JSON"));
         assert!(!text("{\"o\\u001b\": 1}").contains(char::is_control));
         let kind = "{\"kind\": \"s3cret\", \"key\": \"k\"}";
         assert!(text(kind).contains("expected `plain` or `html`"));

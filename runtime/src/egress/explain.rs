@@ -150,6 +150,7 @@ fn words(rule: &str) -> &'static str {
         "port.not-allowed" => "the port does not stand in [egress] ports",
         "egress.family" => "the destination has no address of the source's family",
         "address.self" => "the address stands in [egress] own_addresses",
+        "address.too-many" => "a name may have 32 addresses",
         rule if rule.starts_with("address.") => {
             "a private, local or special address, outside [egress] allow_addresses"
         }

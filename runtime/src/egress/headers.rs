@@ -1,5 +1,7 @@
 //! The header model: which names a guest may set, and what every value must hold to.
 
+use std::borrow::Cow;
+
 use http::{HeaderName, HeaderValue};
 
 use super::EgressError;
@@ -38,8 +40,19 @@ const OWNED_PREFIXES: &[&str] = &[
 
 const OWNED_SUFFIX: &str = "-method-override";
 
+/// A name in lower case as servers read it that make variables of headers, as CGI does (RFC 3875, 4.1.18): to them
+/// `_` is `-`. What stands for neither letter nor digit is taken for the same.
+pub(super) fn folded(name: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    match name.chars().all(plain) {
+        true => Cow::Borrowed(name),
+        false => Cow::Owned(name.replace(|c| !plain(c), "-")),
+    }
+}
+
 /// Whether only the host may set a header; `name` in lower case.
 pub(super) fn is_owned(name: &str) -> bool {
+    let name = &*folded(name);
     OWNED.contains(&name)
         || OWNED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         || name.ends_with(OWNED_SUFFIX)
@@ -130,6 +143,16 @@ mod tests {
             "X-Real-IP",
             "Metadata",
             "X-aws-ec2-metadata-token-ttl-seconds",
+            "Content_Length",
+            "Transfer_Encoding",
+            "transfer-ENCODING",
+            "Proxy_Authorization",
+            "X_Forwarded-For",
+            "x_forwarded_for",
+            "X.Forwarded.Host",
+            "X_HTTP_Method_Override",
+            "Metadata_Flavor",
+            "X~Real~IP",
         ] {
             assert!(
                 matches!(name(owned), Err(EgressError::Denied { .. })),
@@ -142,6 +165,10 @@ mod tests {
             "Content-Type",
             "X-Amz-Date",
             "Cookie",
+            "X_Api_Key",
+            "My_Host",
+            "Hostname",
+            "Content_Type",
         ] {
             assert!(name(free).is_ok(), "{free}");
         }

@@ -72,7 +72,7 @@ pub enum PatternError {
     #[error("a port is a number from 1 to 65535")]
     Port,
     /// Anything else.
-    #[error("a host name in ASCII (A-labels), an address, or a range is expected")]
+    #[error("a host name, an address, or a range is expected")]
     Syntax,
 }
 
@@ -260,6 +260,16 @@ mod tests {
         assert!(matches("10.0.0.0/8", "10.1.2.3", 443));
         assert!(matches("[::1]:8080", "[::1]", 8080));
         assert!(matches("*", "anything.example", 1));
+        assert!(matches("api.example.com.", "api.example.com", 443));
+        assert!(matches("api.example.com", "api.example.com.", 443));
+        assert!(matches("bücher.example", "xn--bcher-kva.example", 443));
+        assert!(matches(
+            "xn--bcher-kva.example:8443",
+            "BÜCHER.example.",
+            8443
+        ));
+        assert!(matches("*.bücher.example.", "shop.bücher.example", 443));
+        assert!(!matches("*.bücher.example", "bücher.example", 443));
     }
 
     #[test]
@@ -284,7 +294,12 @@ mod tests {
             Err(PatternError::Url("a.example".into()))
         );
         assert_eq!(tenant("a.example:70000"), Err(PatternError::Port));
-        assert_eq!(tenant("bücher.example"), Err(PatternError::Syntax));
+        assert_eq!(tenant("bü_cher.example"), Err(PatternError::Syntax));
+        assert_eq!(tenant("a.example.."), Err(PatternError::Syntax));
+        assert_eq!(
+            tenant("*.co.uk."),
+            Err(PatternError::PublicSuffix("co.uk".into()))
+        );
         assert!(matches!(tenant("127.0.0.1"), Err(PatternError::Private(_))));
         assert!(matches!(tenant("::1"), Err(PatternError::Private(_))));
         assert!(tenant("8.8.8.8").is_ok());

@@ -71,23 +71,22 @@ impl Ceiling {
     /// # Errors
     /// [`EgressSetupError`] for a malformed pattern or name.
     pub fn new(config: &EgressConfig) -> Result<Self, EgressSetupError> {
-        for name in &config.special_names {
-            if !matches!(parse_host(name), Ok(Host::Name(_))) {
-                return Err(EgressSetupError::Name {
+        let special = config
+            .special_names
+            .iter()
+            .map(|name| match parse_host(name) {
+                Ok(Host::Name(name)) => Ok(name),
+                _ => Err(EgressSetupError::Name {
                     field: "special_names",
                     name: name.clone(),
-                });
-            }
-        }
+                }),
+            });
+        let special = special.collect::<Result<_, _>>()?;
         Ok(Self {
             hosts: read("allowed_hosts", &config.allowed_hosts, Author::Operator)?,
             ports: config.ports.clone(),
             plaintext: read("plaintext_hosts", &config.plaintext_hosts, Author::Operator)?,
-            special: config
-                .special_names
-                .iter()
-                .map(|name| name.to_ascii_lowercase())
-                .collect(),
+            special,
             literals: config.allow_addresses.clone(),
         })
     }
@@ -304,9 +303,9 @@ fn expand(pattern: &str, settings: &Value) -> Result<Option<String>, PatternErro
         if out.is_empty() && before.is_empty() && after.is_empty() {
             return whole(&value).map(Some);
         }
-        let is_label = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
+        let is_label = |c: char| c.is_ascii_alphanumeric() || !c.is_ascii() || "-.".contains(c);
         let is_host = out.is_empty() && before.is_empty() && parse_host(&value).is_ok();
-        if !is_host && !value.bytes().all(is_label) {
+        if !is_host && !value.chars().all(is_label) {
             return Err(PatternError::Syntax);
         }
         out.push_str(before);

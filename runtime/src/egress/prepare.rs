@@ -152,7 +152,7 @@ impl<'p> Filler<'p> {
             let value = self.header(value, &target, limits)?;
             tally.add(name, &value, limits)?;
             let name = headers::name(name)?;
-            if name != ACCEPT_ENCODING {
+            if headers::folded(name.as_str()) != ACCEPT_ENCODING.as_str() {
                 let value = headers::value(&name, &value)?;
                 headers
                     .try_append(name, value)

@@ -19,10 +19,14 @@ use super::address::AddressPolicy;
 use super::config::{EgressConfig, EgressSetupError};
 use super::target::{Host, parse_host};
 
-/// Answers are kept for their time to live, at most this long.
+/// Answers are kept for their time to live, at least this long: a time of zero asks for one lookup a send.
+const TTL_MIN: Duration = Duration::from_secs(1);
+/// And at most this long.
 const TTL_MAX: Duration = Duration::from_secs(60);
 /// Failures are kept at most this long.
 const NEGATIVE_TTL_MAX: Duration = Duration::from_secs(5);
+/// Addresses that a name may have. Nobody needs more; each is judged, and may be dialled.
+const ADDRESSES_MAX: usize = 32;
 /// Until a query is repeated.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -118,7 +122,14 @@ impl Resolve {
 }
 
 /// All addresses must pass: one bad answer refuses the name.
-fn judge(policy: &AddressPolicy, found: Vec<IpAddr>) -> Resolved {
+fn judge(policy: &AddressPolicy, mut found: Vec<IpAddr>) -> Resolved {
+    if found.len() > ADDRESSES_MAX {
+        found.truncate(ADDRESSES_MAX);
+        return Resolved::Refused {
+            rule: "address.too-many",
+            addresses: found,
+        };
+    }
     let mut addresses = Vec::with_capacity(found.len());
     for address in &found {
         match policy.judge(*address) {
@@ -154,7 +165,9 @@ fn resolver(servers: Vec<NameServerConfig>) -> Result<TokioResolver, EgressSetup
     let mut options = ResolverOpts::default();
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
     options.use_hosts_file = ResolveHosts::Never;
+    options.positive_min_ttl = Some(TTL_MIN);
     options.positive_max_ttl = Some(TTL_MAX);
+    options.negative_min_ttl = Some(TTL_MIN);
     options.negative_max_ttl = Some(NEGATIVE_TTL_MAX);
     options.timeout = QUERY_TIMEOUT;
     let config = ResolverConfig::from_name_servers(servers);

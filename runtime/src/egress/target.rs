@@ -68,13 +68,19 @@ pub(super) struct Target {
 impl Target {
     /// Parses an absolute URL. Nothing is repaired: what could be read in two ways is refused.
     pub(super) fn parse(url: &str) -> Result<Self, EgressError> {
-        if !url.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(EgressError::Invalid(
-                "the URL holds a space, a control character or a character outside ASCII"
+        let outside = || {
+            EgressError::Invalid(
+                "the URL holds a space, a control character, or a character outside ASCII behind its host"
                     .to_owned(),
-            ));
+            )
+        };
+        if !url.chars().all(|c| c.is_ascii_graphic() || !c.is_ascii()) {
+            return Err(outside());
         }
         let (scheme, host, port, rest) = origin(url)?;
+        if !rest.is_ascii() {
+            return Err(outside());
+        }
         let path_and_query = check_path(rest)?;
         Ok(Self {
             scheme,
@@ -155,7 +161,8 @@ pub(super) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     Some((host, Some(port)))
 }
 
-/// A host in lower case, or the rule that refuses it.
+/// A host in lower case, or the rule that refuses it. A name may be written in Unicode and with the root's dot: here
+/// both are taken away, so that what is matched is what is resolved.
 pub(super) fn parse_host(text: &str) -> Result<Host, &'static str> {
     // A guest writes what it likes: nothing of that length is looked at.
     if text.len() > 4 * HOST_MAX {
@@ -166,7 +173,7 @@ pub(super) fn parse_host(text: &str) -> Result<Host, &'static str> {
         let address: Ipv6Addr = inner.parse().map_err(|_| "host.syntax")?;
         return Ok(Host::Address(address.into()));
     }
-    let name = text.to_ascii_lowercase();
+    let name = in_ascii(text.strip_suffix('.').unwrap_or(text)).ok_or("host.syntax")?;
     if !is_host_name(&name) {
         return Err("host.syntax");
     }
@@ -180,6 +187,19 @@ pub(super) fn parse_host(text: &str) -> Result<Host, &'static str> {
             .map_err(|_| "host.numeric");
     }
     Ok(Host::Name(name))
+}
+
+/// A name in lower case and A-labels (UTS #46, without its transitional rules). None where a label outside ASCII would
+/// turn into one inside, such as `ⓔxample` or `127。0。0。1`: that is a disguise.
+fn in_ascii(name: &str) -> Option<String> {
+    if name.is_ascii() {
+        return Some(name.to_ascii_lowercase());
+    }
+    let ascii = idna::domain_to_ascii_strict(name).ok()?;
+    let plain = |(written, read): (&str, &str)| written.is_ascii() || read.starts_with("xn--");
+    let alike = name.split('.').count() == ascii.split('.').count()
+        && name.split('.').zip(ascii.split('.')).all(plain);
+    alike.then_some(ascii)
 }
 
 fn is_hexadecimal(label: &str) -> bool {
@@ -266,6 +286,28 @@ mod tests {
     }
 
     #[test]
+    fn a_host_may_be_written_as_people_write_it() {
+        for (written, read) in [
+            ("b.example.", "b.example"),
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("BÜCHER.Example.", "xn--bcher-kva.example"),
+            ("bu\u{308}cher.example", "xn--bcher-kva.example"),
+            ("straße.example", "xn--strae-oqa.example"),
+            ("例え.テスト", "xn--r8jz45g.xn--zckzah"),
+            ("пример.example", "xn--e1afmkfd.example"),
+        ] {
+            let target = Target::parse(&format!("https://{written}:8443/x?y")).unwrap();
+            assert_eq!(target.authority(), format!("{read}:8443"));
+            assert_eq!(parse_host(written), Ok(Host::Name(read.to_owned())));
+            assert_eq!(parse_host(read), Ok(Host::Name(read.to_owned())));
+        }
+        assert_eq!(
+            parse_host("127.0.0.1."),
+            Ok(Host::Address(Ipv4Addr::LOCALHOST.into()))
+        );
+    }
+
+    #[test]
     fn what_two_parsers_could_read_differently_is_refused() {
         for url in [
             "api.example.com/x",
@@ -278,8 +320,25 @@ mod tests {
             "https://b.example:0/",
             "https://b.example:+443/",
             "https://b.example:443:443/",
-            "https://b.example./",
+            "https://b.example../",
+            "https://./",
+            "https://.b.example/",
             "https://b..example/",
+            "https://127。0。0。1/",
+            "https://b。example/",
+            "https://ｂ.example/",
+            "https://ⓑ.example/",
+            "https://b\u{ad}.example/",
+            "https://b\u{200b}.example/",
+            "https://\u{202e}b.example/",
+            "https://b\u{a0}.example/",
+            "https://b.example／x/",
+            "https://ü_.example/",
+            "https://-ü.example/",
+            "https://b.example/ü",
+            "https://b.example/?ü",
+            "https://b.example:８/",
+            "https://ü@b.example/",
             "https://-b.example/",
             "https://b_.example/",
             "https://[::1/",

@@ -150,7 +150,11 @@ pub(super) fn sentence(error: &ApiError) -> String {
         ApiError::Invalid(errors) if errors.iter().any(|error| error.pointer == "/to") => {
             "The recipient is not valid.".to_owned()
         }
-        ApiError::Invalid(_) | ApiError::BadRequest(_) | ApiError::TooLarge(_) => {
+        ApiError::Invalid(errors) => {
+            let place = errors.first().map_or("", |error| error.pointer.as_str());
+            format!("The message is not valid: {place}: {error}.")
+        }
+        ApiError::BadRequest(_) | ApiError::TooLarge(_) => {
             format!("The message is not valid: {error}.")
         }
         ApiError::OverLimit(over) if over.limit == Limit::Recipient => {

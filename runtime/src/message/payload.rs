@@ -1,25 +1,30 @@
-//! Template variables, as the caller wrote them.
+//! Template variables, as the caller wrote them, read once ([`crate::json`]).
 
 use serde_json::value::RawValue;
 
 use super::MessageError;
+use crate::json::one_reading;
 
 /// Bytes of JSON that a payload may have.
 pub const PAYLOAD_MAX: usize = 64 * 1024;
 /// How deep a payload may nest.
 pub const PAYLOAD_DEPTH_MAX: usize = 32;
 
-/// Template variables: the text of a JSON object, its keys in the caller's order.
+/// Template variables: the text of a JSON object, its keys in the caller's order. Guests get this text, and what
+/// is kept from logs is taken from it: every parser reads it alike.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload(Box<str>);
 
 impl Payload {
-    /// Checks that `raw` is an object within [`PAYLOAD_MAX`] and [`PAYLOAD_DEPTH_MAX`].
+    /// Checks that `raw` is an object within [`PAYLOAD_MAX`] and [`PAYLOAD_DEPTH_MAX`], which every parser reads
+    /// alike.
     ///
     /// # Errors
-    /// Names the limit or the shape that was expected.
+    /// Names the limit, the shape that was expected, or the place.
     pub fn parse(raw: &RawValue) -> Result<Self, MessageError> {
-        let text = raw.get();
+        let text = one_reading(raw.get()).map_err(|unlike| {
+            MessageError::new(format!("payload{}", unlike.pointer), unlike.problem)
+        })?;
         if !text.starts_with('{') {
             return Err(MessageError::new("payload", "must be a JSON object"));
         }
@@ -29,7 +34,7 @@ impl Payload {
                 format!("must be at most {PAYLOAD_MAX} bytes of JSON"),
             ));
         }
-        if depth(text) > PAYLOAD_DEPTH_MAX {
+        if depth(&text) > PAYLOAD_DEPTH_MAX {
             return Err(MessageError::new(
                 "payload",
                 format!("must nest at most {PAYLOAD_DEPTH_MAX} deep"),
@@ -97,6 +102,14 @@ mod tests {
             r#"{"b":1,"a":"[[["}"#
         );
         assert!(parse("[1]").is_err());
+        assert_eq!(
+            parse(r#"{"code":654321.0,"name":"\ud83d"}"#)
+                .unwrap()
+                .expose(),
+            r#"{"code":654321,"name":"\ufffd"}"#
+        );
+        let twice = parse(r#"{"a":{"code":1,"code":2}}"#).unwrap_err();
+        assert_eq!(twice.field, "payload/a/code");
         assert!(parse(&format!("{{\"a\":{}1{}}}", "[".repeat(31), "]".repeat(31))).is_ok());
         assert!(parse(&format!("{{\"a\":{}1{}}}", "[".repeat(32), "]".repeat(32))).is_err());
         assert!(parse(&format!("{{\"a\":\"{}\"}}", "x".repeat(PAYLOAD_MAX))).is_err());

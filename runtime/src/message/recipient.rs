@@ -1,6 +1,7 @@
 //! Whom a message is for: checked for its channel, masked for every eye that need not know.
 
 use super::{Channel, MessageError};
+use crate::about::is_invisible;
 
 /// An e-mail address or phone number, checked for its channel.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -17,6 +18,12 @@ impl Recipient {
             return Err(MessageError::new(
                 "to",
                 "must not contain control characters",
+            ));
+        }
+        if text.contains(unseen) {
+            return Err(MessageError::new(
+                "to",
+                "must not contain invisible characters, or such as turn the direction of writing",
             ));
         }
         match channel {
@@ -114,6 +121,11 @@ fn digits(text: &str) -> String {
     }
 }
 
+/// What nobody sees in an address, and what stands for a character that was lost.
+fn unseen(c: char) -> bool {
+    is_invisible(c) || c == char::REPLACEMENT_CHARACTER
+}
+
 fn check_mailbox(text: &str) -> Result<(), MessageError> {
     let wrong = |problem: &str| Err(MessageError::new("to", problem));
     if text.len() > 254 {
@@ -178,6 +190,17 @@ mod tests {
             "Foo <a@b.c>",
             "a b@c.d",
             "a\u{0}@b.c",
+            "a\u{202e}@b.c",
+            "a\u{200b}@b.c",
+            "\u{2067}a@b.c",
+            "a@b\u{2069}.c",
+            "a@b.c\u{feff}",
+            "a\u{ad}@b.c",
+            "a\u{85}@b.c",
+            "\"a\u{200d}b\"@b.c",
+            "a\u{fffd}@b.c",
+            "a\u{e0041}@b.c",
+            "a@b.c\u{fe0f}",
         ] {
             assert!(Recipient::parse(Channel::Email, bad).is_err(), "{bad}");
         }

@@ -1,4 +1,5 @@
-//! The forms in which a text is repeated: as it is, percent-encoded, escaped, in base64 and in hexadecimal.
+//! The forms in which a text is repeated: as it is, percent-encoded, escaped for JSON and HTML, in base64 and in
+//! hexadecimal; each encoding with no more than it must encode, and with every byte.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -18,6 +19,10 @@ const COMPONENT: &AsciiSet = &RESERVED
     .remove(b'(')
     .remove(b')')
     .remove(b'*');
+
+/// A longer text, such as a key in PEM, is not looked for with every byte encoded: that would take 30 times its own
+/// size.
+const EVERY_BYTE_MAX: usize = 1024;
 
 /// Every form of at least `shortest` bytes, each once; none of a text that is shorter itself.
 pub(crate) fn forms(plain: &str, shortest: usize) -> Vec<String> {
@@ -41,7 +46,15 @@ pub(crate) fn forms(plain: &str, shortest: usize) -> Vec<String> {
     forms.push(ascii(json).replace('/', "\\/"));
     forms.push(json.replace('/', "\\/"));
     forms.push(json.to_owned());
-    forms.push(html(plain));
+    forms.push(json_for_html(json));
+    forms.push(json_cautious(json));
+    forms.extend(html(plain));
+    if plain.len() <= EVERY_BYTE_MAX {
+        for form in every_byte(plain) {
+            forms.push(upper_digits(&form));
+            forms.push(form);
+        }
+    }
     for lead in 0..3 {
         forms.extend(base64_core(plain.as_bytes(), lead));
     }
@@ -80,13 +93,110 @@ fn ascii(json: &str) -> String {
     out
 }
 
-fn html(plain: &str) -> String {
-    plain
+/// JSON text as Go writes it: what means something in HTML is escaped.
+fn json_for_html(json: &str) -> String {
+    json.replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('&', "\\u0026")
+}
+
+/// JSON text as .NET writes it: the same, quotation marks, `+` and everything outside ASCII, in upper case.
+fn json_cautious(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.replace("\\\"", "\\u0022").chars() {
+        if c.is_ascii() && !"<>&'+`".contains(c) {
+            out.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            out.push_str(&format!("\\u{unit:04X}"));
+        }
+    }
+    out
+}
+
+/// As different languages write the two quotation marks.
+fn html(plain: &str) -> impl Iterator<Item = String> {
+    let marks = [
+        ("&quot;", "&#39;"),
+        ("&#34;", "&#39;"),
+        ("&quot;", "&#x27;"),
+        ("\"", "'"),
+    ];
+    let base = plain
         .replace('&', "&amp;")
         .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-        .replace('\'', "&#39;")
+        .replace('>', "&gt;");
+    marks
+        .into_iter()
+        .map(move |(double, single)| base.replace('"', double).replace('\'', single))
+}
+
+/// Everything encoded, what need not be as well; digits in lower case.
+fn every_byte(plain: &str) -> Vec<String> {
+    let bytes = |before: &str| -> String {
+        let byte = |byte| format!("{before}{byte:02x}");
+        plain.bytes().map(byte).collect()
+    };
+    let units = |before: &str, width| -> String {
+        let unit = |unit| format!("{before}{unit:0width$x}");
+        plain.encode_utf16().map(unit).collect()
+    };
+    let characters =
+        |write: fn(u32) -> String| -> String { plain.chars().map(|c| write(c.into())).collect() };
+    vec![
+        bytes("%"),
+        bytes("\\x"),
+        units("\\u", 4),
+        characters(|c| format!("&#{c};")),
+        characters(|c| format!("&#x{c:x};")),
+        bytes(" ").trim_start().to_owned(),
+        bytes(":").trim_start_matches(':').to_owned(),
+    ]
+}
+
+/// Hexadecimal digits of escapes in upper case; their letters `x` and `u` stay.
+fn upper_digits(form: &str) -> String {
+    form.chars()
+        .map(|c| {
+            if c.is_ascii_hexdigit() {
+                c.to_ascii_uppercase()
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+/// How languages print the number of a JSON text besides as it stands: with an exponent, or with groups of three.
+pub(super) fn numbers(text: &str, out: &mut Vec<String>) {
+    out.push(text.to_owned());
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let whole = whole.trim_start_matches('-');
+    if whole.len() < 4 {
+        return;
+    }
+    let (first, rest) = whole.split_at(1);
+    let digits = format!("{rest}{fraction}");
+    let digits = digits.trim_end_matches('0');
+    let point = if digits.is_empty() { "" } else { "." };
+    for e in ["e", "E"] {
+        for exponent in [
+            format!("{}", rest.len()),
+            format!("+{}", rest.len()),
+            format!("{:02}", rest.len()),
+            format!("+{:02}", rest.len()),
+        ] {
+            out.push(format!("{first}{point}{digits}{e}{exponent}"));
+        }
+    }
+    for mark in [",", ".", "'", "’", "_", " ", "\u{a0}", "\u{202f}"] {
+        let grouped = whole.char_indices().map(|(at, c)| {
+            let begins = at > 0 && (whole.len() - at).is_multiple_of(3);
+            format!("{}{c}", if begins { mark } else { "" })
+        });
+        out.push(grouped.collect());
+    }
 }
 
 /// The characters of base64, in both alphabets, that a text alone decides when `lead` bytes (modulo
@@ -111,6 +221,14 @@ fn base64_core(plain: &[u8], lead: usize) -> Vec<String> {
 mod tests {
     use super::*;
 
+    fn every(plain: &str, write: impl Fn(u8) -> String) -> String {
+        plain.bytes().map(write).collect()
+    }
+
+    fn units(plain: &str, write: impl Fn(u16) -> String) -> String {
+        plain.encode_utf16().map(write).collect()
+    }
+
     #[test]
     fn a_text_is_found_in_every_form_in_which_it_may_be_repeated() {
         let plain = "P@ss \"wörd\"/+1<~*>?";
@@ -127,6 +245,24 @@ mod tests {
             Value::from(plain).to_string(),
             "P@ss \\\"w\\u00f6rd\\\"\\/+1<~*>?".to_owned(),
             "P@ss &quot;wörd&quot;/+1&lt;~*&gt;?".to_owned(),
+            every(plain, |byte| format!("%{byte:02x}")),
+            every(plain, |byte| format!("%{byte:02X}")),
+            every(plain, |byte| format!("\\x{byte:02x}")),
+            every(plain, |byte| format!("{byte:02X} ")),
+            every(plain, |byte| format!("{byte:02x}:")),
+            units(plain, |unit| format!("\\u{unit:04x}")),
+            units(plain, |unit| format!("\\u{unit:04X}")),
+            plain
+                .chars()
+                .map(|c| format!("&#{};", u32::from(c)))
+                .collect(),
+            plain
+                .chars()
+                .map(|c| format!("&#x{:X};", u32::from(c)))
+                .collect(),
+            "P@ss \\\"wörd\\\"/+1\\u003c~*\\u003e?".to_owned(),
+            "P@ss \\u0022w\\u00F6rd\\u0022/\\u002B1\\u003C~*\\u003E?".to_owned(),
+            "P@ss &#34;wörd&#34;/+1&lt;~*&gt;?".to_owned(),
             basic("a"),
             basic("ab"),
             basic("abc"),
@@ -149,5 +285,8 @@ mod tests {
     fn a_text_too_short_to_tell_has_no_forms() {
         assert!(forms("12345", 6).is_empty());
         assert!(forms("123456", 6).iter().all(|form| form.len() >= 6));
+        let long = "k".repeat(EVERY_BYTE_MAX + 1);
+        let size: usize = forms(&long, 6).iter().map(String::len).sum();
+        assert!(size < 10 * long.len(), "{size}");
     }
 }

@@ -2,6 +2,7 @@
 
 use sendbox::api::error::ApiError;
 use sendbox::front_doors::fuzzing::logto;
+use sendbox::json::one_reading;
 use sendbox::message::{Channel, Message};
 use sendbox::template::Details;
 use sendbox::time::Timestamp;
@@ -51,8 +52,30 @@ fn accepted(body: &[u8], message: &Message) {
     assert_eq!(posted["to"], recipient);
     assert_eq!(posted["type"], message.usage_type.as_str());
     let payload: Value = serde_json::from_str(message.payload.expose()).unwrap();
-    assert_eq!(payload, posted["payload"]);
+    assert!(alike(&payload, &posted["payload"]), "{payload}");
     assert!(payload.is_object());
+    assert!(
+        one_reading(message.payload.expose()).is_ok_and(|read| read == message.payload.expose())
+    );
+}
+
+/// The same values, a number being what a double makes of it.
+fn alike(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => {
+            let pair = one.as_f64().zip(other.as_f64());
+            pair.is_some_and(|(one, other)| (one - other).abs() <= one.abs() * 1e-15)
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| alike(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            one.len() == other.len()
+                && (one.iter().zip(other))
+                    .all(|((name, one), (own, other))| name == own && alike(one, other))
+        }
+        _ => one == other,
+    }
 }
 
 /// In one line that a person may read, and that repeats neither recipient nor code.
@@ -61,11 +84,16 @@ fn refused(body: &[u8], error: &ApiError, told: &str) {
     assert!(error.status().is_client_error(), "{error:?}");
     match error {
         ApiError::Invalid(errors) => {
+            // What parsers read in different ways is named wherever it stands.
+            let unlike = std::str::from_utf8(body).is_ok_and(|text| one_reading(text).is_err());
             let known = |pointer: &str| POINTERS.contains(&pointer);
             assert!(
-                !errors.is_empty() && errors.iter().all(|e| known(&e.pointer)),
+                !errors.is_empty() && (unlike || errors.iter().all(|e| known(&e.pointer))),
                 "{errors:?}"
             );
+            if unlike {
+                return;
+            }
         }
         ApiError::BadRequest(words) => one_line(words),
         other => panic!("{other:?}"),

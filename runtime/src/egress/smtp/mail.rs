@@ -90,13 +90,11 @@ fn address(path: &str) -> Result<String, EgressError> {
     if !local_is_good || local.len() > LOCAL_MAX {
         return Err(refused());
     }
-    let domain = match domain.is_ascii() {
-        true => domain.to_ascii_lowercase(),
-        false => idna::domain_to_ascii_strict(domain).map_err(|_| refused())?,
-    };
-    if !matches!(parse_host(&domain), Ok(Host::Name(_))) {
+    // The root's dot has no place in an address (RFC 5321, 4.1.2).
+    let read = Some(domain).filter(|domain| !domain.ends_with('.'));
+    let Some(Ok(Host::Name(domain))) = read.map(parse_host) else {
         return Err(refused());
-    }
+    };
     let path = format!("{local}@{domain}");
     if path.len() > PATH_MAX {
         return Err(refused());

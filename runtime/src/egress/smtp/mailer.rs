@@ -387,14 +387,17 @@ fn ehlo_name(
         return Ok(None);
     };
     let address = name.strip_prefix('[').and_then(|n| n.strip_suffix(']'));
-    let is_good = match address {
+    let read = match address {
         Some(address) => {
             let address = address.strip_prefix("IPv6:").unwrap_or(address);
-            address.parse::<IpAddr>().is_ok()
+            address.parse::<IpAddr>().ok().map(|_| name)
         }
-        None => matches!(parse_host(&name), Ok(Host::Name(_))),
+        None => match parse_host(&name) {
+            Ok(Host::Name(name)) => Some(name),
+            _ => None,
+        },
     };
-    is_good.then_some(Some(name)).ok_or_else(|| {
+    read.map(Some).ok_or_else(|| {
         EgressError::Invalid("the EHLO name is no host name and no address literal".to_owned())
     })
 }
