@@ -117,6 +117,11 @@ func (c *Connector[S]) attempt(text string, message *Message, exchange Exchange)
 	if err := message.check(); err != nil {
 		return nil, err
 	}
+	if unescapedHTML(text) {
+		own := *message
+		own.UnescapedHTML = true
+		message = &own
+	}
 	ctx := context.WithValue(context.Background(), exchangeKey{}, exchange)
 	if c.Send != nil {
 		return c.Send(ctx, settings, message)

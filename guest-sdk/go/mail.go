@@ -22,10 +22,11 @@ func MailContent(templates Templates[MailTemplate], message *Message) (*Content,
 	if err != nil {
 		return nil, err
 	}
+	contentType := max(template.Type, template.ContentType)
 	return &Content{
 		Subject:     message.RenderLine(template.Subject),
-		Body:        message.Render(template.Content),
-		ContentType: max(template.Type, template.ContentType),
+		Body:        message.RenderAs(contentType, template.Content),
+		ContentType: contentType,
 	}, nil
 }
 

@@ -1,6 +1,9 @@
 package sendbox
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // Mailbox is a mail address and the name that stands before it, as Logto's connector kit reads and writes them:
 // never quoted.
@@ -44,15 +47,65 @@ func (m *Message) Sender(own Mailbox) Mailbox {
 	if m.Content == nil {
 		return ParseMailbox("", own)
 	}
-	return ParseMailbox(m.Render(m.Content.SendFrom), own)
+	return m.mailbox(m.Content.SendFrom, own)
 }
 
-// ReplyTo says where answers go, where the overriding text does; else it is empty.
+// ReplyTo says where answers go, where the overriding text does with an address of its own; else it is empty.
 func (m *Message) ReplyTo() string {
-	if m.Content == nil {
+	switch {
+	case m.Content == nil:
 		return ""
+	case hasVariable(m.Content.ReplyTo):
+		return m.filledMailbox(m.Content.ReplyTo, true)
+	default:
+		return withoutControls(m.Content.ReplyTo)
 	}
-	return withoutControls(m.Render(m.Content.ReplyTo))
+}
+
+// mailbox is [ParseMailbox] of a text with variables. It is read first and filled in then, and in the name alone: a
+// value that stands for an address, or a part of one, leaves the fallback's address in its place.
+func (m *Message) mailbox(text string, own Mailbox) Mailbox {
+	read := ParseMailbox(text, own)
+	if !hasVariable(text) {
+		return read
+	}
+	own = Mailbox{bare(own.Address), bare(own.Name)}
+	if hasVariable(read.Address) {
+		read.Address = own.Address
+	}
+	if read.Name = bare(renderWith(read.Name, m.Payload, nameWords)); read.Name == "" {
+		read.Name = own.Name
+	}
+	return read
+}
+
+// filledMailbox is a mailbox or, unless whole, a display name on one line: an address is there only where the text
+// has one.
+func (m *Message) filledMailbox(text string, whole bool) string {
+	if !hasVariable(text) {
+		return OneLine(text)
+	}
+	read := m.mailbox(text, Mailbox{})
+	switch {
+	case read.Address != "":
+		return read.String()
+	case whole:
+		return ""
+	default:
+		return read.Name
+	}
+}
+
+func hasVariable(text string) bool {
+	return strings.Contains(text, "{{")
+}
+
+// nameWords is a value in a display name: what means something in an address, ends a line or hides in it is a space.
+func nameWords(value string) string {
+	return strings.Join(strings.FieldsFunc(value, func(c rune) bool {
+		return unicode.IsSpace(c) || unicode.IsControl(c) || unicode.Is(unicode.Cf, c) ||
+			strings.ContainsRune("<>()[]\\,;:\"@＠﹫\u2028\u2029", c)
+	}), " ")
 }
 
 // withoutControls deletes control characters, where [OneLine] puts a space.

@@ -68,11 +68,30 @@ type Message struct {
 	ExpiresIn time.Duration
 	// When this send began.
 	Now time.Time
+	// The settings' "unescapedHtml": values stand in HTML as they are, markup included, as in Logto's own connectors.
+	UnescapedHTML bool
 }
 
-// Render is the template with this message's variables filled in.
+// Render is the template, plain text, with this message's variables filled in as they are.
 func (m *Message) Render(template string) string {
 	return Render(template, m.Payload)
+}
+
+// RenderHTML is the template, HTML, with this message's variables filled in: a value is text there and never markup,
+// unless the settings say otherwise.
+func (m *Message) RenderHTML(template string) string {
+	if m.UnescapedHTML {
+		return m.Render(template)
+	}
+	return renderWith(template, m.Payload, htmlEscaper.Replace)
+}
+
+// RenderAs is the template with this message's variables filled in for a body of a type.
+func (m *Message) RenderAs(contentType ContentType, template string) string {
+	if contentType == Plain {
+		return m.Render(template)
+	}
+	return m.RenderHTML(template)
 }
 
 // RenderLine is [Message.Render], on one line: for subjects and names.
@@ -81,18 +100,18 @@ func (m *Message) RenderLine(template string) string {
 }
 
 // FilledContent is the overriding content with its variables filled in, subject and addresses on one line; nil
-// where there is none.
+// where there is none. No value becomes markup or an address.
 func (m *Message) FilledContent() *Content {
 	if m.Content == nil {
 		return nil
 	}
 	return &Content{
 		Subject:     m.RenderLine(m.Content.Subject),
-		Body:        m.Render(m.Content.Body),
+		Body:        m.RenderAs(m.Content.ContentType, m.Content.Body),
 		ContentType: m.Content.ContentType,
 		Text:        m.Render(m.Content.Text),
-		ReplyTo:     m.RenderLine(m.Content.ReplyTo),
-		SendFrom:    m.RenderLine(m.Content.SendFrom),
+		ReplyTo:     m.filledMailbox(m.Content.ReplyTo, true),
+		SendFrom:    m.filledMailbox(m.Content.SendFrom, false),
 	}
 }
 

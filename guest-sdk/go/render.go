@@ -7,12 +7,17 @@ import (
 	"unicode"
 )
 
-// Render replaces each variable of a text, such as {{ organization.name }}, by its value, without any escaping and
-// with the semantics of Logto's connector kit: /{{\s*([\w.]+)\s*}}/g, replaced once and never read again.
+// Render replaces each variable of a plain text, such as {{ organization.name }}, by its value, without any escaping
+// and with the semantics of Logto's connector kit: /{{\s*([\w.]+)\s*}}/g, replaced once and never read again.
 //
 // A variable whose first name is not in the payload stays as it is written; one that is not found further down, or
 // is null, becomes empty.
 func Render(template string, payload *Payload) string {
+	return renderWith(template, payload, func(value string) string { return value })
+}
+
+// renderWith is [Render], each value as write has it for its place.
+func renderWith(template string, payload *Payload, write func(string) string) string {
 	var text strings.Builder
 	for {
 		before, at, found := strings.Cut(template, "{{")
@@ -28,7 +33,7 @@ func Render(template string, payload *Payload) string {
 			continue
 		}
 		if value, known := lookUp(path, payload); known {
-			text.WriteString(value)
+			text.WriteString(write(value))
 		} else {
 			text.WriteString("{{")
 			text.WriteString(at[:len(at)-len(after)])
@@ -36,6 +41,9 @@ func Render(template string, payload *Payload) string {
 		template = after
 	}
 }
+
+// htmlEscaper writes a value into an element or a quoted attribute, so that nothing in it is markup.
+var htmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;")
 
 // variable splits what follows two braces into the path and what comes behind the closing ones.
 func variable(text string) (path, after string, ok bool) {

@@ -124,3 +124,16 @@ func wrong(path, words string) error {
 	}
 	return InvalidField(path, words)
 }
+
+// unescapedHTML says whether the settings ask for "unescapedHtml".
+func unescapedHTML(text string) bool {
+	if !strings.Contains(text, `"unescapedHtml"`) {
+		return false
+	}
+	settings, err := ParsePayload(text)
+	if err != nil {
+		return false
+	}
+	on, _ := settings.Get("unescapedHtml")
+	return on == true
+}

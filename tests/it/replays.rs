@@ -29,8 +29,14 @@ pub(crate) fn golden() -> Option<PathBuf> {
 
 /// The cases that `docs/compatibility.md` lists, in its last section, as `connector/case` at the start of a row.
 pub(crate) fn listed(connector: &str) -> BTreeSet<String> {
+    listed_where(connector, |_| true)
+}
+
+/// Those whose whole row is one of these.
+fn listed_where(connector: &str, wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
     let page = std::fs::read_to_string(workspace().join("docs/compatibility.md")).unwrap();
-    let cells = page.lines().filter_map(|line| line.strip_prefix("| `"));
+    let rows = page.lines().filter(|row| wanted(row));
+    let cells = rows.filter_map(|line| line.strip_prefix("| `"));
     cells
         .filter_map(|cell| cell.split_once('`'))
         .map(|(id, _)| id.to_owned())
@@ -44,11 +50,22 @@ pub(crate) async fn different(
     bytes: Bytes,
     cases: &Path,
 ) -> Option<BTreeMap<String, Vec<String>>> {
+    different_with(runtime, bytes, cases, |_| {}).await
+}
+
+/// The same, with the cases' settings changed.
+async fn different_with(
+    runtime: &ConnectorRuntime,
+    bytes: Bytes,
+    cases: &Path,
+    change: impl Fn(&mut serde_json::Value),
+) -> Option<BTreeMap<String, Vec<String>>> {
     let cases = std::fs::read_to_string(cases).ok()?;
     let connector = runtime.load(Digest::of(&bytes), bytes).await.unwrap();
     let mut different = BTreeMap::new();
     for line in cases.lines() {
-        let case: ReplayCase = serde_json::from_str(line).unwrap();
+        let mut case: ReplayCase = serde_json::from_str(line).unwrap();
+        change(&mut case.settings);
         let differences = check(&case, &replay(runtime, &connector, &case).await);
         if !differences.is_empty() {
             different.insert(case.id, differences);
@@ -61,13 +78,43 @@ pub(crate) async fn different(
 async fn a_built_connector_differs_from_its_recorded_peer_only_where_it_says_so() {
     let Some(golden) = golden() else { return };
     let runtime = runtime(EngineConfig::default());
+    let mut wrong = Vec::new();
     for (name, bytes) in connector_bundle::BUNDLED {
         let cases = golden.join(format!("{name}.jsonl"));
         if let Some(different) = different(&runtime, Bytes::from_static(bytes), &cases).await {
             let ids: BTreeSet<_> = different.keys().cloned().collect();
-            assert_eq!(ids, listed(name), "{different:#?}");
+            let listed = listed(name);
+            wrong.extend(ids.symmetric_difference(&listed).cloned());
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn with_the_switch_values_stand_in_html_as_the_peer_writes_them() {
+    let Some(golden) = golden() else { return };
+    let runtime = runtime(EngineConfig::default());
+    let mut switched = Vec::new();
+    for (name, bytes) in connector_bundle::BUNDLED {
+        let by_switch = listed_where(name, |row| row.contains("`unescapedHtml`"));
+        if by_switch.is_empty() {
+            continue;
+        }
+        let cases = golden.join(format!("{name}.jsonl"));
+        let switch = |settings: &mut serde_json::Value| {
+            if let Some(settings) = settings.as_object_mut() {
+                settings.insert("unescapedHtml".to_owned(), true.into());
+            }
+        };
+        let different = different_with(&runtime, Bytes::from_static(bytes), &cases, switch)
+            .await
+            .unwrap();
+        let ids: BTreeSet<_> = different.keys().cloned().collect();
+        let others = listed_where(name, |row| !row.contains("`unescapedHtml`"));
+        assert_eq!(ids, others, "{different:#?}");
+        switched.push(*name);
+    }
+    assert_eq!(switched.len(), 7, "{switched:?}");
 }
 
 #[tokio::test]

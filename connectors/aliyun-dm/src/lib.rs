@@ -90,7 +90,7 @@ impl Connector for AliyunDm {
     type Settings = Settings;
 
     fn request(settings: &Settings, message: &Message) -> Result<Request, Failure> {
-        let text = settings.templates.text(message)?;
+        let text = settings.templates.html(message)?;
         let alias = text.send_from.as_ref().or(settings.from_alias.as_ref());
         let (region, url) = settings.region_id.unwrap_or_default().place();
         let access_key = AccessKey::new(&settings.access_key_id, &settings.access_key_secret);

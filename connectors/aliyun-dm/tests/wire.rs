@@ -23,6 +23,23 @@ fn it_says_of_itself_what_the_contract_asks_for() {
 #[test]
 fn it_does_what_the_peer_does() {
     testing::replay::<AliyunDm>(&[
+        // A value becomes no address.
+        (
+            "i18n-sendfrom-variable-unicode",
+            Deviation::Body("/pairs/10/1", "Wörld 🌍"),
+        ),
+        (
+            "i18n-sendfrom-quotes-brackets",
+            Deviation::Body("/pairs/10/1", "Org Q X <team@acme.example>"),
+        ),
+        (
+            "i18n-sendfrom-variable-unicode",
+            Deviation::Body("/pairs/16/1", "L6U/5UTXo5YJ3TIXHxO/ujohFf0="),
+        ),
+        (
+            "i18n-sendfrom-quotes-brackets",
+            Deviation::Body("/pairs/16/1", "Yp6jC2tdXZ8Wxams81TJ49HHlJo="),
+        ),
         ("resp-g200_bom_json", Deviation::Accepted),
         (
             "i18n-sendfrom-crlf",

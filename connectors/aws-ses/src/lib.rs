@@ -75,7 +75,7 @@ impl Connector for AwsSes {
     type Settings = Settings;
 
     fn request(settings: &Settings, message: &Message) -> Result<Request, Failure> {
-        let text = settings.templates.text(message)?;
+        let text = settings.templates.html(message)?;
         let host = host(&settings.region)?;
         let request =
             Request::post(format!("https://{host}/v2/email/outbound-emails")).json(&Mail {

@@ -3,7 +3,9 @@
 //! Protocol: <https://docs.logto.io/connectors/email-connectors/http-email>, read 2026-11-21.
 
 use sendbox_guest::webhook;
-use sendbox_guest::{About, Channel, Connector, Failure, Message, Receipt, Request, Response};
+use sendbox_guest::{
+    About, Channel, Connector, Failure, Message, Receipt, Request, Response, SecretGrant,
+};
 
 /// The connector.
 pub struct HttpEmail;
@@ -32,6 +34,7 @@ impl Connector for HttpEmail {
             ),
         ],
         hosts: &["{settings:/endpoint}"],
+        secret_grants: &[SecretGrant::query("/token")],
         ..sendbox_guest::package!()
     };
 

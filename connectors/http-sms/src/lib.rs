@@ -3,7 +3,9 @@
 //! Protocol: <https://docs.logto.io/connectors/sms-connectors/http-sms>, read 2026-11-21.
 
 use sendbox_guest::webhook;
-use sendbox_guest::{About, Channel, Connector, Failure, Message, Receipt, Request, Response};
+use sendbox_guest::{
+    About, Channel, Connector, Failure, Message, Receipt, Request, Response, SecretGrant,
+};
 use serde::Deserialize;
 
 /// The connector.
@@ -38,6 +40,7 @@ impl Connector for HttpSms {
             ),
         ],
         hosts: &["{settings:/endpoint}"],
+        secret_grants: &[SecretGrant::query("/token")],
         ..sendbox_guest::package!()
     };
 

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use sendbox_guest::http::{Fields, setting_segment};
 use sendbox_guest::{
-    About, Channel, Connector, ContentType, Failure, FailureKind, Message, Receipt, Request,
-    Response, endpoint, one_line, usage,
+    About, Channel, Connector, ContentType, Failure, FailureKind, Mailbox, Message, Receipt,
+    Request, Response, endpoint, one_line, usage,
 };
 use serde::Deserialize;
 
@@ -65,18 +65,28 @@ impl Connector for Mailgun {
         let mut fields = Fields::default();
         let from = one_line(&settings.from);
         if let Some(content) = message.content() {
-            fields.put("from", filled(content.send_from).unwrap_or(from));
+            let from = match filled(content.send_from) {
+                None => from,
+                // What values fill in is a name: the address is the settings' where the text has none.
+                Some(_) if message.fills_sender() => {
+                    let own = Mailbox::parse(&from, "", "");
+                    message.sender(&own.address, &own.name).to_string()
+                }
+                Some(text) => text,
+            };
+            fields.put("from", from);
             fields.put("to", message.recipient.clone());
             fields.put("subject", content.subject);
             fields.put("h:Reply-To", filled(content.reply_to));
             let plain = content.content_type == ContentType::Plain;
             // A plain body stands beside itself as HTML, as in the peer.
+            let html = message.content_as(ContentType::Html);
             let text = if plain {
-                Some(content.body.clone())
+                Some(content.body)
             } else {
                 content.text
             };
-            fields.put("html", content.body);
+            fields.put("html", html.map(|content| content.body));
             fields.put("text", text);
         } else {
             let delivery = settings.delivery(&message.usage_type)?;
@@ -95,7 +105,7 @@ impl Connector for Mailgun {
                     fields.put("h:X-Mailgun-Variables", variables);
                 }
                 Body::Raw { html, text } => {
-                    fields.put("html", message.render(html));
+                    fields.put("html", message.render_html(html));
                     fields.put("text", text.as_deref().map(|text| message.render(text)));
                 }
             }

@@ -33,6 +33,16 @@ fn it_says_of_itself_what_the_contract_asks_for() {
 #[test]
 fn it_does_what_the_peer_does() {
     testing::replay::<Mailgun>(&[
+        // A value becomes no address.
+        (
+            "i18n-sendfrom-variable-unicode",
+            Deviation::Body("/pairs/0/1", "Wörld 🌍 <noreply@mg.example.com>"),
+        ),
+        (
+            "i18n-sendfrom-quotes-brackets",
+            Deviation::Body("/pairs/0/1", "Org Q X <team@acme.example>"),
+        ),
+        ("i18n-replyto-variable", Deviation::Without("/pairs/3")),
         (
             "i18n-sendfrom-crlf",
             Deviation::Body("/pairs/0/1", "Evil Bcc: x@example.org <team@acme.example>"),

@@ -1,7 +1,7 @@
 //! Replays the recorded peer, and what it does not cover.
 
 use super::MailJunky;
-use sendbox_guest::testing::{self, message, response};
+use sendbox_guest::testing::{self, Deviation, message, response};
 use sendbox_guest::{Failure, FailureKind};
 use serde_json::{Value, json};
 
@@ -28,6 +28,15 @@ fn it_says_of_itself_what_the_contract_asks_for() {
 #[test]
 fn it_does_what_the_peer_does() {
     testing::replay::<MailJunky>(&[
+        // A value becomes no address.
+        (
+            "i18n-sendfrom-variable-unicode",
+            Deviation::Body("/value/from", "Wörld 🌍 <noreply@example.com>"),
+        ),
+        (
+            "i18n-sendfrom-quotes-brackets",
+            Deviation::Body("/value/from", "Org Q X <team@acme.example>"),
+        ),
         testing::inherited_subject("/value/subject"),
         testing::inherited("/value/html"),
         testing::inherited("/value/text"),

@@ -29,6 +29,15 @@ fn it_says_of_itself_what_the_contract_asks_for() {
 #[test]
 fn it_does_what_the_peer_does() {
     testing::replay::<SendGrid>(&[
+        // A value becomes no address.
+        (
+            "i18n-sendfrom-variable-unicode",
+            Deviation::Body("/value/from/name", "Wörld 🌍"),
+        ),
+        (
+            "i18n-sendfrom-quotes-brackets",
+            Deviation::Body("/value/from/name", "Org Q X <team@acme.example>"),
+        ),
         (
             "i18n-sendfrom-crlf",
             Deviation::Body(

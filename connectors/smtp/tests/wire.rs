@@ -127,6 +127,8 @@ fn mails_envelopes_and_refused_settings_are_those_of_the_peer() {
         "from-crlf",
         "i18n-sendfrom-crlf",
         "i18n-sendfrom-quotes-brackets",
+        "i18n-sendfrom-variable-unicode",
+        "i18n-replyto-variable",
         "render-quirk_prototype_keys",
     ];
     for case in golden_rows("smtp.jsonl").unwrap_or_default() {

@@ -28,6 +28,19 @@ fn it_says_of_itself_what_the_contract_asks_for() {
 #[test]
 fn it_does_what_the_peer_does() {
     testing::replay::<Smtp2Go>(&[
+        // A value becomes no address.
+        (
+            "i18n-sendfrom-variable-unicode",
+            Deviation::Body("/value/sender", "Wörld 🌍 <noreply@example.com>"),
+        ),
+        (
+            "i18n-sendfrom-quotes-brackets",
+            Deviation::Body("/value/sender", "Org Q X <team@acme.example>"),
+        ),
+        (
+            "i18n-replyto-variable",
+            Deviation::Without("/value/custom_headers"),
+        ),
         (
             "resp-ok_but_failed",
             Deviation::Failed(FailureKind::Rejected),

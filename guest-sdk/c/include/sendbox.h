@@ -195,6 +195,8 @@ typedef struct {
     const sb_content *content;   /**< As the caller gave it; may be NULL. See `sb_content_of`. */
     const char *idempotency_key; /**< The same over all attempts of one message. */
     uint64_t expires_in;         /**< Milliseconds until the message expires. */
+    /** The settings' `unescapedHtml`: values stand in HTML as they are, markup included, as in Logto's connectors. */
+    bool unescaped_html;
 } sb_message;
 
 /** An address, and the name that stands before it. */
@@ -209,14 +211,17 @@ const sb_json *sb_choose(const sb_json *templates, const char *usage_type);
 /** The first template for exactly this usage type; else `template-not-found`. */
 const sb_json *sb_choose_exact(const sb_json *templates, const char *usage_type);
 
-/** The template with the message's variables, `{{ name.of.a.value }}`, filled in without escaping.
- */
+/** The template, plain text, with the message's variables, `{{ name.of.a.value }}`, filled in as they are. */
 const char *sb_render(const sb_message *message, const char *template_text);
+
+/** The template, HTML, with the message's variables filled in: a value is text there and never markup. */
+const char *sb_render_html(const sb_message *message, const char *template_text);
 
 /** `sb_render` on one line: for subjects and names. */
 const char *sb_render_line(const sb_message *message, const char *template_text);
 
-/** The overriding text with its variables filled in, or NULL where there is none. */
+/** The overriding text with its variables filled in, or NULL where there is none. No value becomes markup or an
+ * address. */
 const sb_content *sb_content_of(const sb_message *message);
 
 /** The overriding text, else that of the template: `subject`, `content` and `type` or
@@ -239,7 +244,7 @@ const char *sb_mailbox_text(sb_mailbox mailbox);
 /** Who sends: the overriding text's `send_from`, else the settings' own `address` and `name`. */
 sb_mailbox sb_sender(const sb_message *message, const char *address, const char *name);
 
-/** Where answers go, where the overriding text says so; else NULL. */
+/** Where answers go, where the overriding text says so with an address of its own; else NULL. */
 const char *sb_reply_to(const sb_message *message);
 
 /* ---- HTTP ----------------------------------------------------------------------------------- */

@@ -109,7 +109,10 @@ const char *sb_number_text(const char *text, size_t size);
 
 /* ---- Sending (template.c, message.c, failure.c, send.c) ---- */
 
-void sb_render_into(sb_buffer *out, const char *text, const sb_json *payload);
+/** Adds a value as it stands at its place. */
+typedef void sb_writer(sb_buffer *out, const char *value, size_t size);
+
+void sb_render_into(sb_buffer *out, const char *text, const sb_json *payload, sb_writer *write);
 
 /** The value as a path such as `templates[0].content`; "settings" for the whole. */
 const char *sb_path_of(const sb_json *value);

@@ -64,6 +64,8 @@ sb_outcome sb_send(const sb_connector *connector, const char *settings, size_t s
         message->payload = sb_object();
     }
     const sb_json *given = read_settings(settings, settings_size);
+    const sb_json *unescaped = sb_member(given, "unescapedHtml");
+    message->unescaped_html = sb_json_type_of(unescaped) == SB_BOOL && unescaped->truth;
     sb_outcome outcome = {false, {NULL, NULL}, {SB_UNKNOWN, NULL, "", SB_NO_DELAY}};
     outcome.receipt = attempt(connector, given, message);
     outcome.sent = !sb_failed();

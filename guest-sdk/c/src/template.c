@@ -63,7 +63,8 @@ static const sb_json *inside(const sb_json *value, const char *name, size_t size
 }
 
 /** Adds the value behind a path; false where its first name is missing. */
-static bool add_variable(sb_buffer *out, const char *path, size_t size, const sb_json *payload)
+static bool add_variable(sb_buffer *out, const char *path, size_t size, const sb_json *payload,
+                         sb_writer *write)
 {
     const char *end = path + size;
     const char *dot = memchr(path, '.', size);
@@ -78,7 +79,9 @@ static bool add_variable(sb_buffer *out, const char *path, size_t size, const sb
         stop = stop == NULL ? end : stop;
         value = inside(value, name, (size_t)(stop - name));
     }
-    add_value(out, value);
+    sb_buffer text = {0};
+    add_value(&text, value);
+    write(out, sb_taken(&text), text.size);
     return true;
 }
 
@@ -96,7 +99,7 @@ static bool is_word(char c)
     return (lower >= 'a' && lower <= 'z') || sb_is_digit(c) || c == '_' || c == '.';
 }
 
-void sb_render_into(sb_buffer *out, const char *text, const sb_json *payload)
+void sb_render_into(sb_buffer *out, const char *text, const sb_json *payload, sb_writer *write)
 {
     for (const char *open; (open = strstr(text, "{{")) != NULL;) {
         sb_add(out, text, (size_t)(open - text));
@@ -113,18 +116,59 @@ void sb_render_into(sb_buffer *out, const char *text, const sb_json *payload)
             continue;
         }
         text = close + 2;
-        if (!add_variable(out, path, (size_t)(end - path), payload)) {
+        if (!add_variable(out, path, (size_t)(end - path), payload, write)) {
             sb_add(out, open, (size_t)(text - open));
         }
     }
     sb_add_text(out, text);
 }
 
-const char *sb_render(const sb_message *message, const char *template_text)
+/** A value in an element or a quoted attribute, so that nothing in it is markup. */
+static void add_escaped(sb_buffer *out, const char *value, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        switch (value[i]) {
+        case '&':
+            sb_add_text(out, "&amp;");
+            break;
+        case '<':
+            sb_add_text(out, "&lt;");
+            break;
+        case '>':
+            sb_add_text(out, "&gt;");
+            break;
+        case '"':
+            sb_add_text(out, "&quot;");
+            break;
+        case '\'':
+            sb_add_text(out, "&#39;");
+            break;
+        default:
+            sb_add_byte(out, value[i]);
+        }
+    }
+}
+
+static void add_as_it_is(sb_buffer *out, const char *value, size_t size)
+{
+    sb_add(out, value, size);
+}
+
+static const char *rendered(const sb_message *message, const char *template_text, sb_writer *write)
 {
     sb_buffer text = {0};
-    sb_render_into(&text, template_text == NULL ? "" : template_text, message->payload);
+    sb_render_into(&text, template_text == NULL ? "" : template_text, message->payload, write);
     return sb_text_of(text.data, text.size);
+}
+
+const char *sb_render(const sb_message *message, const char *template_text)
+{
+    return rendered(message, template_text, add_as_it_is);
+}
+
+const char *sb_render_html(const sb_message *message, const char *template_text)
+{
+    return rendered(message, template_text, message->unescaped_html ? add_as_it_is : add_escaped);
 }
 
 const char *sb_render_line(const sb_message *message, const char *template_text)

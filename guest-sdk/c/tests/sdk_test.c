@@ -288,6 +288,68 @@ static void messages_keep_their_secrets(void)
     CHECK_TEXT(sb_mailbox_text(sender), "EvilBcc: x@y.example <a@b.example>");
 }
 
+static void check_optional(const char *got, const char *expected)
+{
+    if (expected == NULL) {
+        CHECK(got == NULL);
+    } else {
+        CHECK_TEXT(got, expected);
+    }
+}
+
+static void values_stay_values(void)
+{
+    static const char NAME[] = "<a href=\"https://evil.test\">ceo@bank.test</a>, V\xe2\x80\xae <v@evil.test>";
+    static const char SHOWN[] = "a href= https //evil.test ceo bank.test /a V v evil.test";
+    const sb_content given = {.subject = "{{name}}", .body = "<p title='{{name}}'>", .text = "{{name}}"};
+    const char *payload = "{\"code\":\"123456\",\"mail\":\"v@evil.test\",\"name\":\"<a href=\\\"https://evil.test\\\">"
+                          "ceo@bank.test</a>, V\\u202e <v@evil.test>\"}";
+
+    test("a value is a name and never an address");
+    const char *senders[][3] = {
+        {"{{name}}", sb_concat(SHOWN, " <own@x.test>", NULL), SHOWN},
+        {"{{mail}}", "v evil.test <own@x.test>", "v evil.test"},
+        {"{{name}} <team@x.test>", sb_concat(SHOWN, " <team@x.test>", NULL),
+         sb_concat(SHOWN, " <team@x.test>", NULL)},
+        {"Team <{{mail}}>", "Team <own@x.test>", "Team"},
+        {"<{{mail}}>", "Own <own@x.test>", NULL},
+        {"{{code}}@x.test", "Own <own@x.test>", NULL},
+        {"Team <team@x.test>", "Team <team@x.test>", "Team <team@x.test>"},
+    };
+    sb_message message = message_with("alice@example.net", payload);
+    for (size_t i = 0; i < sizeof senders / sizeof *senders; i++) {
+        sb_content content = given;
+        content.send_from = senders[i][0];
+        message.content = &content;
+        CHECK_TEXT(sb_mailbox_text(sb_sender(&message, "own@x.test", "Own")), senders[i][1]);
+        check_optional(sb_content_of(&message)->send_from, senders[i][2]);
+    }
+    const char *replies[][2] = {
+        {"{{mail}}", NULL},
+        {"Help <{{mail}}>", NULL},
+        {"help+{{code}}@x.test", NULL},
+        {"Help {{mail}} <help@x.test>", "Help v evil.test <help@x.test>"},
+        {"help@x.test", "help@x.test"},
+    };
+    for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
+        sb_content content = given;
+        content.reply_to = replies[i][0];
+        message.content = &content;
+        check_optional(sb_reply_to(&message), replies[i][1]);
+        check_optional(sb_content_of(&message)->reply_to, replies[i][1]);
+    }
+
+    test("a value is text in HTML and never markup");
+    message = message_with("alice@example.net", payload);
+    message.content = &given;
+    CHECK_TEXT(sb_content_of(&message)->body,
+               "<p title='&lt;a href=&quot;https://evil.test&quot;&gt;ceo@bank.test&lt;/a&gt;, V\xe2\x80\xae "
+               "&lt;v@evil.test&gt;'>");
+    CHECK_TEXT(sb_content_of(&message)->text, NAME);
+    message.unescaped_html = true;
+    CHECK_TEXT(sb_content_of(&message)->body, sb_concat("<p title='", NAME, "'>", NULL));
+}
+
 static const void *no_settings(const sb_json *settings)
 {
     return settings;
@@ -374,6 +436,7 @@ int main(void)
     addresses_are_canonical();
     failures_are_classified();
     messages_keep_their_secrets();
+    values_stay_values();
     sends_fail_before_anything_is_sent();
     return result("sdk");
 }

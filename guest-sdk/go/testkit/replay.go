@@ -14,6 +14,12 @@ import (
 // the same request and outcome out; or the same mail, which any mail server takes. Each case is a test of its own.
 func Replay[S any](t *testing.T, connector sendbox.Connector[S], file string) {
 	t.Helper()
+	replayFile(t, connector, file, false)
+}
+
+// replayFile replays a file. A peer writes values into HTML as they are.
+func replayFile[S any](t *testing.T, connector sendbox.Connector[S], file string, peer bool) {
+	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -22,7 +28,7 @@ func Replay[S any](t *testing.T, connector sendbox.Connector[S], file string) {
 		if err != nil {
 			t.Fatalf("%s holds a line that is no case", file)
 		}
-		t.Run(recorded.Name(), func(t *testing.T) { replay(t, connector, recorded) })
+		t.Run(recorded.Name(), func(t *testing.T) { replay(t, connector, recorded, peer) })
 	}
 }
 
@@ -31,7 +37,7 @@ func Replay[S any](t *testing.T, connector sendbox.Connector[S], file string) {
 func ReplayGolden[S any](t *testing.T, connector sendbox.Connector[S]) {
 	t.Helper()
 	file := Golden(t, connector.About.ID+".jsonl")
-	Replay(t, connector, file)
+	replayFile(t, connector, file, true)
 }
 
 // Golden is the path of a file of recordings; see [ReplayGolden].
@@ -53,7 +59,7 @@ func Golden(t *testing.T, name string) string {
 	return ""
 }
 
-func replay[S any](t *testing.T, connector sendbox.Connector[S], recorded recorded.Case) {
+func replay[S any](t *testing.T, connector sendbox.Connector[S], recorded recorded.Case, peer bool) {
 	var requests []*sendbox.Request
 	exchange := func(request *sendbox.Request) (*sendbox.Response, error) {
 		requests = append(requests, request)
@@ -61,7 +67,9 @@ func replay[S any](t *testing.T, connector sendbox.Connector[S], recorded record
 	}
 	var submitted *Submission
 	connector = withServer(connector, &submitted, nil)
-	_, failure := connector.Run(recorded.Settings(), recorded.Message(), exchange)
+	message := recorded.Message()
+	message.UnescapedHTML = peer
+	_, failure := connector.Run(recorded.Settings(), message, exchange)
 	if recorded.Unresolved() {
 		requests = nil
 	}

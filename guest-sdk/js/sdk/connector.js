@@ -45,6 +45,9 @@ export function send(connector, settings, message, exchange) {
   };
   try {
     const read = parseSettings(connector.settings, settings);
+    if (settings.includes('"unescapedHtml"')) {
+      message.unescapedHtml = JSON.parse(settings).unescapedHtml === true;
+    }
     message.check();
     const sent = connector.send
       ? Promise.resolve(connector.send(read, message))

@@ -193,10 +193,16 @@ export class Message {
   readonly expiresIn: number;
   /** The text that overrides the settings' templates, with its variables filled in. */
   get content(): Content | undefined;
-  /** Where answers go, where the overriding text says so. */
+  /** The settings' `unescapedHtml`: values stand in HTML as they are, markup included, as in Logto's own connectors. */
+  readonly unescapedHtml: boolean;
+  /** Where answers go, where the overriding text says so with an address of its own. */
   get replyTo(): string | undefined;
-  /** The template with this message's variables filled in. */
+  /** The overriding text's body as plain text with its variables filled in, for short messages. */
+  get plainBody(): string | undefined;
+  /** The template, plain text, with this message's variables filled in as they are. */
   render(template: string): string;
+  /** The template, HTML, with this message's variables filled in: a value is text there and never markup. */
+  renderHtml(template: string): string;
   /** Who sends: the overriding text's `sendFrom`, else the settings' own mailbox. */
   sender(own: Mailbox): Mailbox;
 }

@@ -1,8 +1,8 @@
 // What is to be sent, as the host hands it over.
 
 import { Failure, oneLine } from "./failure.js";
-import { Mailbox, withoutControls } from "./mailbox.js";
-import { parsePayload, render } from "./template.js";
+import { hasVariable, Mailbox, withoutControls } from "./mailbox.js";
+import { escapeHtml, parsePayload, render } from "./template.js";
 
 /** A value that is shorter is left in a failure's words: they could not be read without it. */
 const SHORTEST_SECRET = 4;
@@ -39,7 +39,7 @@ export class Content {
 export class Message {
   #override;
 
-  constructor({ payload, content, expiresIn, ...fields }) {
+  constructor({ payload, content, expiresIn, unescapedHtml = false, ...fields }) {
     /** E-mail address, or phone number as the caller gave it. */
     this.recipient = fields.recipient;
     /** One of the nine usage types, or a name that a connector treats as `Generic`. */
@@ -54,12 +54,22 @@ export class Message {
     this.idempotencyKey = fields.idempotencyKey;
     /** Milliseconds until the message expires. */
     this.expiresIn = Number(expiresIn);
+    /**
+     * The settings' `unescapedHtml`: values stand in HTML as they are, markup included, as in Logto's own
+     * connectors.
+     */
+    this.unescapedHtml = unescapedHtml;
     this.#override = content;
   }
 
-  /** The template with this message's variables filled in. */
+  /** The template, plain text, with this message's variables filled in as they are. */
   render(template) {
     return render(template, this.payload);
+  }
+
+  /** The template, HTML, with this message's variables filled in: a value is text there and never markup. */
+  renderHtml(template) {
+    return this.unescapedHtml ? this.render(template) : render(template, this.payload, escapeHtml);
   }
 
   /** The text that overrides the settings' templates, with its variables filled in. */
@@ -67,27 +77,42 @@ export class Message {
     return this.#override && this.fill(this.#override);
   }
 
-  /** A text with this message's variables filled in; subject and addresses on one line. */
+  /** The overriding text's body as plain text with its variables filled in, for short messages. */
+  get plainBody() {
+    return this.#override && this.render(this.#override.body);
+  }
+
+  /** A text with this message's variables filled in; no value becomes markup or an address. */
   fill({ subject, body, contentType, text, replyTo, sendFrom }) {
     const line = (template) => template && oneLine(this.render(template));
     return new Content({
       subject: line(subject),
-      body: this.render(body),
+      body: contentType === "text/html" ? this.renderHtml(body) : this.render(body),
       contentType,
       text: text && this.render(text),
-      replyTo: line(replyTo),
-      sendFrom: line(sendFrom),
+      replyTo: replyTo && this.#mailbox(replyTo, true),
+      sendFrom: sendFrom && this.#mailbox(sendFrom, false),
     });
   }
 
-  /** Who sends: the overriding text's `sendFrom`, else the settings' own mailbox. */
-  sender(own) {
-    return Mailbox.parse(this.render(this.#override?.sendFrom ?? ""), own);
+  /** A mailbox or, unless `whole`, a display name on one line: an address is there only where the text has one. */
+  #mailbox(text, whole) {
+    if (!hasVariable(text)) return oneLine(text);
+    const read = Mailbox.filled(text, this.#fill);
+    return read.address ? String(read) : (!whole && read.name) || undefined;
   }
 
-  /** Where answers go, where the overriding text says so. */
+  #fill = (template, write) => render(template, this.payload, write);
+
+  /** Who sends: the overriding text's `sendFrom`, else the settings' own mailbox. */
+  sender(own) {
+    return Mailbox.filled(this.#override?.sendFrom ?? "", this.#fill, own);
+  }
+
+  /** Where answers go, where the overriding text says so with an address of its own. */
   get replyTo() {
-    return withoutControls(this.render(this.#override?.replyTo ?? "")) || undefined;
+    const text = this.#override?.replyTo ?? "";
+    return (hasVariable(text) ? this.#mailbox(text, true) : withoutControls(text)) || undefined;
   }
 
   /** Refuses what no connector can send, before any request. */

@@ -7,12 +7,13 @@ const VARIABLE = /{{\s*([\w.]+)\s*}}/g;
 const HALF_PAIR = /(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g;
 
 /**
- * Replaces each variable of `text` by its value, once and without any escaping.
+ * Replaces each variable of `text`, plain text, by its value, once and without any escaping; `write` has a value
+ * for another place.
  *
  * A variable whose first name is not in the payload stays as it is written; one that is not found
  * further down, or is null, becomes empty.
  */
-export function render(text, payload) {
+export function render(text, payload, write = (value) => value) {
   return text.replace(VARIABLE, (variable, path) => {
     const [root, ...names] = path.split(".");
     if (!root || !Object.hasOwn(payload, root)) return variable;
@@ -21,8 +22,15 @@ export function render(text, payload) {
       const inside = typeof value === "object" && value !== null && Object.hasOwn(value, name);
       value = inside ? value[name] : undefined;
     }
-    return toText(value);
+    return write(toText(value));
   });
+}
+
+const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+
+/** A value as it stands in an element or a quoted attribute, so that nothing in it is markup. */
+export function escapeHtml(value) {
+  return value.replace(/[&<>"']/g, (mark) => ENTITIES[mark]);
 }
 
 /** `String(value)`, with an empty text for null and without calling what the payload named `toString`. */

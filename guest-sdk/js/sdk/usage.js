@@ -58,7 +58,7 @@ export class MailTemplates extends Templates {
 export class TextTemplates extends Templates {
   /** The message's text with its variables filled in: the overriding one, else the template's. */
   text(message) {
-    if (message.content) return message.content.body;
+    if (message.plainBody !== undefined) return message.plainBody;
     return message.render(this.choose(message.usageType).content);
   }
 }

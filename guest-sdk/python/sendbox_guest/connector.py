@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
@@ -134,6 +134,8 @@ def send(
     with Exchange(transport) as way_out:
         try:
             values = settings.parse(connector.settings_type, settings_text)
+            if settings.unescaped_html(settings_text):
+                message = replace(message, unescaped_html=True)
             message.check()
             receipt = connector.send(values, message)
             if not isinstance(receipt, Receipt):

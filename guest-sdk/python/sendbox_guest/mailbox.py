@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f]")
+# What means something in an address, ends a line or hides in it.
+_APART = re.compile(
+    "[\x00-\x1f\x7f-\x9f\\s<>()\\[\\]\\\\,;:\"@\uff20\ufe6b\xad\u061c"
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+"
+)
 # The address begins at the first `<` behind any other `>`.
 _NAME_AND_ADDRESS = re.compile(r"(?P<name>(?:.*>)?[^<>]*)<(?P<address>[^>]*)>")
 
@@ -38,6 +44,25 @@ class Mailbox:
             return cls.of(text)
         return cls.of(address, text)
 
+    @classmethod
+    def filled(
+        cls,
+        template: str,
+        fill: Callable[[str, Callable[[str], str]], str],
+        address: str = "",
+        name: str = "",
+    ) -> Mailbox:
+        """`parse` of a text with variables: read first and filled in then, in the name alone.
+
+        A value that stands for an address, or a part of one, leaves `address` in its place.
+        """
+        read = cls.parse(template, address, name)
+        if not has_variable(template):
+            return read
+        own = cls.of(address, name)
+        shown = _bare(fill(read.name, _words))
+        return cls(own.address if has_variable(read.address) else read.address, shown or own.name)
+
     def __str__(self) -> str:
         return f"{self.name} <{self.address}>" if self.name else self.address
 
@@ -45,6 +70,16 @@ class Mailbox:
 def without_controls(text: str) -> str:
     """The text without control characters, trimmed: what a header takes."""
     return _CONTROLS.sub("", text).strip()
+
+
+def has_variable(text: str) -> bool:
+    """Whether a text has variables."""
+    return "{{" in text
+
+
+def _words(value: str) -> str:
+    """A value in a display name."""
+    return " ".join(_APART.sub(" ", value).split())
 
 
 def _bare(text: str) -> str:

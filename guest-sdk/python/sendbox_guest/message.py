@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
 from .failure import Failure, FailureKind, one_line
-from .mailbox import Mailbox, without_controls
+from .mailbox import Mailbox, has_variable, without_controls
 from .payload import Payload
-from .template import render
+from .template import as_it_is, render
 
 _SHORTEST_CONCEALED = 4
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
+_ENTITIES = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
+)
+
+
+def escape(value: str) -> str:
+    """A value as it stands in an element or a quoted attribute, so that nothing in it is markup."""
+    return value.translate(_ENTITIES)
 
 
 class ContentType(Enum):
@@ -72,38 +83,64 @@ class Message:
     """When this attempt began: milliseconds since the Unix epoch."""
     nonce: bytes = field(default=bytes(16), repr=False)
     """Sixteen random bytes, new for each attempt."""
+    unescaped_html: bool = False
+    """The settings' `unescapedHtml`: values stand in HTML as they are, as in Logto's connectors."""
 
     def render(self, template: str) -> str:
-        """The template with this message's variables filled in."""
+        """The template, plain text, with this message's variables filled in as they are."""
         return render(template, self.payload)
+
+    def render_html(self, template: str) -> str:
+        """The template, HTML, with variables filled in: a value is text there, never markup."""
+        return render(template, self.payload, as_it_is if self.unescaped_html else escape)
+
+    def render_as(self, content_type: ContentType, template: str) -> str:
+        """The template for a body of this type."""
+        is_html = content_type is ContentType.HTML
+        return self.render_html(template) if is_html else self.render(template)
 
     def render_line(self, template: str) -> str:
         """The same on one line: for subjects and names."""
         return one_line(self.render(template))
 
     def rendered_content(self) -> Content | None:
-        """The overriding text with its variables filled in; all but the bodies on one line."""
+        """The overriding text with its variables filled in; all but the bodies on one line.
+
+        No value becomes markup or an address.
+        """
         own = self.content
         if own is None:
             return None
         return Content(
             subject=self.render_line(own.subject),
-            body=self.render(own.body),
+            body=self.render_as(own.content_type, own.body),
             content_type=own.content_type,
             text=None if own.text is None else self.render(own.text),
-            reply_to=None if own.reply_to is None else self.render_line(own.reply_to),
-            send_from=None if own.send_from is None else self.render_line(own.send_from),
+            reply_to=None if own.reply_to is None else self._mailbox(own.reply_to, whole=True),
+            send_from=None if own.send_from is None else self._mailbox(own.send_from),
         )
+
+    def _mailbox(self, text: str, *, whole: bool = False) -> str | None:
+        """A mailbox or, unless `whole`, a name: an address is there only where the text has one."""
+        if not has_variable(text):
+            return one_line(text)
+        read = Mailbox.filled(text, self._fill)
+        return str(read) if read.address else (None if whole else read.name or None)
+
+    def _fill(self, template: str, write: Callable[[str], str]) -> str:
+        return render(template, self.payload, write)
 
     def sender(self, address: str, name: str = "") -> Mailbox:
         """Who sends: the overriding text's `send_from`, else the settings' own."""
         send_from = (self.content.send_from if self.content else None) or ""
-        return Mailbox.parse(self.render(send_from), address, name)
+        return Mailbox.filled(send_from, self._fill, address, name)
 
     def reply_to(self) -> str | None:
-        """Where answers go, where the overriding text says so."""
+        """Where answers go, where the overriding text says so with an address of its own."""
         reply_to = (self.content.reply_to if self.content else None) or ""
-        return without_controls(self.render(reply_to)) or None
+        if has_variable(reply_to):
+            return self._mailbox(reply_to, whole=True)
+        return without_controls(reply_to) or None
 
     def uuid(self) -> str:
         """The nonce as a random UUID (RFC 9562, 5.4)."""

@@ -50,6 +50,11 @@ def parse(type_: Any, text: str) -> Any:
         raise Failure.invalid_settings(misfit.path or "settings", misfit.words) from None
 
 
+def unescaped_html(text: str) -> bool:
+    """Whether the settings ask for `unescapedHtml`."""
+    return '"unescapedHtml"' in text and payload.loads(text).get("unescapedHtml") is True
+
+
 def not_empty(text: str) -> None:
     """For `Annotated[str, not_empty]`: refuses an empty text."""
     if not text:

@@ -7,6 +7,7 @@ properties (`{{constructor}}`), which the peer resolves, count as missing here.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from . import number
@@ -17,8 +18,15 @@ _SPACE = "[\t-\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]"
 _VARIABLE = re.compile(rf"\{{\{{{_SPACE}*+([A-Za-z0-9_.]++){_SPACE}*+\}}\}}")
 
 
-def render(template: str, payload: Payload) -> str:
-    """Replaces each variable of `template` by its value, without any escaping.
+def as_it_is(value: str) -> str:
+    """A value in plain text."""
+    return value
+
+
+def render(template: str, payload: Payload, write: Callable[[str], str] = as_it_is) -> str:
+    """Replaces each variable of `template`, plain text, by its value, without any escaping.
+
+    `write` has a value for another place.
 
     A variable whose first name is not in the payload stays as it is written; one that is not
     found further down, or is null, becomes empty.
@@ -26,7 +34,7 @@ def render(template: str, payload: Payload) -> str:
 
     def value(found: re.Match[str]) -> str:
         text = _lookup(found[1], payload)
-        return found[0] if text is None else text
+        return found[0] if text is None else write(text)
 
     return _VARIABLE.sub(value, template) if "{{" in template else template
 

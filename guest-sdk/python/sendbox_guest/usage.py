@@ -100,15 +100,16 @@ def mail_content(templates: Templates[MailTemplate], message: Message) -> Conten
     if content := message.rendered_content():
         return content
     template = templates.choose(message.usage_type)
+    content_type = ContentType(template.content_type)
     return Content(
         subject=message.render_line(template.subject),
-        body=message.render(template.content),
-        content_type=ContentType(template.content_type),
+        body=message.render_as(content_type, template.content),
+        content_type=content_type,
     )
 
 
 def text_content(templates: Templates[TextTemplate], message: Message) -> str:
     """The text of a short message: the overriding one, else the template's; variables filled in."""
-    if content := message.rendered_content():
-        return content.body
+    if message.content:
+        return message.render(message.content.body)
     return message.render(templates.choose(message.usage_type).content)

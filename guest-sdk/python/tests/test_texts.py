@@ -6,7 +6,7 @@ import json
 import unittest
 from typing import Any
 
-from sendbox_guest import Failure, Mailbox, payload
+from sendbox_guest import Content, Failure, Mailbox, payload, testing
 from sendbox_guest.mailbox import without_controls
 from sendbox_guest.number import text
 from sendbox_guest.template import render
@@ -123,3 +123,49 @@ class MailboxTest(unittest.TestCase):
         if function == "sanitizeMailboxDisplayName":
             return Mailbox.of("", text).name
         return without_controls(text)
+
+
+class ForeignValueTest(unittest.TestCase):
+    """What people may choose who ask for a message."""
+
+    NAME = '<a href="https://evil.test">ceo@bank.test</a>, V\u202e <v@evil.test>'
+    SHOWN = "a href= https //evil.test ceo bank.test /a V v evil.test"
+
+    def message(self, send_from: str = "", reply_to: str = "", **others: Any) -> Any:
+        content = Content("{{name}}", "<p title='{{name}}'>", text="{{name}}", **{"send_from": send_from, "reply_to": reply_to})
+        values = {"code": "123456", "name": self.NAME, "mail": "v@evil.test"}
+        return testing.message(payload=values, content=content, **others)
+
+    def test_a_value_is_a_name_and_never_an_address(self) -> None:
+        for template, sender, text in (
+            ("{{name}}", f"{self.SHOWN} <own@x.test>", self.SHOWN),
+            ("{{mail}}", "v evil.test <own@x.test>", "v evil.test"),
+            ("{{name}} <team@x.test>", f"{self.SHOWN} <team@x.test>", f"{self.SHOWN} <team@x.test>"),
+            ("Team <{{mail}}>", "Team <own@x.test>", "Team"),
+            ("<{{mail}}>", "Own <own@x.test>", None),
+            ("{{code}}@x.test", "Own <own@x.test>", None),
+            ("Team <team@x.test>", "Team <team@x.test>", "Team <team@x.test>"),
+        ):
+            with self.subTest(template):
+                message = self.message(send_from=template)
+                self.assertEqual(str(message.sender("own@x.test", "Own")), sender)
+                self.assertEqual(message.rendered_content().send_from, text)
+        for template, expected in (
+            ("{{mail}}", None),
+            ("Help <{{mail}}>", None),
+            ("help+{{code}}@x.test", None),
+            ("Help {{mail}} <help@x.test>", "Help v evil.test <help@x.test>"),
+            ("help@x.test", "help@x.test"),
+        ):
+            with self.subTest(template):
+                message = self.message(reply_to=template)
+                self.assertEqual(message.reply_to(), expected)
+                self.assertEqual(message.rendered_content().reply_to, expected)
+
+    def test_a_value_is_text_in_html_and_never_markup(self) -> None:
+        escaped = "&lt;a href=&quot;https://evil.test&quot;&gt;ceo@bank.test&lt;/a&gt;, V\u202e &lt;v@evil.test&gt;"
+        content = self.message().rendered_content()
+        self.assertEqual(content.body, f"<p title='{escaped}'>")
+        self.assertEqual(content.text, self.NAME)
+        peer = self.message(unescaped_html=True).rendered_content()
+        self.assertEqual(peer.body, f"<p title='{self.NAME}'>")

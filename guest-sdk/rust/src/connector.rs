@@ -49,6 +49,15 @@ impl SecretGrant {
         }
     }
 
+    /// A grant to place a secret in the query of a URL, and nowhere else.
+    #[must_use]
+    pub const fn query(setting: &'static str) -> Self {
+        Self {
+            query: true,
+            ..Self::none(setting)
+        }
+    }
+
     const fn none(setting: &'static str) -> Self {
         Self {
             setting,

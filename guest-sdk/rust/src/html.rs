@@ -3,13 +3,12 @@
 
 mod block;
 mod entities;
-mod escape;
 mod token;
 
 use block::{Block, Item};
 use token::{Token, Tokens};
 
-pub use escape::escape;
+pub use crate::escape::escape;
 
 /// Blocks inside blocks that are laid out; deeper ones count as words. No mail needs more, and
 /// closing each copies its text.

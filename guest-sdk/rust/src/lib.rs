@@ -10,6 +10,11 @@ pub mod aliyun;
 mod connector;
 mod date;
 pub mod endpoint;
+#[cfg_attr(
+    not(feature = "html"),
+    allow(unreachable_pub, reason = "html has it for connectors")
+)]
+mod escape;
 mod failure;
 pub mod handover;
 #[cfg(feature = "html")]

@@ -34,14 +34,32 @@ impl Templates<MailTemplate> {
     /// # Errors
     /// `template-not-found` where there is neither.
     pub fn text(&self, message: &Message) -> Result<Content, Failure> {
-        if let Some(content) = message.content() {
-            return Ok(content);
+        self.filled(message, |declared| declared)
+    }
+
+    /// [`text`](Self::text), its body as HTML whatever it is declared to be, for providers that take no other.
+    ///
+    /// # Errors
+    /// As [`text`](Self::text).
+    pub fn html(&self, message: &Message) -> Result<Content, Failure> {
+        self.filled(message, |_| ContentType::Html)
+    }
+
+    fn filled(
+        &self,
+        message: &Message,
+        sent_as: fn(ContentType) -> ContentType,
+    ) -> Result<Content, Failure> {
+        if let Some(content) = &message.content {
+            let content = message.content_as(sent_as(content.content_type));
+            return content.ok_or_else(|| Failure::template_not_found(&message.usage_type));
         }
         let template = self.choose(&message.usage_type)?;
+        let content_type = sent_as(template.content_type);
         Ok(Content {
             subject: message.render_line(&template.subject),
-            body: message.render(&template.content),
-            content_type: template.content_type,
+            body: message.render_as(content_type, &template.content),
+            content_type,
             text: None,
             reply_to: None,
             send_from: None,

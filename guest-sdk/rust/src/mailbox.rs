@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use crate::failure::one_line;
 use crate::message::Message;
+use crate::template::render_with;
 
 /// A mail address, and the name that stands before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,15 +59,88 @@ impl Message {
     pub fn sender(&self, address: &str, name: &str) -> Mailbox {
         let content = self.content.as_ref();
         let send_from = content.and_then(|content| content.send_from.as_deref());
-        Mailbox::parse(&self.render(send_from.unwrap_or_default()), address, name)
+        self.mailbox(send_from.unwrap_or_default(), address, name)
     }
 
-    /// Where answers go, where the overriding text says so.
+    /// The overriding text's `send_from` with its variables filled in, on one line: an address is there only where
+    /// the text itself has one.
+    #[must_use]
+    pub fn send_from(&self) -> Option<String> {
+        let send_from = self.content.as_ref()?.send_from.as_deref()?;
+        if !has_variable(send_from) {
+            return Some(one_line(send_from));
+        }
+        let sender = self.mailbox(send_from, "", "");
+        match sender.address.is_empty() {
+            true => Some(sender.name).filter(|name| !name.is_empty()),
+            false => Some(sender.to_string()),
+        }
+    }
+
+    /// Whether the overriding text's `send_from` has variables.
+    #[must_use]
+    pub fn fills_sender(&self) -> bool {
+        let send_from = self
+            .content
+            .as_ref()
+            .and_then(|content| content.send_from.as_deref());
+        send_from.is_some_and(has_variable)
+    }
+
+    /// Where answers go, where the overriding text says so with an address of its own.
     #[must_use]
     pub fn reply_to(&self) -> Option<String> {
         let reply_to = self.content.as_ref()?.reply_to.as_deref()?;
-        Some(without_controls(&self.render(reply_to))).filter(|text| !text.is_empty())
+        let reply_to = match has_variable(reply_to) {
+            false => without_controls(reply_to),
+            true => {
+                let mailbox = self.mailbox(reply_to, "", "");
+                match mailbox.address.is_empty() {
+                    true => return None,
+                    false => mailbox.to_string(),
+                }
+            }
+        };
+        Some(reply_to).filter(|text| !text.is_empty())
     }
+
+    /// [`Mailbox::parse`] of a text with variables. It is read first and filled in then, and in the name alone: a
+    /// value that stands for an address, or a part of one, leaves the given `address` in its place.
+    fn mailbox(&self, template: &str, address: &str, name: &str) -> Mailbox {
+        let read = Mailbox::parse(template, address, name);
+        if !has_variable(template) {
+            return read;
+        }
+        let own = Mailbox::new(address, name);
+        let display = bare(&render_with(&read.name, &self.payload, |value| {
+            words(&value)
+        }));
+        let foreign = has_variable(&read.address);
+        Mailbox {
+            address: if foreign { own.address } else { read.address },
+            name: if display.is_empty() {
+                own.name
+            } else {
+                display
+            },
+        }
+    }
+}
+
+fn has_variable(text: &str) -> bool {
+    text.contains("{{")
+}
+
+/// A value in a display name: what means something in an address, ends a line or hides in it is a space there.
+fn words(value: &str) -> String {
+    let apart = |c: char| {
+        c.is_control()
+            || c.is_whitespace()
+            || "<>()[]\\,;:\"@＠﹫".contains(c)
+            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let words = value.split(apart).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The text without control characters, trimmed: what a header takes. They are deleted, where

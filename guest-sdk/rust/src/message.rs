@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::escape::escape;
 use crate::failure::{Failure, FailureKind, one_line};
 use crate::payload::Payload;
-use crate::template::render;
+use crate::template::{render, render_with};
 
 /// How a body is to be read. In JSON, the media type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,10 +69,14 @@ pub struct Message {
     pub now_ms: u64,
     /// Random, new for each attempt.
     pub nonce: [u8; 16],
+    /// The settings' `unescapedHtml`: values stand in HTML as they are, markup included, as in Logto's own
+    /// connectors. Whoever can choose a name writes the mail then.
+    pub unescaped_html: bool,
 }
 
 impl Message {
-    /// The template with this message's variables filled in.
+    /// The template, plain text, with this message's variables filled in as they are. For HTML there is
+    /// [`render_html`](Self::render_html).
     #[must_use]
     pub fn render(&self, template: &str) -> String {
         render(template, &self.payload)
@@ -83,16 +88,42 @@ impl Message {
         one_line(&self.render(template))
     }
 
-    /// The overriding content with its variables filled in; subject and addresses on one line.
+    /// The template, HTML, with this message's variables filled in: a value is text there and never markup,
+    /// unless the settings say otherwise.
+    #[must_use]
+    pub fn render_html(&self, template: &str) -> String {
+        match self.unescaped_html {
+            true => self.render(template),
+            false => render_with(template, &self.payload, |value| escape(&value)),
+        }
+    }
+
+    /// The template with this message's variables filled in for a body of a type.
+    #[must_use]
+    pub fn render_as(&self, content_type: ContentType, template: &str) -> String {
+        match content_type {
+            ContentType::Html => self.render_html(template),
+            ContentType::Plain => self.render(template),
+        }
+    }
+
+    /// The overriding content with its variables filled in; subject and addresses on one line. No value becomes
+    /// markup or an address.
     #[must_use]
     pub fn content(&self) -> Option<Content> {
+        self.content_as(self.content.as_ref()?.content_type)
+    }
+
+    /// [`content`](Self::content) with its body as one of this type, for providers that take no other.
+    #[must_use]
+    pub fn content_as(&self, content_type: ContentType) -> Option<Content> {
         self.content.as_ref().map(|content| Content {
             subject: self.render_line(&content.subject),
-            body: self.render(&content.body),
-            content_type: content.content_type,
+            body: self.render_as(content_type, &content.body),
+            content_type,
             text: content.text.as_deref().map(|t| self.render(t)),
-            reply_to: content.reply_to.as_deref().map(|t| self.render_line(t)),
-            send_from: content.send_from.as_deref().map(|t| self.render_line(t)),
+            reply_to: self.reply_to(),
+            send_from: self.send_from(),
         })
     }
 

@@ -22,6 +22,18 @@ pub fn parse<S: DeserializeOwned>(text: &str) -> Result<S, Failure> {
     })
 }
 
+/// Whether the settings ask for `unescapedHtml`. Most do not name it, and are not read for it.
+#[must_use]
+pub fn unescaped_html(text: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Switch {
+        unescaped_html: bool,
+    }
+    text.contains("\"unescapedHtml\"")
+        && serde_json::from_str::<Switch>(text).is_ok_and(|switch| switch.unescaped_html)
+}
+
 /// For `deserialize_with` beside `default`: an optional field that may be absent and must not be null.
 ///
 /// # Errors

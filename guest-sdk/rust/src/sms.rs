@@ -31,8 +31,8 @@ pub fn text<'a>(
     message: &Message,
     choose: impl FnOnce(&str) -> Result<&'a TextTemplate, Failure>,
 ) -> Result<String, Failure> {
-    match message.content() {
-        Some(content) => Ok(content.body),
+    match &message.content {
+        Some(content) => Ok(message.render(&content.body)),
         None => Ok(message.render(&choose(&message.usage_type)?.content)),
     }
 }

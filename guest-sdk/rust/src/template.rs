@@ -8,12 +8,21 @@ use serde_json::Value;
 use crate::number;
 use crate::payload::{Payload, array_index};
 
-/// Replaces each variable of `template` by its value, without any escaping.
+/// Replaces each variable of `template` by its value, without any escaping: for plain text.
 ///
 /// A variable whose first name is not in the payload stays as it is written; one that is not
 /// found further down, or is null, becomes empty.
 #[must_use]
 pub fn render(template: &str, payload: &Payload) -> String {
+    render_with(template, payload, |value| value)
+}
+
+/// [`render`], each value as `write` has it for its place.
+pub(crate) fn render_with(
+    template: &str,
+    payload: &Payload,
+    write: fn(String) -> String,
+) -> String {
     let mut text = String::with_capacity(template.len());
     let mut rest = template;
     while let Some(start) = rest.find("{{") {
@@ -22,7 +31,7 @@ pub fn render(template: &str, payload: &Payload) -> String {
         match variable(at) {
             Some((path, after)) => {
                 match lookup(path, payload) {
-                    Some(value) => text.push_str(&value),
+                    Some(value) => text.push_str(&write(value)),
                     None => text.push_str(at.get(..at.len() - after.len()).unwrap_or_default()),
                 }
                 rest = after;

@@ -37,6 +37,7 @@ pub fn message(recipient: &str, usage_type: &str, payload: &Value) -> Message {
         expires_in: 600_000,
         now_ms: 1_767_323_045_678,
         nonce: [7; 16],
+        unescaped_html: false,
     }
 }
 

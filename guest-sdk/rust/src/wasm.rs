@@ -7,6 +7,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::http::{Credential, HttpError, Request, Response};
 use crate::message::{Content, ContentType, Message};
 use crate::payload::Payload;
+use crate::settings;
 
 #[expect(
     missing_docs,
@@ -67,8 +68,8 @@ pub fn send<C: Connector>(
     settings: &str,
     message: types::Message,
 ) -> Result<types::Receipt, types::Failure> {
-    let answer =
-        message_of(message).and_then(|message| connector::send::<C>(settings, &message, exchange));
+    let answer = message_of(settings, message)
+        .and_then(|message| connector::send::<C>(settings, &message, exchange));
     result(answer)
 }
 
@@ -117,13 +118,14 @@ fn since_epoch() -> Duration {
     since_epoch.unwrap_or_default()
 }
 
-fn message_of(message: types::Message) -> Result<Message, Failure> {
+fn message_of(settings: &str, message: types::Message) -> Result<Message, Failure> {
     // The first draw of the send, before anything else can take from the random source.
     let random = wasip2::random::random::get_random_bytes(16);
     let nonce = random.try_into().unwrap_or_default();
     Ok(Message {
         now_ms: u64::try_from(since_epoch().as_millis()).unwrap_or(u64::MAX),
         nonce,
+        unescaped_html: settings::unescaped_html(settings),
         payload: Payload::parse(&message.payload)?,
         recipient: message.recipient,
         usage_type: message.usage_type,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint;
 use crate::failure::Failure;
-use crate::http::Request;
+use crate::http::{Request, unreserved};
 use crate::message::{Content, ContentType, Message};
 use crate::payload::Payload;
 use crate::settings::present;
@@ -19,6 +19,16 @@ pub struct Settings {
     /// Value of the `authorization` header, as it is.
     #[serde(default, deserialize_with = "present")]
     pub authorization: Option<String>,
+    /// Value of a parameter of the query, a secret that would stand in clear in the endpoint.
+    #[serde(default, deserialize_with = "present")]
+    pub token: Option<String>,
+    /// Its name.
+    #[serde(default = "token", rename = "tokenName")]
+    pub token_name: String,
+}
+
+fn token() -> String {
+    "token".to_owned()
 }
 
 #[derive(Serialize)]
@@ -66,8 +76,14 @@ impl<'a> Text<'a> {
 /// # Errors
 /// `invalid-settings` where the endpoint is no web address.
 pub fn request(settings: &Settings, message: &Message) -> Result<Request, Failure> {
-    let url = endpoint::canonical(&settings.endpoint)
+    let mut url = endpoint::canonical(&settings.endpoint)
         .map_err(|words| Failure::invalid_settings("endpoint", words))?;
+    if let Some(token) = settings.token.as_deref().filter(|token| !token.is_empty()) {
+        url.push(if url.contains('?') { '&' } else { '?' });
+        url.push_str(&unreserved(&settings.token_name));
+        url.push('=');
+        url.push_str(&unreserved(token));
+    }
     let mut request = Request::post(url);
     if let Some(authorization) = &settings.authorization {
         request = request.secret_header("authorization", authorization);

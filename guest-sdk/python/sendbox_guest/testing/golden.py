@@ -57,15 +57,18 @@ def replay(
     connector: type[Connector[Any]],
     cases: Path | str,
     deviations: Mapping[str, Deviation] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> int:
     """Replays a file of cases and counts them. Raises AssertionError with all that differs.
 
-    A deviation is named by the part of the case's id behind the `/`.
+    A deviation is named by the part of the case's id behind the `/`. `settings` are added to those
+    of every case: `{"unescapedHtml": True}` for a peer that writes values into HTML as they are.
     """
     count, wrong = 0, []
     # Not `splitlines`: a text may hold U+2028.
     for line in filter(None, Path(cases).read_text("utf-8").split("\n")):
         case = payload.loads(line)
+        case["settings"] |= settings or {}
         count += 1
         deviation = (deviations or {}).get(case["id"].rpartition("/")[2])
         requests, failure = _run(connector, case)

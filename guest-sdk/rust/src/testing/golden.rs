@@ -28,6 +28,8 @@ pub enum Deviation {
     /// Another text at a JSON pointer below the recorded body, such as `/value/from/name` in a
     /// JSON body or `/pairs/2/1` in a form.
     Body(&'static str, &'static str),
+    /// Nothing at a JSON pointer below the recorded body.
+    Without(&'static str),
 }
 
 /// The recorded names of inherited properties, which count as missing here.
@@ -102,7 +104,8 @@ fn replay_rows<C: Connector>(rows: &[Value], deviations: &[&(&str, Deviation)]) 
 }
 
 /// The rows of a file in the golden folder, or nothing where the folder is absent. Half a surrogate
-/// pair, which UTF-8 cannot hold, is U+FFFD on both sides.
+/// pair, which UTF-8 cannot hold, is U+FFFD on both sides. Settings ask for values in HTML as they are, which is the
+/// only way that the peer knows.
 #[must_use]
 pub fn golden_rows(file: &str) -> Option<Vec<Value>> {
     let folder = std::env::var_os("SENDBOX_GOLDEN").map_or_else(
@@ -119,10 +122,14 @@ pub fn golden_rows(file: &str) -> Option<Vec<Value>> {
         return None;
     };
     let rows = text.lines().map(without_lone_surrogates);
-    Some(
-        rows.map(|row| serde_json::from_str(&row).unwrap())
-            .collect(),
-    )
+    let row = |row: String| {
+        let mut row: Value = serde_json::from_str(&row).unwrap();
+        if let Some(settings) = row.get_mut("settings").and_then(Value::as_object_mut) {
+            settings.insert("unescapedHtml".to_owned(), true.into());
+        }
+        row
+    };
+    Some(rows.map(row).collect())
 }
 
 fn run<C: Connector>(case: &Value) -> (Vec<Request>, Result<Receipt, Failure>) {
@@ -179,6 +186,7 @@ pub fn message_of(case: &Value) -> Message {
         locale: text(&given["payload"]["locale"]),
         content,
         idempotency_key: text(&case["id"]).unwrap_or_default(),
+        unescaped_html: case["settings"]["unescapedHtml"] == true,
         ..message(
             given["to"].as_str().unwrap_or_default(),
             given["type"].as_str().unwrap_or_default(),
@@ -277,6 +285,15 @@ fn apply(expected: &mut Value, deviation: &Deviation) {
             let body = &mut expected["requests"][0]["body"];
             if let Some(value) = body.pointer_mut(pointer) {
                 *value = json!(text);
+            }
+        }
+        Deviation::Without(pointer) => {
+            let (parent, last) = pointer.rsplit_once('/').unwrap_or_default();
+            let body = &mut expected["requests"][0]["body"];
+            match body.pointer_mut(parent) {
+                Some(Value::Object(fields)) => drop(fields.shift_remove(last)),
+                Some(Value::Array(items)) => drop(items.remove(last.parse().unwrap())),
+                _ => panic!("nothing is recorded at {pointer}"),
             }
         }
     }

@@ -14,7 +14,7 @@ pub fn compose<C: Composer>(
     settings: &str,
     message: types::Message,
 ) -> Result<types::Receipt, types::Failure> {
-    let answer = message_of(message)
+    let answer = message_of(settings, message)
         .and_then(|message| crate::handover::send::<C>(settings, &message, submit));
     result(answer)
 }

@@ -12,7 +12,7 @@ pub fn submit<C: Submitter>(
     settings: &str,
     message: types::Message,
 ) -> Result<types::Receipt, types::Failure> {
-    let answer = message_of(message).and_then(|message| {
+    let answer = message_of(settings, message).and_then(|message| {
         crate::smtp::send::<C>(
             settings,
             &message,
