@@ -5,6 +5,7 @@
 //! |---|---|
 //! | a key twice in one object | refused |
 //! | half a surrogate pair | U+FFFD, as JavaScript sends it in UTF-8 |
+//! | an escape of a letter that needs none, such as `\u0036` | the letter: words about a send are searched for it |
 //! | U+0000 | refused: to some languages the text ends there |
 //! | a number that has a shorter form, such as `654321.0`, `6.54321e5` or `-0` | that form, without an exponent |
 //! | a number that a double does not hold, or nearly zero | refused |
@@ -21,6 +22,8 @@ const DEPTH_MAX: usize = 128;
 const INTEGER_MAX: f64 = 9_007_199_254_740_991.0;
 /// What is nearer to zero has no short form without an exponent.
 const NEAREST: f64 = 1e-6;
+/// Characters of a key that a pointer shows.
+const STEP_MAX: usize = 64;
 /// A longer pointer loses its end.
 const POINTER_MAX: usize = 200;
 
@@ -46,7 +49,8 @@ impl Unlike {
         if self.pointer.len() > POINTER_MAX {
             self.pointer = "/…".to_owned();
         }
-        let step = printable(step).replace('~', "~0").replace('/', "~1");
+        let step: String = printable(step).chars().take(STEP_MAX).collect();
+        let step = step.replace('~', "~0").replace('/', "~1");
         self.pointer.insert_str(0, &format!("/{step}"));
         self
     }
@@ -259,6 +263,10 @@ impl<'t> Reader<'t> {
                 "must not hold U+0000, at which some languages end a text",
             ));
         }
+        if let Some(plain) = plain(unit) {
+            self.replace(start, start + 6, plain.encode_utf8(&mut [0; 4]));
+            return Ok(Some(plain));
+        }
         let low = self.unit(self.at).unwrap_or_default();
         let pair = char::decode_utf16([unit, low]).next();
         let c = match (char::from_u32(unit.into()), pair) {
@@ -321,6 +329,13 @@ impl<'t> Reader<'t> {
         }
         Ok(Some(()))
     }
+}
+
+/// The character of a code unit that stands for itself in a JSON text.
+fn plain(unit: u16) -> Option<char> {
+    let byte = u8::try_from(unit).ok()?;
+    let needs_none = matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    needs_none.then(|| byte.into())
 }
 
 /// RFC 8259, 6.

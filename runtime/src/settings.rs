@@ -12,10 +12,12 @@ use crate::secret::Secret;
 
 mod binding;
 mod bounds;
+mod exposed;
 mod placeholder;
 mod unknown;
 
 pub use binding::{Asked, Binding, BoundSecret, texts};
+pub use exposed::exposed;
 pub use placeholder::{FillError, Place, PlaceError, Placeholders, PreparedSettings};
 pub use unknown::unknown_fields;
 

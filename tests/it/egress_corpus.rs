@@ -133,6 +133,54 @@ async fn urls_are_matched_as_one_object_and_refused_ones_are_not_even_resolved()
     assert_eq!(dns.queries(), Vec::<String>::new());
 }
 
+/// Both in a list and in a URL, whichever way each is written.
+#[tokio::test]
+async fn a_host_is_matched_and_dialled_as_it_is_read_however_it_is_written() {
+    let cases = cases("host");
+    assert!(cases.len() > 5);
+    for (id, input, _) in cases {
+        let [written, read] = [0, 1].map(|index| input[index].as_str().unwrap());
+        for listed in [written, read] {
+            for wanted in [written, read] {
+                let send = Send {
+                    hosts: vec![listed.to_owned()],
+                    ..Send::default()
+                };
+                let url = format!("https://{wanted}/v3/mail");
+                let (result, _, requests) = captured(&send, get(url)).await;
+                assert!(result.is_ok(), "{id}: {listed} {wanted}: {result:?}");
+                assert_eq!(requests[0].url, format!("https://{read}/v3/mail"), "{id}");
+                let host = ("host".to_owned(), read.to_owned());
+                assert_eq!(requests[0].headers[0], host, "{id}");
+            }
+        }
+        let operators = HostPattern::parse(written, Author::Operator).unwrap();
+        assert_eq!(operators.to_string(), read, "{id}");
+    }
+}
+
+/// A time to live of zero would mean a lookup for each of the connections.
+#[tokio::test]
+async fn an_answer_of_no_time_to_live_is_kept_for_a_second() {
+    let peer =
+        Peer::start(|_| Reply::Close(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec()))
+            .await;
+    let dns = DnsServer::start(|_, _| Dns::Addresses(vec![[127, 0, 0, 1].into()])).await;
+    let mut config = config_for(&peer);
+    config.hosts.clear();
+    config.name_servers = vec![dns.address];
+    config.dns_ttl_min_ms = EgressConfig::default().dns_ttl_min_ms;
+    let egress = live(&config);
+    let begun = std::time::Instant::now();
+    for sent in 1..=20 {
+        let (result, _) = Send::default().once(&egress, get(at(&peer, "/"))).await;
+        assert!(result.is_ok(), "{result:?}");
+        peer.closed(sent).await;
+    }
+    let most = usize::try_from(begun.elapsed().as_secs()).unwrap() + 1;
+    assert!(dns.queries().len() <= most, "{:?} {most}", dns.queries());
+}
+
 #[tokio::test]
 async fn paths_that_two_parsers_read_differently_are_refused() {
     for (id, input, expect) in cases("path") {

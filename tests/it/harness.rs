@@ -21,6 +21,8 @@ use tokio::sync::watch;
 #[derive(Clone, Debug)]
 pub struct Arrival {
     pub source: String,
+    /// Path and query.
+    pub target: String,
     pub authorization: String,
     pub body: String,
     pub at: std::time::SystemTime,
@@ -96,9 +98,11 @@ async fn take(
     let at = std::time::SystemTime::now();
     let authorization = request.headers().get("authorization");
     let authorization = authorization.map(|value| value.to_str().unwrap().to_owned());
+    let target = request.uri().to_string();
     let body = request.into_body().collect().await.unwrap().to_bytes();
     let arrival = Arrival {
         source: peer.ip().to_string(),
+        target,
         authorization: authorization.unwrap_or_default(),
         body: String::from_utf8_lossy(&body).into_owned(),
         at,

@@ -24,6 +24,7 @@ mod crash;
 mod deliver;
 mod deliver_mail;
 mod docs;
+mod doors;
 mod egress_connections;
 mod egress_corpus;
 mod egress_http;

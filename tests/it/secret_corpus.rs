@@ -91,6 +91,41 @@ async fn a_secret_goes_where_it_belongs_and_nowhere_else() {
 }
 
 #[tokio::test]
+async fn a_secret_comes_back_as_its_placeholder_however_it_is_repeated() {
+    let (key, placeholders) = secret(VALUE, false, false);
+    let every = |write: fn(u8) -> String| VALUE.bytes().map(write).collect::<String>();
+    for echo in [
+        every(|byte| format!("%{byte:02x}")),
+        every(|byte| format!("%{byte:02X}")),
+        every(|byte| match byte % 2 {
+            0 => format!("%{byte:02x}"),
+            _ => format!("%{byte:02X}"),
+        }),
+        every(|byte| format!("\\x{byte:02x}")),
+        every(|byte| format!("\\u{byte:04x}")),
+        every(|byte| format!("\\u{byte:04X}")),
+        every(|byte| format!("&#{byte};")),
+        every(|byte| format!("&#x{byte:x};")),
+        every(|byte| format!("{byte:02x}")),
+        every(|byte| format!("{byte:02X}:"))
+            .trim_end_matches(':')
+            .to_owned(),
+        every(|byte| format!("{byte:02x} ")).trim_end().to_owned(),
+    ] {
+        let told = format!("you said {echo}.");
+        let peer = Peer::start(move |_| Reply::ok(&told)).await;
+        let send = Send {
+            placeholders: placeholders.clone(),
+            ..Send::default()
+        };
+        let request = bearer(at(&peer, "/"), &key);
+        let (result, _) = send.once(&live(&config_for(&peer)), request).await;
+        let heard = String::from_utf8_lossy(&result.unwrap().body).into_owned();
+        assert_eq!(heard, format!("you said {key}."), "{echo}");
+    }
+}
+
+#[tokio::test]
 async fn a_trap_beside_a_secret_leaves_no_word_of_it() {
     let sandbox = Sandbox::with_slots(1).await;
     let ended = sandbox.perform("trap-with-secret").await;

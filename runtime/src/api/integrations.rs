@@ -19,7 +19,7 @@ use super::error::ApiError;
 use crate::about::ConnectorInfo;
 use crate::egress::expanded_hosts;
 use crate::id::{ConnectorId, Digest, IntegrationId, PoolName, TenantId};
-use crate::settings::{Asked, BoundSecret, SettingsSchema, join, texts};
+use crate::settings::{Asked, BoundSecret, SettingsSchema, exposed, join, texts};
 use crate::store::Page;
 use crate::tenant::{Integration, IntegrationState};
 
@@ -162,6 +162,10 @@ pub(super) async fn build(
     let schema = &connector.schema;
     // Parted before anything else is read: no known secret ever stands among settings.
     let (mut settings, given) = schema.split(body.settings);
+    let problems = exposed(&settings);
+    if !problems.is_empty() {
+        return Err(problems.into());
+    }
     let asked = asked(&connector.info, &settings)?;
     let mut secrets = asked.bind(given);
     let mut earlier_secrets = BTreeMap::new();

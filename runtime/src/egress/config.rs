@@ -36,6 +36,9 @@ pub struct EgressConfig {
     pub extra_roots: Option<PathBuf>,
     /// DNS servers; those of the system by default. Its search list and hosts file are never used.
     pub name_servers: Vec<SocketAddr>,
+    /// How long what they answer is kept at least, in milliseconds, though its time to live be shorter: a name of
+    /// zero seconds would be asked for at every connection. At most 60000, which is the longest that any is kept.
+    pub dns_ttl_min_ms: u64,
     /// Addresses of names that are not looked up. They are judged like any answer.
     pub hosts: BTreeMap<String, Vec<IpAddr>>,
     /// Idle HTTP connections in all.
@@ -70,6 +73,7 @@ impl Default for EgressConfig {
             source_pause_ms: 60_000,
             extra_roots: None,
             name_servers: Vec::new(),
+            dns_ttl_min_ms: 1_000,
             hosts: BTreeMap::new(),
             idle_connections: 512,
             idle_per_integration: 256,
@@ -189,7 +193,7 @@ pub enum EgressSetupError {
     #[error("egress.{0}")]
     Policy(#[from] PolicyError),
     /// A name of `hosts` or `special_names`.
-    #[error("egress.{field}: '{name}' is no host name in ASCII")]
+    #[error("egress.{field}: '{name}' is no host name")]
     Name {
         /// The configuration's field.
         field: &'static str,

@@ -19,9 +19,7 @@ use super::address::AddressPolicy;
 use super::config::{EgressConfig, EgressSetupError};
 use super::target::{Host, parse_host};
 
-/// Answers are kept for their time to live, at least this long: a time of zero asks for one lookup a send.
-const TTL_MIN: Duration = Duration::from_secs(1);
-/// And at most this long.
+/// Answers are kept for their time to live, at most this long.
 const TTL_MAX: Duration = Duration::from_secs(60);
 /// Failures are kept at most this long.
 const NEGATIVE_TTL_MAX: Duration = Duration::from_secs(5);
@@ -59,7 +57,7 @@ impl Resolve {
         };
         let resolver = match servers.is_empty() {
             true => None,
-            false => Some(resolver(servers)?),
+            false => Some(resolver(servers, config.dns_ttl_min_ms)?),
         };
         Ok(Self {
             resolver,
@@ -161,13 +159,17 @@ fn system_servers() -> Vec<NameServerConfig> {
     }
 }
 
-fn resolver(servers: Vec<NameServerConfig>) -> Result<TokioResolver, EgressSetupError> {
+fn resolver(
+    servers: Vec<NameServerConfig>,
+    ttl_min_ms: u64,
+) -> Result<TokioResolver, EgressSetupError> {
+    let ttl_min = Duration::from_millis(ttl_min_ms);
     let mut options = ResolverOpts::default();
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
     options.use_hosts_file = ResolveHosts::Never;
-    options.positive_min_ttl = Some(TTL_MIN);
+    options.positive_min_ttl = Some(ttl_min.min(TTL_MAX));
     options.positive_max_ttl = Some(TTL_MAX);
-    options.negative_min_ttl = Some(TTL_MIN);
+    options.negative_min_ttl = Some(ttl_min.min(NEGATIVE_TTL_MAX));
     options.negative_max_ttl = Some(NEGATIVE_TTL_MAX);
     options.timeout = QUERY_TIMEOUT;
     let config = ResolverConfig::from_name_servers(servers);

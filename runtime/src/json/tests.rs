@@ -1,3 +1,5 @@
+//! What is read alike, what is rewritten, and what is refused.
+
 use serde_json::Value;
 
 use super::*;
@@ -18,7 +20,7 @@ fn unlike(text: &str) -> (String, &'static str) {
 fn what_is_read_alike_stays_as_it_was_written() {
     for text in [
         r#"{"code":"654321", "n": [1, -2, 0.5, 1796040000250, 9007199254740991], "a":{"a":{}}}"#,
-        "{\"b\":\"\\u0031\\\"\\\\ud83d \\ud83d\\ude00 😀\",\"\":null,\n\t\"c\" : [ ] , \"d\":true}",
+        "{\"b\":\"\\u001f\\u0022\\u00f6\\\"\\\\ud83d \\ud83d\\ude00 😀\",\"\":null,\n\t\"c\" : [ ] , \"d\":true}",
         "0",
         "[]",
         "\"a\"",
@@ -77,12 +79,20 @@ fn half_a_surrogate_pair_is_the_replacement_character() {
         (r#""Bob \ud83d""#, r#""Bob \ufffd""#),
         (r#""\uDE00\ud83d""#, r#""\ufffd\ufffd""#),
         (r#""\ud83d\ud83d\ude00""#, r#""\ufffd\ud83d\ude00""#),
-        (r#""\ud83dA\\ud83d\u0041""#, r#""\ufffdA\\ud83d\u0041""#),
+        (r#""\ud83dA\\ud83d\u0041""#, r#""\ufffdA\\ud83dA""#),
         (r#"{"a\udc00":1}"#, r#"{"a\ufffd":1}"#),
     ] {
         assert_eq!(read(written), read_as);
         serde_json::from_str::<Value>(read_as).unwrap();
     }
+}
+
+#[test]
+fn what_needs_no_escape_has_none() {
+    assert_eq!(
+        read(r#"{"c\u006fde":"\u0036\u00354321 \u003ca\u0022\u005C\u007f\u00e9"}"#),
+        r#"{"code":"654321 <a\u0022\u005C\u007f\u00e9"}"#
+    );
 }
 
 #[test]

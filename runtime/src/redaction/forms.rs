@@ -173,6 +173,7 @@ pub(super) fn numbers(text: &str, out: &mut Vec<String>) {
     out.push(text.to_owned());
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let whole = whole.trim_start_matches('-');
+    out.push(whole.to_owned());
     if whole.len() < 4 {
         return;
     }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use memchr::memchr3;
 
+use crate::about::is_invisible;
 use crate::egress::target::{Host, parse_host};
 use crate::egress::{EgressError, SmtpEnvelope};
 use crate::limits::{Limit, Limits};
@@ -127,10 +128,7 @@ fn is_quoted_content(text: &str) -> bool {
 
 /// Beyond ASCII, without spaces and what turns text around or hides in it.
 fn is_word(c: char) -> bool {
-    !c.is_ascii()
-        && !c.is_control()
-        && !c.is_whitespace()
-        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    !c.is_ascii() && !c.is_control() && !c.is_whitespace() && !is_invisible(c)
 }
 
 /// The text with CRLF at each line's end, a dot before each leading dot, and the final dot; and its
