@@ -182,7 +182,10 @@ impl Redaction {
     /// Bytes of the longest form of what is kept from the words.
     #[must_use]
     pub fn longest(&self) -> usize {
-        let forms = self.message.iter().flat_map(|message| message.forms().unwrap_or_default());
+        let forms = self
+            .message
+            .iter()
+            .flat_map(|message| message.forms().unwrap_or_default());
         let longest = forms.map(|(form, _)| form.len()).max();
         self.secrets.longest().max(longest.unwrap_or_default())
     }

@@ -407,6 +407,13 @@ async fn a_kept_secret_goes_to_its_own_host_alone_whatever_is_written_after_it()
                 let secrets = scene.ask("GET", &name, &Value::Null).await.json()["secrets"].clone();
                 let holds = secrets == json!([from.pointer]);
                 let unchanged = same && place == Place::Own;
+                // A key that stands twice has no one meaning: nothing is written.
+                if matches!(way, Way::PutWithKeysTwice) && status == 422 {
+                    assert!(holds, "{told}");
+                    assert_eq!(scene.answered(), [""; 0], "{told}");
+                    tried += 1;
+                    continue;
+                }
                 // A write that would leave the secret of no use is refused, and says where.
                 let marked = to.name != "guest, open" && from.pointer == to.pointer;
                 if marked && !unchanged && !matches!(way, Way::DeleteAndPut) {
@@ -431,7 +438,7 @@ async fn a_kept_secret_goes_to_its_own_host_alone_whatever_is_written_after_it()
         }
     }
     assert!(
-        tried == 5 * (56 + 5 * 12) && kept == 5 * 6 * 2,
+        tried == 5 * (56 + 5 * 12) && kept == 5 * 5 * 2,
         "{tried} {kept}"
     );
     // The control: it was there to be found.

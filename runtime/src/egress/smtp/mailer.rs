@@ -387,15 +387,11 @@ fn ehlo_name(
         return Ok(None);
     };
     let address = name.strip_prefix('[').and_then(|n| n.strip_suffix(']'));
-    let read = match address {
-        Some(address) => {
-            let address = address.strip_prefix("IPv6:").unwrap_or(address);
-            address.parse::<IpAddr>().ok().map(|_| name)
-        }
-        None => match parse_host(&name) {
-            Ok(Host::Name(name)) => Some(name),
-            _ => None,
-        },
+    let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
+    let read = match (address, parse_host(&name)) {
+        (Some(text), _) if is_address(text.strip_prefix("IPv6:").unwrap_or(text)) => Some(name),
+        (None, Ok(Host::Name(name))) => Some(name),
+        _ => None,
     };
     read.map(Some).ok_or_else(|| {
         EgressError::Invalid("the EHLO name is no host name and no address literal".to_owned())
