@@ -52,10 +52,12 @@ impl Admission {
         let recall = async || {
             let day = self.store.tenant_spent(&message.tenant).await?;
             let mut messages = lock(&used.messages);
-            messages[1] = messages[1].max(day);
+            let [_, of_day] = &mut *messages;
+            *of_day = day.max(*of_day);
             Ok::<_, StoreError>(())
         };
-        used.recalled.get_or_try_init(recall).await.map(|()| ())
+        used.recalled.get_or_try_init(recall).await?;
+        Ok(())
     }
 
     /// What a recipient was sent, if that is limited.

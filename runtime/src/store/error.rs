@@ -7,7 +7,7 @@ use sqlx::migrate::MigrateError;
 
 use crate::secret::{LedgerError, SealError};
 
-/// What SQLite calls a statement that was interrupted (`SQLITE_INTERRUPT`).
+/// What `SQLite` calls a statement that was interrupted (`SQLITE_INTERRUPT`).
 const INTERRUPTED: &str = "9";
 
 /// Why the store did not do what it was asked. Holds no value of a record.

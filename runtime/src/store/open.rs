@@ -25,7 +25,7 @@ const READ_WAIT: Duration = Duration::from_secs(2);
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// Connections of each lane.
 const READERS: u32 = 4;
-/// Steps of SQLite's machine between two looks at the clock: less than a millisecond.
+/// Steps of `SQLite`'s machine between two looks at the clock: less than a millisecond.
 const STEPS: i32 = 1_000;
 
 /// Held while the file is open. The operating system lets it go with the process.
