@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use nix::time::{ClockId, clock_gettime};
 use sendbox::connector::{
     Call, CallReport, ConnectorRuntime, EngineConfig, GuestClock, LoadedConnector,
 };
@@ -32,6 +33,8 @@ pub(crate) struct Sandbox {
 /// What came of an act, and what would have left.
 pub(crate) struct Performed {
     pub(crate) report: CallReport,
+    /// What the calling thread took of the processor for it: all of it, where there is no other thread.
+    pub(crate) cpu: std::time::Duration,
     pub(crate) requests: Vec<CapturedRequest>,
 }
 
@@ -138,12 +141,20 @@ impl Sandbox {
             deadline,
             clock,
         };
+        let began = thread_cpu();
         let report = self.runtime.call(guest, call).await;
         Performed {
+            cpu: thread_cpu().saturating_sub(began),
             report,
             requests: capture.requests(),
         }
     }
+}
+
+/// What this thread has taken of the processor.
+fn thread_cpu() -> std::time::Duration {
+    let taken = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
+    taken.unwrap().into()
 }
 
 /// An answer that reflects the secret, as a provider's error page may.
