@@ -24,6 +24,7 @@ use crate::time::Clock;
 
 mod head;
 mod kept_secrets;
+mod lent_components;
 mod listener;
 mod recovery;
 mod retention;
@@ -141,6 +142,8 @@ async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
     }
     let bound = kept_secrets::bind(&store).await;
     bound.map_err(failed("the secrets of an older version"))?;
+    let named = lent_components::name(&store).await;
+    named.map_err(failed("the e-mail service of an older version"))?;
     let last_change = store.last_change().await;
     if let Some(last_change) = last_change.map_err(failed("the outbox"))? {
         clock.not_before(last_change);

@@ -1,9 +1,12 @@
 //! The built-in e-mail service: the operator's integration, lent to tenants, counted and capped.
 
 use sendbox::id::Digest;
+use sendbox::time::Clock;
 use sendbox_tests::guests;
 use sendbox_tests::mail_peer::{MailPeer, Say, reply, usual};
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 
 use crate::harness::House;
 
@@ -440,5 +443,40 @@ async fn a_display_name_that_misleads_is_not_used() {
         assert_eq!(from.name.as_deref(), Some("House"), "{sender:?}");
         assert_eq!(from.address.as_deref(), Some("noreply@house.test"));
     }
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_older_version_lent_stays_lent_to_every_version_of_the_servers_own() {
+    let peer = MailPeer::start(None, false, usual).await;
+    let house = lending(&peer, &json!({})).await;
+    let own = connector_bundle::component("builtin-email").unwrap();
+    // Another version of it, as an integration holds it over an update of the server.
+    let mut older = own.to_vec();
+    let described = memchr::memmem::find(&older, b"with ready texts in ten languages").unwrap();
+    older[described..described + 4].copy_from_slice(b"With");
+    house.upload(&older).await.expect(201);
+    let key = borrower(&house, "acme", "builtin-email", json!({})).await;
+    let stranger = borrower(&house, "globex", "composer", json!({ "act": "compose" })).await;
+    let folder = house.stop().await;
+    let options = SqliteConnectOptions::new().filename(folder.path().join("data/sendbox.db"));
+    let mut db = options.connect().await.unwrap();
+    sqlx::query("UPDATE email_service SET record = json_remove(record, '$.connectors')")
+        .execute(&mut db)
+        .await
+        .unwrap();
+    db.close().await.unwrap();
+    let house = House::start_in(folder, Clock::System, |_| {}).await;
+    let path = "/v1/email-service";
+    let service = house.operate("GET", path, Value::Null).await.expect(200);
+    let mut named = [own, &older].map(|component| Digest::of(component).to_string());
+    named.sort();
+    let mut lent: Vec<String> =
+        serde_json::from_value(service.json()["connectors"].clone()).unwrap();
+    lent.sort();
+    assert_eq!(lent, named);
+    assert_eq!(send(&house, &key).await["state"], "sent");
+    let refused = send(&house, &stranger).await;
+    assert_eq!(failure(&refused), ("unavailable", "route"), "{refused}");
     house.stop().await;
 }

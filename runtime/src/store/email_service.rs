@@ -55,6 +55,16 @@ impl Store {
         row.map_or(Ok(None), |row| row::json(&row, "record"))
     }
 
+    /// Whether what is lent says to which components, as older versions did not. True where nothing is lent.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn email_service_names_connectors(&self) -> Result<bool, StoreError> {
+        let query = "SELECT NOT EXISTS (SELECT 1 FROM email_service \
+             WHERE json_type(record, '$.connectors') IS NULL)";
+        Ok(sqlx::query_scalar(query).fetch_one(self.readers()).await?)
+    }
+
     /// Lends nothing any more. Answers whether anything was lent.
     ///
     /// # Errors
