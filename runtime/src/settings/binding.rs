@@ -103,7 +103,7 @@ impl Asked<'_> {
     /// Nothing is added where the schema marks no secret: no known one comes to stand among the settings.
     ///
     /// # Errors
-    /// Each place whose known secret was given for less than what is asked for now.
+    /// Each place whose known secret was given for less than what is asked.
     pub fn keep(
         &self,
         schema: &SettingsSchema,
@@ -139,7 +139,7 @@ impl Asked<'_> {
     /// Checks that the secrets before the last rotation, kept beside the newest, may be used as well.
     ///
     /// # Errors
-    /// Each that was given for less than what is asked for now.
+    /// Each that was given for less than what is asked.
     pub fn check_earlier(
         &self,
         earlier: &BTreeMap<String, BoundSecret>,
