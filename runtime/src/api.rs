@@ -13,7 +13,7 @@ use crate::connector::ConnectorRuntime;
 use crate::counts::Tally;
 use crate::delivery::Delivery;
 use crate::front_doors;
-use crate::message::Channel;
+use crate::message::{Channel, UsageType};
 use crate::store::Store;
 use crate::time::Clock;
 
@@ -64,8 +64,21 @@ pub struct Bounds {
     pub front_door_wait: Duration,
     /// How long a message lives unless its caller says less.
     pub time_to_live: Duration,
+    /// The same for an invitation.
+    pub invitation_time_to_live: Duration,
     /// Bytes of an uploaded component.
     pub upload: usize,
+}
+
+impl Bounds {
+    /// How long a message of a usage type, by its word on the wire, lives unless its caller says less.
+    #[must_use]
+    pub fn life(&self, usage_type: &str) -> Duration {
+        match UsageType::parse(usage_type) {
+            Ok(UsageType::OrganizationInvitation) => self.invitation_time_to_live,
+            _ => self.time_to_live,
+        }
+    }
 }
 
 /// Every route.

@@ -58,6 +58,8 @@ pub struct DeliveryConfig {
     pub tenant_concurrency: usize,
     /// Milliseconds that a message lives unless its caller says less.
     pub time_to_live_ms: u64,
+    /// The same for an invitation, which is read when its person has time.
+    pub invitation_time_to_live_ms: u64,
     /// Retry rules.
     pub retry: RetryPolicy,
 }
@@ -68,6 +70,7 @@ impl Default for DeliveryConfig {
             concurrency: 256,
             tenant_concurrency: 64,
             time_to_live_ms: 600_000,
+            invitation_time_to_live_ms: 86_400_000,
             retry: RetryPolicy::default(),
         }
     }

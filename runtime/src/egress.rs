@@ -170,13 +170,19 @@ pub enum EgressError {
     /// No whole response in time.
     #[error("no whole response in time")]
     Timeout,
-    /// The connection ended, or broke the protocol, before a whole response.
+    /// The response's head, or the framing of its body, cannot be read.
+    #[error("the response cannot be read")]
+    Malformed,
+    /// The connection ended before a whole response.
     #[error("the connection ended before a whole response")]
     Interrupted,
     /// The response is over a limit.
     #[error("the response is too large")]
     ResponseTooLarge,
 }
+
+/// The code of an exchange whose response cannot be read.
+pub(crate) const MALFORMED: &str = "egress.malformed-response";
 
 impl EgressError {
     /// Whether another source might have reached the destination, by the code of an exchange's error.
@@ -200,6 +206,7 @@ impl EgressError {
             Self::Tls(_) => "egress.tls",
             Self::NotArmed => "egress.not-armed",
             Self::Timeout => "egress.timeout",
+            Self::Malformed => MALFORMED,
             Self::Interrupted => "egress.interrupted",
             Self::ResponseTooLarge => "egress.response-too-large",
         }

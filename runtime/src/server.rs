@@ -168,6 +168,7 @@ async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
     let bounds = Bounds {
         front_door_wait: config.server.front_door_wait(),
         time_to_live: Duration::from_millis(config.delivery.time_to_live_ms),
+        invitation_time_to_live: Duration::from_millis(config.delivery.invitation_time_to_live_ms),
         upload: config.engine.component_bytes,
     };
     let admission = Admission::new(

@@ -104,7 +104,10 @@ async fn a_failing_primary_is_followed_by_the_next_integration_and_the_timeline_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_sms_whose_end_nobody_knows_stops_and_an_email_is_repeated_and_marked() {
-    let house = House::start().await;
+    let house = House::start_with(Clock::System, |config| {
+        config.delivery.retry.unknown_pause_ms = 50;
+    })
+    .await;
     let broken = std::sync::atomic::AtomicUsize::new(0);
     let provider = Provider::start(move |_| {
         let first = broken.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 2;

@@ -80,6 +80,10 @@ impl Run {
                 ("SENDBOX__EGRESS__PLAINTEXT_HOSTS", loopback.to_owned()),
                 ("SENDBOX__EGRESS__PORTS", "[\"1-65535\"]".to_owned()),
                 ("SENDBOX__ENGINE__POOL_SLOTS", "64".to_owned()),
+                (
+                    "SENDBOX__DELIVERY__RETRY__UNKNOWN_PAUSE_MS",
+                    "100".to_owned(),
+                ),
                 ("SENDBOX_LOG", "sendbox::cli=info,error".to_owned()),
             ],
             keys,

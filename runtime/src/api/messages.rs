@@ -132,7 +132,7 @@ pub(super) async fn post(
         payload: &body.payload,
         locale: body.locale,
         ip: body.ip.as_deref(),
-        expires_in: time_to_live(&app, body.expires_in_seconds)?,
+        expires_in: time_to_live(&app, &body.usage_type, body.expires_in_seconds)?,
         idempotency_key: idempotency_key(&headers)?,
     };
     let message = message(app.clock.now(), caller.tenant.clone(), fields)?;
@@ -173,8 +173,8 @@ pub(super) async fn post(
     }
 }
 
-fn time_to_live(app: &App, asked: Option<u64>) -> Result<Duration, ApiError> {
-    let most = app.bounds.time_to_live;
+fn time_to_live(app: &App, usage_type: &str, asked: Option<u64>) -> Result<Duration, ApiError> {
+    let most = app.bounds.life(usage_type);
     match asked.map(Duration::from_secs) {
         None => Ok(most),
         Some(asked) if !asked.is_zero() && asked <= most => Ok(asked),

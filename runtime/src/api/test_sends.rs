@@ -71,15 +71,16 @@ pub(super) async fn post(
         None => RawValue::from_string(r#"{"code":"000000"}"#.to_owned())
             .map_err(|_| ApiError::Internal)?,
     };
+    let usage_type = body.usage_type.as_deref().unwrap_or("Generic");
     let fields = Fields {
         origin: Origin::Test,
         channel: ready.connector.info.channel,
         to: &body.to,
-        usage_type: body.usage_type.as_deref().unwrap_or("Generic"),
+        usage_type,
         payload: &payload,
         locale: body.locale,
         ip: None,
-        expires_in: app.bounds.time_to_live,
+        expires_in: app.bounds.life(usage_type),
         idempotency_key: None,
     };
     let message = message(app.clock.now(), caller.tenant, fields)?;

@@ -57,7 +57,7 @@ fn told(error: EgressError) -> http::HttpError {
         | EgressError::Proxy(_) => http::HttpError::Connect,
         EgressError::Tls(_) => http::HttpError::Tls,
         EgressError::Timeout => http::HttpError::Timeout,
-        EgressError::Interrupted => http::HttpError::Interrupted,
+        EgressError::Malformed | EgressError::Interrupted => http::HttpError::Interrupted,
         EgressError::ResponseTooLarge => http::HttpError::ResponseTooLarge,
     }
 }

@@ -90,6 +90,8 @@ fn told(error: SmtpError) -> smtp::SmtpError {
         | EgressError::Proxy(_) => smtp::SmtpError::Connect,
         EgressError::Tls(problem) => smtp::SmtpError::Tls(problem),
         EgressError::Timeout => smtp::SmtpError::Timeout,
-        EgressError::Interrupted | EgressError::ResponseTooLarge => smtp::SmtpError::Interrupted,
+        EgressError::Malformed | EgressError::Interrupted | EgressError::ResponseTooLarge => {
+            smtp::SmtpError::Interrupted
+        }
     }
 }

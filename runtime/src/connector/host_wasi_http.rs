@@ -199,7 +199,7 @@ fn told(error: EgressError) -> Error {
         | EgressError::Proxy(_) => Error::ConnectionRefused,
         EgressError::Tls(_) => Error::TlsProtocolError,
         EgressError::Timeout => Error::HttpResponseTimeout,
-        EgressError::Interrupted => Error::ConnectionTerminated,
+        EgressError::Malformed | EgressError::Interrupted => Error::ConnectionTerminated,
         EgressError::ResponseTooLarge => Error::HttpResponseBodySize(None),
     }
 }

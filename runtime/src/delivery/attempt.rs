@@ -5,21 +5,22 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::Core;
+use super::conclude::Called;
 use super::departure::{Departure, failed_by_source};
 use super::lending::Sender;
 use super::roster::{ReadyIntegration, RosterError, Version};
 use super::route::{Choice, choose};
-use super::schedule::{Situation, schedule};
 use super::verdict::verdict;
 use crate::attempt::{Attempt, AttemptStart, Outcome, Via};
 use crate::connector::{Call, CallReport, GuestClock};
 use crate::egress::{Arm, EgressScope, Record, Transport};
 use crate::fault;
-use crate::id::SourceName;
+use crate::id::{IntegrationId, SourceName, TenantId};
 use crate::limits::{Limit, Limits};
 use crate::message::{Origin, OutgoingMessage};
 use crate::settings::Placeholders;
 use crate::store::{Claim, StoreError};
+use crate::tenant::Integration;
 
 /// What the route and the roster decided for one attempt.
 pub(super) struct Plan {
@@ -33,6 +34,16 @@ pub(super) struct Unplanned {
     pub(super) error: RosterError,
     pub(super) via: Option<Via>,
     pub(super) choice: Option<Choice>,
+}
+
+impl Unplanned {
+    fn at(choice: Choice, via: Option<Via>, error: RosterError) -> Self {
+        Self {
+            error,
+            via,
+            choice: Some(choice),
+        }
+    }
 }
 
 impl From<RosterError> for Unplanned {
@@ -103,22 +114,11 @@ impl Core {
         start.source = report.source.or(start.source);
         let outcome = verdict(report.result, report.trapped, &report.wire);
         let now = self.clock.now();
-        let next = schedule(
-            &self.retry,
-            &Situation {
-                outcome: &outcome,
-                attempt: start.number,
-                channel: claim.message.channel,
-                possible_duplicate: start.possible_duplicate,
-                fallback: plan.choice.fallback,
-                tries: plan.choice.tries,
-                trapped: report.trapped && !is_for_others(&outcome),
-                now,
-                expires_at: claim.message.expires_at,
-                once: claim.message.origin == Origin::Test,
-                dice: dice(),
-            },
-        );
+        let called = Called {
+            trapped: report.trapped && !is_for_others(&outcome),
+            rotating: plan.sender.ready().earlier.is_some(),
+        };
+        let next = self.follow(&claim, (&outcome, now), &plan.choice.standing, called);
         let attempt = Attempt {
             start,
             ended_at: now,
@@ -131,23 +131,33 @@ impl Core {
         self.record(claim, attempt, next).await
     }
 
-    async fn plan(&self, claim: &Claim) -> Result<Plan, Unplanned> {
+    /// The route of a message, and its attempts so far.
+    pub(super) async fn history(
+        &self,
+        claim: &Claim,
+    ) -> Result<(Arc<[IntegrationId]>, Vec<Attempt>), RosterError> {
         let message = &claim.message;
         let route = self.roster.route(&message.tenant, message.channel).await?;
         let attempts = match claim.attempt {
             0 | 1 => Vec::new(),
-            _ => self
-                .store
-                .attempts(message.id)
-                .await
-                .map_err(RosterError::from)?,
+            _ => self.store.attempts(message.id).await?,
         };
+        Ok((route, attempts))
+    }
+
+    async fn plan(&self, claim: &Claim) -> Result<Plan, Unplanned> {
+        let (route, attempts) = self.history(claim).await?;
         let choice = choose(&route, &attempts).ok_or(RosterError::Missing)?;
-        let ready = self
-            .roster
-            .active(&message.tenant, &choice.integration)
-            .await?;
-        let sender = self.sender(ready).await?;
+        let (tenant, chosen) = (&claim.message.tenant, &choice.integration);
+        let ready = match self.roster.active(tenant, chosen).await {
+            Ok(ready) => ready,
+            Err(error) => return Err(self.unready(tenant, choice, error).await),
+        };
+        let chosen = via(&choice, &ready.integration);
+        let sender = match self.sender(ready).await {
+            Ok(sender) => sender,
+            Err(error) => return Err(Unplanned::at(choice, Some(chosen), error)),
+        };
         let last = attempts
             .last()
             .filter(|last| failed_by_source(&last.exchanges));
@@ -159,11 +169,18 @@ impl Core {
                 departure,
             }),
             // The route goes on to its next integration, which may leave by another pool.
-            Err(error) => Err(Unplanned {
-                error,
-                via: Some(via(&choice, sender.ready())),
-                choice: Some(choice),
-            }),
+            Err(error) => Err(Unplanned::at(choice, Some(chosen), error)),
+        }
+    }
+
+    /// The route goes on from an integration that cannot be made ready: its record says what was tried.
+    async fn unready(&self, tenant: &TenantId, choice: Choice, error: RosterError) -> Unplanned {
+        match self.store.integration(tenant, &choice.integration).await {
+            Ok(known) => {
+                let chosen = known.map(|known| via(&choice, &known));
+                Unplanned::at(choice, chosen, error)
+            }
+            Err(error) => Unplanned::from(RosterError::Store(error)),
         }
     }
 
@@ -187,7 +204,7 @@ impl Core {
     fn start(&self, claim: &Claim, plan: &Plan) -> AttemptStart {
         AttemptStart {
             number: claim.attempt,
-            via: Some(via(&plan.choice, plan.sender.ready())),
+            via: Some(via(&plan.choice, &plan.sender.ready().integration)),
             source: plan.departure.as_ref().map(|by| by.source.name.clone()),
             started_at: self.clock.now(),
             possible_duplicate: claim.possible_duplicate,
@@ -286,11 +303,11 @@ fn is_for_others(outcome: &Outcome) -> bool {
     limit.is_some_and(Limit::is_shared)
 }
 
-fn via(choice: &Choice, ready: &ReadyIntegration) -> Via {
+fn via(choice: &Choice, integration: &Integration) -> Via {
     Via {
         integration: choice.integration.clone(),
-        connector: ready.integration.connector.clone(),
-        digest: ready.integration.digest,
+        connector: integration.connector.clone(),
+        digest: integration.digest,
     }
 }
 

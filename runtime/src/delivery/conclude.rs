@@ -3,15 +3,53 @@
 use super::Core;
 use super::attempt::{Unplanned, dice};
 use super::dispatcher::STORE_PAUSE;
-use super::route::Choice;
+use super::roster::RosterError;
+use super::route::{Standing, standing};
 use super::schedule::{Situation, schedule};
 use crate::attempt::{Attempt, AttemptStart, Outcome, Transition, Via};
 use crate::message::Origin;
 use crate::outcome::{Failure, FailureKind, WireRecord};
 use crate::store::{Claim, Settled, StoreError};
+use crate::time::Timestamp;
+
+/// How the guest's call of an attempt went, where there was one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Called {
+    /// The guest was ended by the host, for what it did itself.
+    pub(super) trapped: bool,
+    /// Its integration's secrets are being replaced.
+    pub(super) rotating: bool,
+}
 
 impl Core {
-    /// A process ended after this attempt was armed: nobody can tell whether the provider accepted.
+    /// What follows from the outcome of an attempt, of whichever kind.
+    pub(super) fn follow(
+        &self,
+        claim: &Claim,
+        (outcome, now): (&Outcome, Timestamp),
+        standing: &Standing,
+        Called { trapped, rotating }: Called,
+    ) -> Transition {
+        let message = &claim.message;
+        let situation = Situation {
+            outcome,
+            attempt: claim.attempt,
+            channel: message.channel,
+            possible_duplicate: claim.possible_duplicate,
+            standing,
+            trapped,
+            rotating,
+            created_at: message.created_at,
+            now,
+            expires_at: message.expires_at,
+            once: message.origin == Origin::Test,
+            dice: dice(),
+        };
+        schedule(&self.retry, &situation)
+    }
+
+    /// A process ended after this attempt was armed: nobody can tell whether the provider accepted. Its route may go
+    /// on all the same.
     pub(super) async fn conclude_interrupted(
         &self,
         claim: Claim,
@@ -20,7 +58,15 @@ impl Core {
         let lost =
             "the server ended while the attempt was under way: the provider may have accepted";
         let outcome = Outcome::Failure(Failure::host(FailureKind::Unknown, "interrupted", lost));
-        self.conclude(claim, start, outcome, None).await
+        let (route, attempts) = match self.history(&claim).await {
+            Ok(found) => found,
+            Err(RosterError::Store(error)) => return Err(error),
+            // Without a route nothing stands in for the integration.
+            Err(_) => Default::default(),
+        };
+        let tried = start.via.as_ref().map(|via| &via.integration);
+        let standing = standing(&route, &attempts, tried);
+        self.conclude(claim, start, outcome, &standing).await
     }
 
     /// A test has no second attempt: with its process went the settings that it tried.
@@ -29,7 +75,8 @@ impl Core {
         let outcome =
             Outcome::Failure(Failure::host(FailureKind::Unavailable, "interrupted", lost));
         let start = self.unplanned_start(&claim, None);
-        self.conclude(claim, start, outcome, None).await
+        let once = Standing::default();
+        self.conclude(claim, start, outcome, &once).await
     }
 
     /// Its time was over before the attempt could begin: not even a connection is made.
@@ -40,7 +87,8 @@ impl Core {
     ) -> Result<Attempt, StoreError> {
         let late = "the message expired before the attempt began";
         let outcome = Outcome::Failure(Failure::host(FailureKind::Unavailable, "expired", late));
-        self.conclude(claim, start, outcome, None).await
+        let over = Standing::default();
+        self.conclude(claim, start, outcome, &over).await
     }
 
     /// No integration could be tried: the next look at the route may find one.
@@ -51,7 +99,9 @@ impl Core {
     ) -> Result<Attempt, StoreError> {
         let outcome = Outcome::Failure(unplanned.error.failure());
         let start = self.unplanned_start(&claim, unplanned.via);
-        self.conclude(claim, start, outcome, unplanned.choice).await
+        let standing = unplanned.choice.map(|choice| choice.standing);
+        let standing = standing.unwrap_or_default();
+        self.conclude(claim, start, outcome, &standing).await
     }
 
     fn unplanned_start(&self, claim: &Claim, via: Option<Via>) -> AttemptStart {
@@ -69,25 +119,10 @@ impl Core {
         claim: Claim,
         start: AttemptStart,
         outcome: Outcome,
-        choice: Option<Choice>,
+        standing: &Standing,
     ) -> Result<Attempt, StoreError> {
         let now = self.clock.now();
-        let next = schedule(
-            &self.retry,
-            &Situation {
-                outcome: &outcome,
-                attempt: start.number,
-                channel: claim.message.channel,
-                possible_duplicate: start.possible_duplicate,
-                fallback: choice.as_ref().is_some_and(|choice| choice.fallback),
-                tries: choice.map_or(1, |choice| choice.tries),
-                trapped: false,
-                now,
-                expires_at: claim.message.expires_at,
-                once: claim.message.origin == Origin::Test,
-                dice: dice(),
-            },
-        );
+        let next = self.follow(&claim, (&outcome, now), standing, Called::default());
         let attempt = Attempt {
             start,
             ended_at: now,

@@ -2,70 +2,138 @@
 
 use crate::attempt::{Attempt, Outcome};
 use crate::id::IntegrationId;
-use crate::outcome::FailureKind;
+use crate::outcome::{Failure, FailureKind};
 
 /// A choice from a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Choice {
     /// The integration to try.
     pub integration: IntegrationId,
-    /// How often it was tried, the coming try included.
-    pub tries: u32,
-    /// Whether the route has another one that was never tried.
-    pub fallback: bool,
+    /// Where the message stands in its route with it.
+    pub standing: Standing,
 }
 
 impl Choice {
     /// The first try of an integration that nothing stands in for.
-    pub(super) const fn only(integration: IntegrationId) -> Self {
+    pub(super) fn only(integration: IntegrationId) -> Self {
         Self {
             integration,
-            tries: 1,
-            fallback: false,
+            standing: Standing::default(),
         }
     }
 }
 
-/// The integration for the next attempt: the primary, and the next in order after each failure that
-/// surely left the message unsent. After the last the primary is tried again. None for an empty route.
-#[must_use]
-pub(super) fn choose(route: &[IntegrationId], attempts: &[Attempt]) -> Option<Choice> {
-    let mut at = 0;
-    for attempt in attempts {
-        let position = route.iter().position(|id| tried(attempt, id));
-        // An integration that has left the route since counts as the one before the next.
-        at = position.unwrap_or(at);
-        if moves_on(&attempt.outcome) {
-            at = (at + 1).checked_rem(route.len())?;
+/// Where a message stands in its route while one of its integrations is tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// How often this integration was tried, the coming try included.
+    pub tries: u32,
+    /// What else the route has.
+    pub onward: Onward,
+    /// The attempts before this one that may have been accepted.
+    pub doubts: Vec<Doubt>,
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self {
+            tries: 1,
+            onward: Onward::Nowhere,
+            doubts: Vec::new(),
         }
     }
-    let integration = route.get(at)?.clone();
-    let tries = |id: &IntegrationId| attempts.iter().filter(|attempt| tried(attempt, id)).count();
-    let fallback = route.iter().any(|id| *id != integration && tries(id) == 0);
-    let tries = u32::try_from(tries(&integration))
-        .unwrap_or(u32::MAX)
-        .saturating_add(1);
-    Some(Choice {
-        integration,
-        tries,
-        fallback,
+}
+
+/// The best that a route has besides one integration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Onward {
+    /// One that was never tried.
+    Untried,
+    /// One that took nothing and may do so later.
+    Tried,
+    /// Only such as may have accepted already.
+    Doubtful,
+    /// None that could take the message.
+    Nowhere,
+}
+
+/// An attempt that may have been accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Doubt {
+    /// Whether the integration of now made it.
+    pub here: bool,
+    /// Its failure's code.
+    pub code: Option<String>,
+}
+
+/// The integration for the next attempt: the first in order, from the one after the last attempt's on and around,
+/// that was never tried; else one that took nothing and may do so later; else one that may have accepted. One that
+/// cannot send comes last. None for an empty route.
+#[must_use]
+pub(super) fn choose(route: &[IntegrationId], attempts: &[Attempt]) -> Option<Choice> {
+    let last = attempts.last().and_then(integration);
+    let at = last.and_then(|last| route.iter().position(|id| id == last));
+    let start = at.map_or(0, |at| at + 1);
+    let in_turn = route.iter().cycle().skip(start).take(route.len());
+    // Of those that cannot send only the last may have something left to try: its earlier secrets.
+    let best = in_turn.min_by_key(|id| match worth(id, attempts) {
+        Onward::Nowhere => (Onward::Nowhere, Some(*id) != last),
+        worth => (worth, false),
+    });
+    best.map(|id| Choice {
+        integration: id.clone(),
+        standing: standing(route, attempts, Some(id)),
     })
 }
 
-fn tried(attempt: &Attempt, id: &IntegrationId) -> bool {
-    attempt
-        .start
-        .via
-        .as_ref()
-        .is_some_and(|via| via.integration == *id)
+/// Where a message stands with one integration, after the attempts before this one.
+#[must_use]
+pub(super) fn standing(
+    route: &[IntegrationId],
+    attempts: &[Attempt],
+    now: Option<&IntegrationId>,
+) -> Standing {
+    let is_here = |attempt: &&Attempt| integration(attempt) == now;
+    let tries = attempts.iter().filter(is_here).count();
+    let others = route.iter().filter(|id| Some(*id) != now);
+    let doubts = attempts.iter().filter_map(|attempt| {
+        let failure = failure(attempt)?;
+        (failure.kind == FailureKind::Unknown).then(|| Doubt {
+            here: is_here(&attempt),
+            code: failure.code.clone(),
+        })
+    });
+    Standing {
+        tries: u32::try_from(tries).unwrap_or(u32::MAX).saturating_add(1),
+        onward: others
+            .map(|id| worth(id, attempts))
+            .min()
+            .unwrap_or(Onward::Nowhere),
+        doubts: doubts.collect(),
+    }
 }
 
-fn moves_on(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Receipt(_) => false,
-        Outcome::Failure(failure) => {
-            !matches!(failure.kind, FailureKind::Unknown | FailureKind::Rejected)
-        }
+/// What an integration is worth to a message after these attempts.
+fn worth(id: &IntegrationId, attempts: &[Attempt]) -> Onward {
+    use FailureKind::{InvalidSettings, TemplateNotFound, Unauthorized, Unknown};
+    let tried = attempts.iter().filter(|one| integration(one) == Some(id));
+    let kinds: Vec<_> = tried.filter_map(failure).map(|it| it.kind).collect();
+    match kinds.last() {
+        None => Onward::Untried,
+        Some(InvalidSettings | TemplateNotFound | Unauthorized) => Onward::Nowhere,
+        Some(_) if kinds.contains(&Unknown) => Onward::Doubtful,
+        Some(_) => Onward::Tried,
+    }
+}
+
+fn integration(attempt: &Attempt) -> Option<&IntegrationId> {
+    attempt.start.via.as_ref().map(|via| &via.integration)
+}
+
+fn failure(attempt: &Attempt) -> Option<&Failure> {
+    match &attempt.outcome {
+        Outcome::Receipt(_) => None,
+        Outcome::Failure(failure) => Some(failure),
     }
 }
 
@@ -74,7 +142,7 @@ mod tests {
     use super::*;
     use crate::attempt::{AttemptStart, Via};
     use crate::id::Digest;
-    use crate::outcome::{Failure, WireRecord};
+    use crate::outcome::WireRecord;
     use crate::time::Timestamp;
 
     fn attempt(integration: &str, kind: FailureKind) -> Attempt {
@@ -98,43 +166,99 @@ mod tests {
         }
     }
 
-    fn choice(route: &[&str], attempts: &[(&str, FailureKind)]) -> Option<(String, u32, bool)> {
-        let route: Vec<IntegrationId> = route.iter().map(|id| id.parse().unwrap()).collect();
+    fn chosen(route: &str, attempts: &[(&str, FailureKind)]) -> Option<Choice> {
+        let route: Vec<IntegrationId> = route
+            .split_whitespace()
+            .map(|id| id.parse().unwrap())
+            .collect();
         let attempts: Vec<_> = attempts
             .iter()
             .map(|(id, kind)| attempt(id, *kind))
             .collect();
-        choose(&route, &attempts).map(|c| (c.integration.as_str().to_owned(), c.tries, c.fallback))
+        choose(&route, &attempts)
     }
 
     #[test]
-    fn failures_that_left_the_message_unsent_move_on_and_wrap_around() {
-        use FailureKind::{Throttled, Unavailable, Unknown};
-        assert_eq!(choice(&[], &[]), None);
-        assert_eq!(choice(&["a", "b"], &[]), Some(("a".into(), 1, true)));
-        assert_eq!(
-            choice(&["a", "b"], &[("a", Unavailable)]),
-            Some(("b".into(), 1, false))
-        );
-        assert_eq!(
-            choice(&["a", "b"], &[("a", Unavailable), ("b", Throttled)]),
-            Some(("a".into(), 2, false))
-        );
-        assert_eq!(
-            choice(&["a", "b"], &[("a", Unknown)]),
-            Some(("a".into(), 2, true))
-        );
-        assert_eq!(
-            choice(&["a"], &[("a", Unavailable)]),
-            Some(("a".into(), 2, false))
-        );
+    fn a_route_goes_on_in_order_and_around_to_what_may_still_take_the_message() {
+        use FailureKind::{InvalidSettings, Throttled, Unauthorized, Unavailable, Unknown};
+        use Onward::{Doubtful, Nowhere, Tried, Untried};
+        assert_eq!(chosen("", &[]), None);
+        // (route, attempts before, the next integration, how often it is tried then, what else there is)
+        type Row<'a> = (&'a str, &'a [(&'a str, FailureKind)], &'a str, u32, Onward);
+        let table: &[Row<'_>] = &[
+            ("a", &[], "a", 1, Nowhere),
+            ("a b", &[], "a", 1, Untried),
+            ("a", &[("a", Unavailable)], "a", 2, Nowhere),
+            ("a b", &[("a", Unavailable)], "b", 1, Tried),
+            (
+                "a b",
+                &[("a", Unavailable), ("b", Throttled)],
+                "a",
+                2,
+                Tried,
+            ),
+            ("a b", &[("a", Unknown)], "b", 1, Doubtful),
+            ("a b c", &[("a", Unknown)], "b", 1, Untried),
+            ("a", &[("a", Unknown)], "a", 2, Nowhere),
+            // What may have accepted is left alone while another may take it.
+            (
+                "a b",
+                &[("a", Unknown), ("b", Unavailable)],
+                "b",
+                2,
+                Doubtful,
+            ),
+            (
+                "a b",
+                &[("a", Unknown), ("b", Unauthorized)],
+                "a",
+                2,
+                Nowhere,
+            ),
+            // What cannot send is not tried again while another may be.
+            (
+                "a b",
+                &[("a", Unauthorized), ("b", Unavailable)],
+                "b",
+                2,
+                Nowhere,
+            ),
+            ("a b", &[("a", InvalidSettings)], "b", 1, Nowhere),
+            (
+                "a b c",
+                &[("a", Unavailable), ("b", Unauthorized), ("c", Unavailable)],
+                "a",
+                2,
+                Tried,
+            ),
+            // Nothing is left: once more the last one.
+            (
+                "a b",
+                &[("a", InvalidSettings), ("b", Unauthorized)],
+                "b",
+                2,
+                Nowhere,
+            ),
+            // One that has left the route since.
+            ("b c", &[("gone", Unavailable)], "b", 1, Untried),
+        ];
+        for (route, attempts, next, tries, onward) in table {
+            let choice = chosen(route, attempts).unwrap();
+            let standing = &choice.standing;
+            assert_eq!(
+                (choice.integration.as_str(), standing.tries, standing.onward),
+                (*next, *tries, *onward),
+                "{route} {attempts:?}"
+            );
+        }
     }
 
     #[test]
-    fn an_integration_that_left_the_route_does_not_stop_it() {
-        assert_eq!(
-            choice(&["b", "c"], &[("gone", FailureKind::Unavailable)]),
-            Some(("c".into(), 1, true))
-        );
+    fn doubts_are_known_by_who_made_them() {
+        use FailureKind::{Unavailable, Unknown};
+        let choice = chosen("a b", &[("a", Unknown), ("b", Unavailable), ("b", Unknown)]).unwrap();
+        assert_eq!(choice.integration.as_str(), "a");
+        let here: Vec<_> = choice.standing.doubts.iter().map(|it| it.here).collect();
+        assert_eq!(here, [true, false]);
     }
 }

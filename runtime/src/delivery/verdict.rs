@@ -1,6 +1,7 @@
 //! What really came of an attempt: the guest's word against the host's own record of the wire.
 
 use crate::attempt::Outcome;
+use crate::egress::MALFORMED;
 use crate::outcome::{Failure, FailureKind, Receipt, WireRecord};
 
 /// Compares what the guest returned with what the host saw leave and come back.
@@ -30,6 +31,12 @@ pub(super) fn verdict(
                 failure.kind = FailureKind::Unknown;
             } else if failure.kind == FailureKind::Unknown && !wire.completed() {
                 failure.kind = FailureKind::Unavailable;
+            }
+            let last = wire.exchanges.last();
+            let is_malformed = last.is_some_and(|last| last.error.as_deref() == Some(MALFORMED));
+            if failure.kind == FailureKind::Unknown && is_malformed && !trapped {
+                failure.code = Some("malformed-response".to_owned());
+                "the provider's answer cannot be read".clone_into(&mut failure.message);
             }
             Outcome::Failure(failure)
         }
@@ -133,5 +140,28 @@ mod tests {
             kind(Err(FailureKind::Unknown), false, &answered),
             Some(FailureKind::Unknown)
         );
+        // A connector that knows its provider's errors may say that it took nothing.
+        assert_eq!(
+            kind(Err(FailureKind::Unavailable), false, &answered),
+            Some(FailureKind::Unavailable)
+        );
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_read_has_a_code_of_its_own() {
+        let mut wire = wire(&[(Progress::Complete, None)]);
+        for (error, trapped, code) in [
+            (MALFORMED, false, "malformed-response"),
+            (MALFORMED, true, "interrupted"),
+            ("egress.interrupted", false, "interrupted"),
+        ] {
+            wire.exchanges[0].error = Some(error.to_owned());
+            let said = Failure::host(FailureKind::Unknown, "interrupted", "the connection ended");
+            let Outcome::Failure(failure) = verdict(Err(said), trapped, &wire) else {
+                panic!("{error}");
+            };
+            assert_eq!(failure.code.as_deref(), Some(code), "{error} {trapped}");
+            assert_eq!(failure.kind, FailureKind::Unknown);
+        }
     }
 }

@@ -176,7 +176,7 @@ impl Link {
         poll_fn(|cx| {
             let ended = self.drive(cx).is_ready();
             if interim.load(Relaxed) > INTERIM_MAX {
-                return Poll::Ready(Err(EgressError::Interrupted.into()));
+                return Poll::Ready(Err(EgressError::Malformed.into()));
             }
             if let Poll::Ready(result) = response.as_mut().poll(cx) {
                 return Poll::Ready(result.map_err(|mut error| {
@@ -285,7 +285,7 @@ pub(super) fn check_head(
     let two_lengths =
         headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING);
     if status < 200 || two_lengths {
-        return Err(EgressError::Interrupted);
+        return Err(EgressError::Malformed);
     }
     Ok(())
 }
@@ -293,6 +293,8 @@ pub(super) fn check_head(
 fn classify(error: &hyper::Error) -> EgressError {
     if error.is_parse_too_large() {
         EgressError::ResponseTooLarge
+    } else if error.is_parse() {
+        EgressError::Malformed
     } else {
         EgressError::Interrupted
     }

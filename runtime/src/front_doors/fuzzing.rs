@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::logto::{Terms, posted, sentence};
+use crate::api::Bounds;
 use crate::api::error::ApiError;
 use crate::id::TenantId;
 use crate::message::{Channel, Message};
@@ -18,10 +19,17 @@ pub fn logto(
     channel: Channel,
     now: Timestamp,
 ) -> Result<Message, (ApiError, String)> {
+    let life = Duration::from_secs(600);
+    let bounds = Bounds {
+        front_door_wait: life,
+        time_to_live: life,
+        invitation_time_to_live: life,
+        upload: 0,
+    };
     let terms = Terms {
         tenant,
         channel,
-        expires_in: Duration::from_secs(600),
+        bounds,
         now,
     };
     posted(body, terms).map_err(|error| {

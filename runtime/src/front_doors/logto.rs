@@ -4,8 +4,6 @@
 //! success and shows the body of anything else to the person who signs in, so a refusal is one short
 //! plain sentence without a provider's words.
 
-use std::time::Duration;
-
 use axum::extract::{Path, Request, State};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -13,11 +11,11 @@ use axum::response::IntoResponse;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::api::App;
 use crate::api::auth::caller;
 use crate::api::body::{JSON_MAX, parse, read};
 use crate::api::error::ApiError;
 use crate::api::messages::{Fields, message};
+use crate::api::{App, Bounds};
 use crate::attempt::{MessageState, Outcome};
 use crate::delivery::{Ended, Submitted};
 use crate::id::TenantId;
@@ -78,7 +76,7 @@ async fn accept(
     let own = Terms {
         tenant,
         channel,
-        expires_in: app.bounds.time_to_live,
+        bounds: app.bounds,
         now: app.clock.now(),
     };
     let message = posted(&bytes, own)?;
@@ -100,7 +98,7 @@ async fn accept(
 pub(super) struct Terms {
     pub(super) tenant: TenantId,
     pub(super) channel: Channel,
-    pub(super) expires_in: Duration,
+    pub(super) bounds: Bounds,
     pub(super) now: Timestamp,
 }
 
@@ -115,7 +113,7 @@ pub(super) fn posted(bytes: &[u8], terms: Terms) -> Result<Message, ApiError> {
         payload: &body.payload,
         locale: None,
         ip: body.ip.as_deref(),
-        expires_in: terms.expires_in,
+        expires_in: terms.bounds.life(&body.usage_type),
         idempotency_key: None,
     };
     message(terms.now, terms.tenant, fields)
