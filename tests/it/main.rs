@@ -35,6 +35,7 @@ mod egress_proxies;
 mod egress_smtp;
 mod egress_sources;
 mod email_service;
+mod failover;
 mod fault_kit;
 mod faults;
 mod guest_corpus;

@@ -116,8 +116,8 @@ pub enum Violation {
     /// Taken more often than repeats are marked.
     #[error("{0} was sent twice silently")]
     Silent(String),
-    /// A text message that was taken more than once.
-    #[error("{0} is a text message and was sent twice")]
+    /// Taken more often than the default policy allows: a text message twice, a mail three times.
+    #[error("{0} was sent too often")]
     Repeated(String),
     /// An attempt after one that may have been taken, without its mark.
     #[error("{0} was repeated without a mark")]
@@ -226,6 +226,7 @@ fn judge(
     let forged = receipts.into_iter().any(|id| !given(id));
     let state = message.state.as_str();
     let late = |attempt: &Attempt| attempt.left && attempt.started_at >= message.expires_at;
+    let most = if message.channel == "sms" { 2 } else { 3 };
     let rules: [Rule; 11] = [
         (!is_final(state), Violation::Unfinished),
         (state == "sent" && taken == 0, Violation::Claimed),
@@ -235,7 +236,7 @@ fn judge(
             Violation::Baseless,
         ),
         (taken > 1 + marked, Violation::Silent),
-        (message.channel == "sms" && taken > 1, Violation::Repeated),
+        (taken > most, Violation::Repeated),
         (
             repeats.iter().any(|repeat| !repeat.marked),
             Violation::Unmarked,
@@ -444,7 +445,10 @@ mod tests {
                 Violation::Silent(a()),
             ),
             (
-                |h| kept(h, "b").channel = "sms".into(),
+                |h| {
+                    kept(h, "b").channel = "sms".into();
+                    h.arrived.push(arrival("b", 3_100, Some("q4")));
+                },
                 Violation::Repeated("b".into()),
             ),
             (

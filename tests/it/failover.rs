@@ -1,0 +1,321 @@
+//! Failover as providers see it: every way to be dead, on both channels, with and without a healthy integration behind
+//! it, under each policy. What arrives where is what docs/reliability.md says.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sendbox::delivery::OnUnknown;
+use sendbox::time::Clock;
+use sendbox_tests::peer::{Peer, Reply};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::harness::{House, call};
+
+/// What a dead provider leaves of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// Nobody can tell.
+    Doubt,
+    /// Surely nothing, for now.
+    Nothing,
+    /// Surely nothing, and it will stay so.
+    Refused,
+    /// What the connector makes of it.
+    AsSaid,
+}
+
+const WHOLE: &str = "content-length: 2\r\n\r\n{}";
+const PART: &str = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{";
+
+/// The ways to be dead, by their path at the provider.
+const DEATHS: [(&str, Left); 15] = [
+    ("whole-500", Left::AsSaid),
+    ("whole-502", Left::AsSaid),
+    ("busy-503", Left::Nothing),
+    ("busy-429", Left::Nothing),
+    ("refused-connection", Left::Nothing),
+    ("hangs-before-head", Left::Doubt),
+    ("hangs-in-head", Left::Doubt),
+    ("hangs-in-body", Left::Doubt),
+    ("cut-before-answer", Left::Doubt),
+    ("cut-after-head", Left::Doubt),
+    ("cut-in-chunks", Left::Doubt),
+    ("malformed-head", Left::Doubt),
+    ("two-lengths", Left::Doubt),
+    ("wrong-key", Left::Refused),
+    ("never-ready", Left::Refused),
+];
+
+fn dead(death: &str) -> Reply {
+    let whole = |status: &str| Reply::Bytes(format!("HTTP/1.1 {status}\r\n{WHOLE}").into_bytes());
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n";
+    match death {
+        "whole-500" => whole("500 Internal Server Error"),
+        "whole-502" => whole("502 Bad Gateway"),
+        "busy-503" => whole("503 Service Unavailable"),
+        "busy-429" => whole("429 Too Many Requests"),
+        "wrong-key" => whole("401 Unauthorized"),
+        "hangs-before-head" => Reply::Silence,
+        "hangs-in-head" => Reply::Bytes(b"HTTP/1.1 200 OK\r\ncontent-".to_vec()),
+        "hangs-in-body" => Reply::Bytes(PART.into()),
+        "cut-before-answer" => Reply::Close(Vec::new()),
+        "cut-after-head" => Reply::Close(PART.into()),
+        "cut-in-chunks" => Reply::Close(format!("{chunked}\r\n9\r\n{{").into_bytes()),
+        "malformed-head" => Reply::Bytes(format!("HTTP/1.1 200 OK\r\n folded\r\n{WHOLE}").into()),
+        "two-lengths" => Reply::Bytes(format!("{chunked}{WHOLE}").into()),
+        other => panic!("{other}"),
+    }
+}
+
+/// A death under one policy, with or without another integration behind it.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    policy: OnUnknown,
+    death: &'static str,
+    left: Left,
+    fallback: bool,
+}
+
+impl Case {
+    fn tenant(self) -> String {
+        let fallback = if self.fallback { "two" } else { "one" };
+        format!("{}-{fallback}", self.death)
+    }
+
+    /// Its path at a provider for one channel.
+    fn path(self, channel: &str) -> String {
+        format!(
+            "/{}/{:?}/{}/{channel}",
+            self.death,
+            self.policy,
+            self.tenant()
+        )
+    }
+}
+
+/// The providers of all: a dead one and a healthy one.
+struct Providers {
+    dead: Peer,
+    healthy: Peer,
+}
+
+/// Where nobody listens.
+const NOBODY: u16 = 1;
+
+impl Providers {
+    async fn start() -> Self {
+        let path = |head: &str| head.split_whitespace().nth(1).unwrap().to_owned();
+        Self {
+            dead: Peer::start(move |arrival| dead(path(&arrival.head).split('/').nth(1).unwrap()))
+                .await,
+            healthy: Peer::start(|_| Reply::ok("{}")).await,
+        }
+    }
+
+    fn endpoint(&self, case: Case, channel: &str) -> String {
+        let port = match case.death {
+            "refused-connection" => NOBODY,
+            _ => self.dead.address.port(),
+        };
+        format!("http://127.0.0.1:{port}{}", case.path(channel))
+    }
+}
+
+fn arrived(peer: &Peer, path: &str) -> usize {
+    let arrivals = peer.arrivals();
+    let line = format!(" {path} ");
+    arrivals
+        .iter()
+        .filter(|arrival| arrival.head.contains(&line))
+        .count()
+}
+
+const CHANNELS: [(&str, &str, &str); 2] = [
+    ("email", "http-email", "a@example.com"),
+    ("sms", "http-sms", "+14155552671"),
+];
+
+/// A tenant whose integrations are those of the case. Returns its key.
+async fn tenant(house: &House, providers: &Providers, case: Case) -> String {
+    let name = case.tenant();
+    let path = format!("/v1/tenants/{name}");
+    house.operate("PUT", &path, json!({})).await.expect(201);
+    for (channel, connector, _) in CHANNELS {
+        let first = format!("{channel}-first");
+        let endpoint = providers.endpoint(case, channel);
+        house
+            .integrate(&name, &first, connector, json!({ "endpoint": endpoint }))
+            .await;
+        if case.death == "never-ready" {
+            // As by an older version, or a schema that has changed: it is active, and cannot be made ready.
+            let store = &house.server.app().store;
+            let (name, first) = (name.parse().unwrap(), first.parse().unwrap());
+            let mut broken = store.integration(&name, &first).await.unwrap().unwrap();
+            broken.settings = json!({ "endpoint": 1 });
+            store.put_integration(&broken).await.unwrap();
+        }
+        let mut route = vec![first];
+        if case.fallback {
+            let second = format!("{channel}-second");
+            let endpoint = format!("http://{}{}", providers.healthy.address, case.path(channel));
+            house
+                .integrate(&name, &second, connector, json!({ "endpoint": endpoint }))
+                .await;
+            route.push(second);
+        }
+        let route = json!({ "integrations": route });
+        house
+            .operate("PUT", &format!("{path}/routes/{channel}"), route)
+            .await
+            .expect(200);
+    }
+    house.key(&name).await
+}
+
+/// Until a message is in a final state.
+async fn finished(house: &House, key: &str, id: &str) -> Value {
+    loop {
+        let path = format!("/v1/messages/{id}");
+        let message = house
+            .call(key, "GET", &path, &Value::Null)
+            .await
+            .expect(200)
+            .json();
+        let state = message["state"].as_str().unwrap();
+        if !["accepted", "sending", "waiting"].contains(&state) {
+            return message;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn judge(case: Case, channel: &str, message: &Value, providers: &Providers) {
+    let path = case.path(channel);
+    let attempts = message["attempts"].as_array().unwrap();
+    let failure = &attempts[0]["outcome"]["failure"];
+    let row = format!("{case:?} {channel}: {message:#}");
+    let left = match case.left {
+        Left::AsSaid if failure["kind"] == "unknown" => Left::Doubt,
+        Left::AsSaid => Left::Nothing,
+        left => left,
+    };
+    let kinds: &[&str] = match left {
+        Left::Doubt => &["unknown"],
+        Left::Nothing | Left::AsSaid => &["unavailable", "throttled"],
+        Left::Refused => &["unauthorized", "invalid-settings"],
+    };
+    assert!(kinds.contains(&failure["kind"].as_str().unwrap()), "{row}");
+    let reaches = !["refused-connection", "never-ready"].contains(&case.death);
+    let goes_on = case.fallback && (left != Left::Doubt || case.policy != OnUnknown::Stop);
+    let repeats = !case.fallback && left == Left::Doubt && case.policy == OnUnknown::Repeat;
+    let (dead, healthy) = (
+        arrived(&providers.dead, &path),
+        arrived(&providers.healthy, &path),
+    );
+    assert_eq!(healthy, usize::from(goes_on), "{row}");
+    let state = message["state"].as_str().unwrap();
+    if goes_on {
+        assert_eq!((state, attempts.len()), ("sent", 2), "{row}");
+    } else if left == Left::Doubt {
+        assert_eq!(
+            (state, attempts.len()),
+            ("unknown", 1 + usize::from(repeats)),
+            "{row}"
+        );
+    } else if left == Left::Refused {
+        assert_eq!((state, attempts.len()), ("failed", 1), "{row}");
+    } else {
+        // Tried again and again, as long as it lives.
+        assert!(
+            ["failed", "expired"].contains(&state) && attempts.len() > 2,
+            "{row}"
+        );
+    }
+    let by_first = if goes_on { 1 } else { attempts.len() };
+    assert_eq!(dead, if reaches { by_first } else { 0 }, "{row}");
+    for later in &attempts[1..] {
+        assert_eq!(later["possible_duplicate"], left == Left::Doubt, "{row}");
+    }
+    if ["malformed-head", "two-lengths"].contains(&case.death) {
+        assert_eq!(failure["code"], "malformed-response", "{row}");
+    }
+}
+
+/// Sends by both channels, and judges what became of it.
+async fn run(house: &House, providers: &Providers, case: Case) {
+    let key = tenant(house, providers, case).await;
+    // What is tried again until its end has a short life.
+    let seconds = if case.fallback || case.left == Left::Doubt {
+        60
+    } else {
+        4
+    };
+    let mut ids = BTreeMap::new();
+    for (channel, _, to) in CHANNELS {
+        let message = json!({
+            "channel": channel, "to": to, "type": "SignIn", "payload": { "code": "123456" },
+            "expires_in_seconds": seconds,
+        });
+        let answer = house
+            .call(&key, "POST", "/v1/messages", &message)
+            .await
+            .expect(202);
+        ids.insert(channel, answer.text_at("/id"));
+    }
+    for (channel, id) in ids {
+        judge(case, channel, &finished(house, &key, &id).await, providers);
+    }
+    if case.left == Left::Refused {
+        // Who waits at a front door hears of a refusal, unless the route goes on.
+        let body = r#"{"to":"b@example.com","type":"SignIn","payload":{"code":"1"}}"#;
+        let path = format!("/front-doors/logto/{}/email", case.tenant());
+        let headers = [
+            ("authorization", key.as_str()),
+            ("content-type", "application/json"),
+        ];
+        let answer = call(house.server.address, "POST", &path, &headers, body)
+            .await
+            .unwrap();
+        answer.expect(if case.fallback { 202 } else { 502 });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_healthy_integration_is_asked_however_the_one_before_it_is_dead() {
+    let providers = Arc::new(Providers::start().await);
+    let mut houses = Vec::new();
+    let mut cases = JoinSet::new();
+    for policy in [OnUnknown::Stop, OnUnknown::Next, OnUnknown::Repeat] {
+        let house = House::start_with(Clock::System, |config| {
+            let retry = &mut config.delivery.retry;
+            (retry.unknown_email, retry.unknown_sms) = (policy, policy);
+            (retry.max_attempts, retry.pause_ms, retry.unknown_pause_ms) = (5, 50, 50);
+            config.limits.first_byte_ms = 2_000;
+            config.limits.wall_ms = 4_000;
+        });
+        let house = Arc::new(house.await);
+        for connector in ["http-email", "http-sms"] {
+            let component = connector_bundle::component(connector).unwrap();
+            house.upload(component).await.expect(201);
+        }
+        for ((death, left), fallback) in DEATHS.iter().flat_map(|it| [(*it, true), (*it, false)]) {
+            let case = Case {
+                policy,
+                death,
+                left,
+                fallback,
+            };
+            let (house, providers) = (Arc::clone(&house), Arc::clone(&providers));
+            cases.spawn(async move { run(&house, &providers, case).await });
+        }
+        houses.push(house);
+    }
+    while let Some(done) = cases.join_next().await {
+        done.unwrap();
+    }
+    for house in houses {
+        Arc::into_inner(house).unwrap().stop().await;
+    }
+}
