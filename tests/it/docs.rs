@@ -9,6 +9,7 @@ use sendbox::about::ConnectorInfo;
 use sendbox::cli::Cli;
 use sendbox::config::Config;
 use sendbox::connector::EngineConfig;
+use sendbox::outcome::FailureKind;
 use serde_json::Value;
 
 use crate::sandbox::runtime;
@@ -167,6 +168,51 @@ fn row(info: &ConnectorInfo) -> String {
     )
 }
 
+/// The tables by which connectors read refusals, from the files that they are compiled with.
+fn codes() -> String {
+    let mut text = "\n## Codes\n\n\
+        What a provider's refusal means, in order: the first row that fits decides, else the status code. \
+        A code ends with `*` where it is the beginning of several; words in quotation marks are looked for in the \
+        provider's own; a number and a colon bind them to that status code. A code that stands nowhere is \
+        `invalid-settings` under a 2xx, 400 or 422, so that a route goes on to its next integration.\n"
+        .to_owned();
+    let shared = [
+        (
+            "Alibaba Cloud: `aliyun-dm`, `aliyun-sms`, `aliyun-sms-mas`",
+            "guest-sdk/rust/src/aliyun.txt".to_owned(),
+        ),
+        ("`smtp`", "guest-sdk/rust/src/smtp/codes.txt".to_owned()),
+    ];
+    let shared = shared.map(|(title, file)| (title.to_owned(), file));
+    let own = connector_bundle::BUNDLED.iter();
+    let own = own.map(|(name, _)| (format!("`{name}`"), format!("connectors/{name}/codes.txt")));
+    for (title, file) in shared.into_iter().chain(own) {
+        let Ok(table) = fs::read_to_string(path(&file)) else {
+            continue;
+        };
+        text.push_str(&format!(
+            "\n### {title}\n\n| kind | codes and words | what they say |\n|---|---|---|\n"
+        ));
+        for line in table.lines().filter(|line| !line.starts_with('#')) {
+            let cells: Vec<_> = line.split('|').map(str::trim).collect();
+            let [kind, patterns, words] = cells[..] else {
+                panic!("{file}: {line}");
+            };
+            let known = serde_json::from_value::<FailureKind>(kind.into());
+            assert!(known.is_ok(), "{file}: no kind {kind}");
+            let patterns: Vec<_> = patterns
+                .split(',')
+                .map(|p| format!("`{}`", p.trim()))
+                .collect();
+            text.push_str(&format!(
+                "| `{kind}` | {} | {words} |\n",
+                patterns.join(" ")
+            ));
+        }
+    }
+    text
+}
+
 /// With `UPDATE=1` in the environment the page is written.
 #[tokio::test]
 async fn the_page_of_providers_is_what_the_connectors_say_of_themselves() {
@@ -182,6 +228,7 @@ async fn the_page_of_providers_is_what_the_connectors_say_of_themselves() {
         let inspection = runtime.inspect(Bytes::from_static(bytes)).await.unwrap();
         page.push_str(&row(&inspection.info));
     }
+    page.push_str(&codes());
     let file = "docs/providers.md";
     if std::env::var_os("UPDATE").is_some() {
         fs::write(path(file), &page).unwrap();

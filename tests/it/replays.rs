@@ -132,6 +132,39 @@ async fn a_built_connector_without_a_peer_does_what_its_own_cases_say() {
 }
 
 #[tokio::test]
+async fn what_is_said_of_sender_and_account_is_not_held_against_the_recipient() {
+    let runtime = runtime(EngineConfig::default());
+    let lines = include_str!("../corpus/answers.jsonl").lines();
+    let cases: Vec<ReplayCase> = lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let mut wrong = BTreeMap::new();
+    let mut silent = Vec::new();
+    for (name, bytes) in connector_bundle::BUNDLED {
+        let own = format!("{name}/");
+        let mut own = cases
+            .iter()
+            .filter(|case| case.id.starts_with(&own))
+            .peekable();
+        if own.peek().is_none() {
+            silent.push(*name);
+            continue;
+        }
+        let bytes = Bytes::from_static(bytes);
+        let connector = runtime.load(Digest::of(&bytes), bytes).await.unwrap();
+        for case in own {
+            let differences = check(case, &replay(&runtime, &connector, case).await);
+            if !differences.is_empty() {
+                wrong.insert(&case.id, differences);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    // It hands its mail to the operator's own service, and asks no provider.
+    assert_eq!(silent, ["builtin-email"]);
+}
+
+#[tokio::test]
 async fn settings_that_break_the_schema_end_a_case_before_the_guest() {
     let runtime = runtime(EngineConfig::default());
     let bytes = Bytes::from_static(sendbox_tests::guests::ACTS);

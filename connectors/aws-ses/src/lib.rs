@@ -7,8 +7,8 @@
 use sendbox_guest::settings::present;
 use sendbox_guest::sign::{AccessKey, Scope, sigv4};
 use sendbox_guest::{
-    About, Channel, Connector, Failure, FailureKind, MailTemplate, Message, Receipt, Request,
-    Response, SecretGrant, Templates,
+    About, Channel, Codes, Connector, Failure, MailTemplate, Message, Receipt, Request, Response,
+    SecretGrant, Templates,
 };
 use serde::{Deserialize, Serialize};
 
@@ -123,8 +123,8 @@ impl Connector for AwsSes {
         if name.is_empty() {
             return failure;
         }
-        let kind = kind_of(name).unwrap_or(failure.kind);
-        Failure::of_provider(response, kind, name, problem.message)
+        let short = name.trim_end_matches("Exception");
+        Failure::by_code(response, CODES, short, problem.message).with_code(name)
     }
 }
 
@@ -133,6 +133,8 @@ sendbox_guest::connector!(AwsSes);
 #[cfg(test)]
 #[path = "../tests/wire.rs"]
 mod wire;
+
+const CODES: Codes = sendbox_guest::codes!();
 
 /// The endpoint of a region.
 fn host(region: &str) -> Result<String, Failure> {
@@ -149,30 +151,6 @@ fn host(region: &str) -> Result<String, Failure> {
     let partition = partitions.find(|(start, _)| region.starts_with(start));
     let domain = partition.map_or("amazonaws.com", |(_, domain)| domain);
     Ok(format!("email.{region}.{domain}"))
-}
-
-/// What an error means, where its name says more than the status code.
-fn kind_of(name: &str) -> Option<FailureKind> {
-    Some(match name.trim_end_matches("Exception") {
-        "AccessDenied"
-        | "AccountSuspended"
-        | "ExpiredToken"
-        | "IncompleteSignature"
-        | "InvalidClientTokenId"
-        | "InvalidSignature"
-        | "MissingAuthenticationToken"
-        | "NotAuthorized"
-        | "OptInRequired"
-        | "SignatureDoesNotMatch"
-        | "UnrecognizedClient" => FailureKind::Unauthorized,
-        // With 400 or 429: the rate of a second, or the quota of a day.
-        "LimitExceeded" | "Throttling" | "TooManyRequests" => FailureKind::Throttled,
-        // The domain of MAIL FROM; a configuration set.
-        "MailFromDomainNotVerified" | "NotFound" => FailureKind::InvalidSettings,
-        // Paused by its owner; a clock that is wrong. Neither was sent, and both may pass.
-        "SendingPaused" | "RequestExpired" | "RequestTimeTooSkewed" => FailureKind::Unavailable,
-        _ => return None,
-    })
 }
 
 #[derive(Serialize)]

@@ -4,10 +4,12 @@
 
 use sendbox_guest::sms::{self, TextTemplate};
 use sendbox_guest::{
-    About, Channel, Connector, Failure, FailureKind, Message, Receipt, Request, Response,
-    Templates, endpoint,
+    About, Channel, Codes, Connector, Failure, Message, Receipt, Request, Response, Templates,
+    endpoint,
 };
 use serde::{Deserialize, Serialize};
+
+const CODES: Codes = sendbox_guest::codes!();
 
 /// The connector.
 pub struct GatewayApi;
@@ -68,6 +70,9 @@ impl Connector for GatewayApi {
     }
 
     fn receipt(response: &Response) -> Result<Receipt, Failure> {
+        if response.json::<Problem>().is_some() {
+            return Err(Self::failure(response));
+        }
         let accepted = response.json::<Accepted>();
         let id = accepted.and_then(|accepted| accepted.ids.first().map(u64::to_string));
         Ok(Receipt::of(id))
@@ -78,16 +83,11 @@ impl Connector for GatewayApi {
             return Failure::from_response(response);
         };
         // An empty account answers 403, as a bad token may: only the words tell.
-        let kind = if problem.message.to_ascii_lowercase().contains("credit") {
-            FailureKind::Throttled
-        } else {
-            FailureKind::of_status(response.status)
-        };
         let code = match problem.code {
             Some(code) => code,
             None => response.status.to_string(),
         };
-        Failure::of_provider(response, kind, code, Some(problem.message))
+        Failure::by_code(response, CODES, code, Some(problem.message))
     }
 }
 

@@ -10,12 +10,14 @@ use std::collections::BTreeMap;
 
 use sendbox_guest::http::{Fields, setting_segment};
 use sendbox_guest::{
-    About, Channel, Connector, ContentType, Failure, FailureKind, Mailbox, Message, Receipt,
-    Request, Response, endpoint, one_line, usage,
+    About, Channel, Codes, Connector, ContentType, Failure, Mailbox, Message, Receipt, Request,
+    Response, endpoint, one_line, usage,
 };
 use serde::Deserialize;
 
 use delivery::{Body, Delivery};
+
+const CODES: Codes = sendbox_guest::codes!();
 
 /// The connector.
 pub struct Mailgun;
@@ -129,10 +131,8 @@ impl Connector for Mailgun {
         };
         // A limit's end stands in the words alone.
         let again = words.split_once("ry again after ").unwrap_or_default().1;
-        failure
-            .with_kind(kind(response.status, &words.to_ascii_lowercase()))
+        Failure::by_code(response, CODES, response.status, Some(words.clone()))
             .with_delay(again.trim_end_matches('.'), response)
-            .with_message(words)
     }
 }
 
@@ -172,19 +172,4 @@ fn filled(text: Option<String>) -> Option<String> {
 struct Answer {
     id: Option<String>,
     message: Option<String>,
-}
-
-/// What a refusal in lower-case words means: the status code alone does not say whose fault it is.
-fn kind(status: u16, words: &str) -> FailureKind {
-    let says = |text: &str| words.contains(text);
-    match status {
-        400 | 404 if says("template") && says("not found") => FailureKind::TemplateNotFound,
-        400 if says("from parameter") || says("'from'") => FailureKind::InvalidSettings,
-        404 if says("domain not found") => FailureKind::InvalidSettings,
-        // The key is good: a new or free domain's hourly limit.
-        403 if says("limit exceeded") => FailureKind::Throttled,
-        // The key is good: the domain has no DNS records yet, or is the sandbox.
-        403 if says("unverified") || says("test purposes") => FailureKind::InvalidSettings,
-        _ => FailureKind::of_status(status),
-    }
 }

@@ -3,13 +3,15 @@
 //! Protocol: <https://mailjunky.ai/docs>, read 2026-11-21.
 
 use sendbox_guest::{
-    About, Channel, Connector, Failure, FailureKind, MailTemplate, Message, Receipt, Request,
-    Response, Templates, html, usage,
+    About, Channel, Codes, Connector, Failure, MailTemplate, Message, Receipt, Request, Response,
+    Templates, html, usage,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 const URL: &str = "https://mailjunky.ai/api/v1/emails/send";
+
+const CODES: Codes = sendbox_guest::codes!();
 
 /// The connector.
 pub struct MailJunky;
@@ -67,7 +69,7 @@ impl Connector for MailJunky {
         let failed = answer.status.as_deref() == Some("failed");
         if failed || answer.error.is_some() {
             let words = answer.words().unwrap_or("the status is failed").to_owned();
-            return Err(Failure::new(FailureKind::Rejected, words).with_code("failed"));
+            return Err(Failure::by_code(response, CODES, "failed", Some(words)));
         }
         Ok(Receipt {
             detail: answer.status,
@@ -81,14 +83,7 @@ impl Connector for MailJunky {
         let Some(words) = answer.as_ref().and_then(Answer::words) else {
             return failure;
         };
-        let sender = response.status == 403 && words.to_ascii_lowercase().contains("domain");
-        let kind = if sender {
-            // The key is good: the From address's domain is not verified.
-            FailureKind::InvalidSettings
-        } else {
-            failure.kind
-        };
-        failure.with_kind(kind).with_message(words)
+        Failure::by_code(response, CODES, response.status, Some(words.to_owned()))
     }
 }
 

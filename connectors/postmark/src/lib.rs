@@ -5,13 +5,15 @@
 //! <https://postmarkapp.com/developer/api/overview#error-codes>; all read 2026-11-21.
 
 use sendbox_guest::{
-    About, Channel, Connector, Failure, FailureKind, Mailbox, Message, Payload, Receipt, Request,
+    About, Channel, Codes, Connector, Failure, Mailbox, Message, Payload, Receipt, Request,
     Response, Template, Templates,
 };
 use serde::{Deserialize, Serialize};
 
 const TEMPLATE_URL: &str = "https://api.postmarkapp.com/email/withTemplate";
 const TEXT_URL: &str = "https://api.postmarkapp.com/email";
+
+const CODES: Codes = sendbox_guest::codes!();
 
 /// The connector.
 pub struct Postmark;
@@ -151,26 +153,5 @@ struct Answer {
 
 /// A refusal by its API error code, which says more than the status code.
 fn refusal(response: &Response, answer: Answer) -> Failure {
-    let kind = match answer.error_code {
-        // Bad or missing token; the account may not send.
-        10 | 412 | 413 => FailureKind::Unauthorized,
-        // Maintenance.
-        100 => FailureKind::Unavailable,
-        // Sender signature not found, or not confirmed: `fromEmail` is wrong.
-        400 | 401 => FailureKind::InvalidSettings,
-        // Out of credits; rate limit.
-        405 | 429 => FailureKind::Throttled,
-        // The template's id or alias is unknown.
-        1100 | 1101 => FailureKind::TemplateNotFound,
-        // Invalid request (300), inactive recipient (406) and all other codes of a 4xx.
-        _ if response.status < 500 => FailureKind::Rejected,
-        _ => FailureKind::of_status(response.status),
-    };
-    let failure = Failure::from_response(response)
-        .with_kind(kind)
-        .with_code(answer.error_code);
-    match answer.message {
-        Some(message) => failure.with_message(message),
-        None => failure,
-    }
+    Failure::by_code(response, CODES, answer.error_code, answer.message)
 }

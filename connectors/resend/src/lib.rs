@@ -4,12 +4,14 @@
 //! <https://resend.com/docs/api-reference/errors>; both read 2026-11-21.
 
 use sendbox_guest::{
-    About, Channel, Connector, Failure, FailureKind, MailTemplate, Message, Receipt, Request,
-    Response, Templates,
+    About, Channel, Codes, Connector, Failure, MailTemplate, Message, Receipt, Request, Response,
+    Templates,
 };
 use serde::{Deserialize, Serialize};
 
 const URL: &str = "https://api.resend.com/emails";
+
+const CODES: Codes = sendbox_guest::codes!();
 
 /// The connector.
 pub struct Resend;
@@ -117,24 +119,5 @@ struct Answer {
 /// A refusal by its name, which says more than the status code.
 fn refusal(response: &Response, name: &str, message: Option<String>) -> Failure {
     let words = message.unwrap_or_else(|| name.to_owned());
-    let kind = match name {
-        "missing_api_key" | "invalid_api_key" | "restricted_api_key" | "suspended_api_key" => {
-            FailureKind::Unauthorized
-        }
-        "invalid_from_address" => FailureKind::InvalidSettings,
-        // The key is good: the From address's domain is not verified, or is Resend's own for tests.
-        "validation_error" if response.status == 403 || words.contains("`from`") => {
-            FailureKind::InvalidSettings
-        }
-        "rate_limit_exceeded" | "daily_quota_exceeded" | "monthly_quota_exceeded" => {
-            FailureKind::Throttled
-        }
-        // An earlier attempt is still under way, and has not answered yet.
-        "concurrent_idempotent_requests" => FailureKind::Unavailable,
-        // An earlier attempt was accepted, with another text or other settings.
-        "invalid_idempotent_request" => FailureKind::Unknown,
-        _ if response.is_success() => FailureKind::Rejected,
-        _ => FailureKind::of_status(response.status),
-    };
-    Failure::of_provider(response, kind, name, Some(words))
+    Failure::by_code(response, CODES, name, Some(words))
 }

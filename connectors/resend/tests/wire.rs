@@ -55,7 +55,7 @@ fn every_error_that_matters_has_its_kind() {
         (400, "validation_error", "Invalid `to` field.", Rejected),
         (422, "validation_error", "Bad `from`.", InvalidSettings),
         (422, "invalid_from_address", "From.", InvalidSettings),
-        (422, "missing_required_field", "Subject?", Rejected),
+        (422, "missing_required_field", "Subject?", InvalidSettings),
         (401, "missing_api_key", "Missing API key.", Unauthorized),
         (401, "restricted_api_key", "Only to send.", Unauthorized),
         (403, "invalid_api_key", "API key is invalid.", Unauthorized),

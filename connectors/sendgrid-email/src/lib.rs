@@ -4,12 +4,14 @@
 //! <https://support.sendgrid.com/hc/en-us/articles/18322114821403>; both read 2026-11-21.
 
 use sendbox_guest::{
-    About, Channel, Connector, Content, ContentType, Failure, FailureKind, MailTemplate, Message,
+    About, Channel, Codes, Connector, Content, ContentType, Failure, MailTemplate, Message,
     Receipt, Request, Response, Templates,
 };
 use serde::{Deserialize, Serialize};
 
 const URL: &str = "https://api.sendgrid.com/v3/mail/send";
+
+const CODES: Codes = sendbox_guest::codes!();
 
 /// The connector.
 pub struct SendGrid;
@@ -76,18 +78,13 @@ impl Connector for SendGrid {
         let Some(first) = errors.and_then(|errors| errors.into_iter().next()) else {
             return failure;
         };
-        let kind = match response.status {
-            // Answered with 401, though the key is good.
-            401 if first.message.contains("credits exceeded") => FailureKind::Throttled,
-            // Answered with 403, though the key is good: `fromEmail` is not verified.
-            403 if first.message.contains("Sender Identity") => FailureKind::InvalidSettings,
-            _ => failure.kind,
-        };
-        let words = match first.field {
-            Some(field) => format!("{field}: {}", first.message),
-            None => first.message,
-        };
-        failure.with_kind(kind).with_message(words)
+        let field = first.field.unwrap_or_default();
+        let failure = Failure::by_code(response, CODES, &field, Some(first.message.clone()))
+            .with_code(response.status);
+        match field.as_str() {
+            "" => failure,
+            field => failure.with_message(format!("{field}: {}", first.message)),
+        }
     }
 }
 

@@ -5,9 +5,12 @@
 
 use sendbox_guest::sms::{self, TextTemplate};
 use sendbox_guest::{
-    About, Channel, Connector, Failure, FailureKind, Message, Receipt, Request, Response, Templates,
+    About, Channel, Codes, Connector, Failure, Message, Receipt, Request, Response, Templates,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+const CODES: Codes = sendbox_guest::codes!();
 
 /// The connector.
 pub struct SmsAero;
@@ -59,7 +62,12 @@ impl Connector for SmsAero {
     fn receipt(response: &Response) -> Result<Receipt, Failure> {
         match response.json::<Answer>() {
             Some(answer) if !answer.accepts() => Err(answer.refusal(response)),
-            _ => {
+            // Refusals come with a 200 too: what cannot be read may be one.
+            Some(answer) if answer.success.is_none() && answer.result.is_none() => {
+                Err(Failure::unreadable(response))
+            }
+            None => Err(Failure::unreadable(response)),
+            Some(_) => {
                 let accepted = response.json::<Accepted>();
                 Ok(Receipt::of(accepted.map(|a| a.data.id.to_string())))
             }
@@ -104,6 +112,8 @@ struct Answer {
     message: Option<String>,
     result: Option<String>,
     reason: Option<String>,
+    /// The id of a message; in a refusal what is wrong with each field.
+    data: Option<Value>,
 }
 
 impl Answer {
@@ -114,17 +124,13 @@ impl Answer {
 
     fn refusal(self, response: &Response) -> Failure {
         let words = self.message.or(self.reason);
-        let kind = if self.result.as_deref() == Some("no credits") {
-            FailureKind::Throttled
-        } else if response.is_success() {
-            FailureKind::Rejected
-        } else {
-            FailureKind::of_status(response.status)
-        };
+        let fields = self.data.as_ref().and_then(Value::as_object);
+        let field = fields.and_then(|fields| fields.keys().next());
         let code = match self.result {
             Some(result) => result,
             None => response.status.to_string(),
         };
-        Failure::of_provider(response, kind, code, words)
+        let at_fault = field.unwrap_or(&code);
+        Failure::by_code(response, CODES, at_fault, words).with_code(code)
     }
 }

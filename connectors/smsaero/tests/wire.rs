@@ -2,7 +2,7 @@
 
 use super::SmsAero;
 use sendbox_guest::FailureKind;
-use sendbox_guest::testing::{self, message, response};
+use sendbox_guest::testing::{self, Deviation, message, response};
 use serde_json::{Value, json};
 
 fn settings() -> Value {
@@ -21,7 +21,11 @@ fn it_says_of_itself_what_the_contract_asks_for() {
 
 #[test]
 fn it_does_what_the_peer_does() {
-    testing::replay::<SmsAero>(&[testing::inherited("/value/text")]);
+    testing::replay::<SmsAero>(&[
+        testing::inherited("/value/text"),
+        ("resp-g200_html", Deviation::Failed(FailureKind::Unknown)),
+        ("resp-g204", Deviation::Failed(FailureKind::Unknown)),
+    ]);
 }
 
 #[test]
@@ -53,7 +57,7 @@ fn an_answer_that_is_no_success_is_a_failure_whatever_its_status_code() {
         (
             200,
             r#"{"result":"reject","reason":"incorrect sender name"}"#,
-            FailureKind::Rejected,
+            FailureKind::InvalidSettings,
             "incorrect sender name",
         ),
         (

@@ -6,11 +6,12 @@ use sendbox_guest::settings::{self, NonEmpty};
 use sendbox_guest::sms::{self, TextTemplate};
 use sendbox_guest::usage;
 use sendbox_guest::{
-    About, Channel, Connector, Failure, FailureKind, Message, Receipt, Request, Response,
-    SecretGrant,
+    About, Channel, Codes, Connector, Failure, Message, Receipt, Request, Response, SecretGrant,
 };
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
+
+const CODES: Codes = sendbox_guest::codes!();
 
 /// The connector.
 pub struct SmsBao;
@@ -72,13 +73,7 @@ impl Connector for SmsBao {
         let text = response.text();
         match text.trim() {
             "0" => Ok(Receipt::default()),
-            code => {
-                let (kind, words) = refusal(code);
-                Err(Failure::from_response(response)
-                    .with_kind(kind)
-                    .with_code(code)
-                    .with_message(words))
-            }
+            code => refused(response, code),
         }
     }
 }
@@ -89,24 +84,27 @@ sendbox_guest::connector!(SmsBao);
 #[path = "../tests/wire.rs"]
 mod wire;
 
-/// What an answer other than `0` means.
-fn refusal(code: &str) -> (FailureKind, &'static str) {
-    use FailureKind::{Rejected, Throttled, Unauthorized, Unknown};
+/// An answer other than `0`. A page of a proxy, or nothing: the message may have been sent.
+fn refused(response: &Response, code: &str) -> Result<Receipt, Failure> {
+    if !code.parse::<i32>().is_ok_and(|number| number != 0) {
+        return Err(Failure::unreadable(response).with_code(code));
+    }
+    let words = Some(meaning(code).to_owned());
+    Err(Failure::by_code(response, CODES, code, words))
+}
+
+fn meaning(code: &str) -> &'static str {
     match code {
-        "-1" => (Rejected, "parameters are missing"),
-        "-2" => (Rejected, "the server does not support the call"),
-        "30" => (Unauthorized, "wrong password or API key"),
-        "40" => (Unauthorized, "no such account"),
-        "41" => (Throttled, "the balance is used up"),
-        "42" => (Unauthorized, "the account has expired"),
-        "43" => (Unauthorized, "this IP address is not allowed"),
-        "50" => (Rejected, "the text contains a forbidden word"),
-        "51" => (Rejected, "the phone number is not valid"),
-        code if code.parse::<i32>().is_ok_and(|code| code != 0) => {
-            (Rejected, "refused with a code that is not documented")
-        }
-        // A page of a proxy, or nothing: the message may have been sent.
-        _ => (Unknown, "the answer is not SMSBao's"),
+        "-1" => "parameters are missing",
+        "-2" => "the server does not support the call",
+        "30" => "wrong password or API key",
+        "40" => "no such account",
+        "41" => "the balance is used up",
+        "42" => "the account has expired",
+        "43" => "this IP address is not allowed",
+        "50" => "the text contains a forbidden word",
+        "51" => "the phone number is not valid",
+        _ => "the code is not documented",
     }
 }
 

@@ -40,7 +40,7 @@ fn every_code_inside_a_200_has_its_kind() {
         ("43", FailureKind::Unauthorized),
         ("50", FailureKind::Rejected),
         ("51", FailureKind::Rejected),
-        ("99", FailureKind::Rejected),
+        ("99", FailureKind::InvalidSettings),
         ("00", FailureKind::Unknown),
         ("", FailureKind::Unknown),
         ("<html>", FailureKind::Unknown),

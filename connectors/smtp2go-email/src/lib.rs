@@ -4,12 +4,14 @@
 //! <https://developers.smtp2go.com/docs/response-codes>; both read 2026-11-21.
 
 use sendbox_guest::{
-    About, Channel, Connector, Failure, FailureKind, MailTemplate, Message, Receipt, Request,
-    Response, SecretGrant, Templates, usage,
+    About, Channel, Codes, Connector, Failure, FailureKind, MailTemplate, Message, Receipt,
+    Request, Response, SecretGrant, Templates, usage,
 };
 use serde::{Deserialize, Serialize};
 
 const URL: &str = "https://api.smtp2go.com/v3/email/send";
+
+const CODES: Codes = sendbox_guest::codes!();
 
 /// The connector.
 pub struct Smtp2Go;
@@ -146,13 +148,7 @@ fn outcome(response: &Response) -> Option<Outcome> {
 /// An error of the whole request: the field at fault says more than the status code.
 fn refusal(response: &Response, outcome: Outcome) -> Failure {
     let field = outcome.field_validation_errors;
-    let kind = match field.as_ref().map(|error| error.fieldname.as_str()) {
-        Some("api_key") => FailureKind::Unauthorized,
-        Some("sender") => FailureKind::InvalidSettings,
-        Some(_) => FailureKind::Rejected,
-        None if response.is_success() => FailureKind::Rejected,
-        None => FailureKind::of_status(response.status),
-    };
+    let at_fault = field.as_ref().map(|error| error.fieldname.clone());
     let words = match field {
         Some(error) => format!("{}: {}", error.fieldname, error.message),
         None => outcome.error.unwrap_or_default(),
@@ -160,19 +156,13 @@ fn refusal(response: &Response, outcome: Outcome) -> Failure {
     let status = response.status.to_string();
     let code = outcome.error_code.unwrap_or(status);
     let code = code.trim_start_matches("E_ApiResponseCodes.");
-    Failure::of_provider(response, kind, code, Some(words))
+    let at_fault = at_fault.unwrap_or_else(|| code.to_owned());
+    Failure::by_code(response, CODES, at_fault, Some(words)).with_code(code)
 }
 
 /// A 200 whose one recipient failed.
 fn undelivered(outcome: &Outcome) -> Failure {
     let words = format!("not accepted: {}", outcome.failures.join("; "));
-    let sender = words
-        .to_ascii_lowercase()
-        .contains("sender domain not verified");
-    let kind = if sender {
-        FailureKind::InvalidSettings
-    } else {
-        FailureKind::Rejected
-    };
-    Failure::new(kind, words).with_code("failed")
+    let known = CODES.kind(200, "failed", &words);
+    Failure::new(known.unwrap_or(FailureKind::Rejected), words).with_code("failed")
 }

@@ -130,8 +130,8 @@ fn the_field_at_fault_decides_in_both_shapes_of_the_error() {
 #[test]
 fn without_a_field_the_status_decides() {
     for (status, kind) in [
-        (200, FailureKind::Rejected),
-        (400, FailureKind::Rejected),
+        (200, FailureKind::InvalidSettings),
+        (400, FailureKind::InvalidSettings),
         (401, FailureKind::Unauthorized),
         (403, FailureKind::Unauthorized),
         (429, FailureKind::Throttled),

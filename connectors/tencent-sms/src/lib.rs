@@ -6,12 +6,14 @@
 use sendbox_guest::sign::{AccessKey, tc3};
 use sendbox_guest::template::string;
 use sendbox_guest::{
-    About, Channel, CodeTemplate, Connector, Failure, FailureKind, Message, Receipt, Request,
-    Response, SecretGrant, Templates,
+    About, Channel, CodeTemplate, Codes, Connector, Failure, Message, Receipt, Request, Response,
+    SecretGrant, Templates,
 };
 use serde::{Deserialize, Serialize};
 
 const URL: &str = "https://sms.tencentcloudapi.com/";
+
+const CODES: Codes = sendbox_guest::codes!();
 
 /// The connector.
 pub struct TencentSms;
@@ -147,34 +149,5 @@ struct Problem {
 }
 
 fn refusal(response: &Response, problem: Problem) -> Failure {
-    let kind = kind_of(&problem.code).unwrap_or(match response.status {
-        200..300 => FailureKind::Rejected,
-        status => FailureKind::of_status(status),
-    });
-    Failure::of_provider(response, kind, problem.code, Some(problem.message))
-}
-
-/// What a code means: a family, and often a case after its dot.
-fn kind_of(code: &str) -> Option<FailureKind> {
-    let (family, case) = code.split_once('.').unwrap_or((code, ""));
-    Some(match (family, case) {
-        // A clock is wrong: the next attempt has another time.
-        ("AuthFailure", "SignatureExpire") => FailureKind::Unavailable,
-        ("UnauthorizedOperation", "SmsSdkAppIdVerifyFail")
-        | ("InvalidParameterValue", "SdkAppIdNotExist")
-        | ("FailedOperation", "SignatureIncorrectOrUnapproved" | "MissingSignature")
-        | ("UnsupportedRegion", _) => FailureKind::InvalidSettings,
-        ("AuthFailure" | "UnauthorizedOperation", _)
-        | ("InternalError", "SigVerificationFail" | "SigFieldMissing") => FailureKind::Unauthorized,
-        // Of a number, an application or an account, by second, hour or day; a package used up.
-        ("LimitExceeded" | "RequestLimitExceeded", _)
-        | ("FailedOperation", "InsufficientBalanceInSmsPackage") => FailureKind::Throttled,
-        (
-            "FailedOperation",
-            "TemplateIncorrectOrUnapproved" | "TemplateUnapprovedOrNotExist" | "TemplateIdNotExist",
-        ) => FailureKind::TemplateNotFound,
-        ("InternalError", _) => FailureKind::Unknown,
-        ("ResourceUnavailable", _) => FailureKind::Unavailable,
-        _ => return None,
-    })
+    Failure::by_code(response, CODES, problem.code, Some(problem.message))
 }

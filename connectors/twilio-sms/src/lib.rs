@@ -6,11 +6,13 @@
 use sendbox_guest::http::setting_segment;
 use sendbox_guest::sms::{self, TextTemplate};
 use sendbox_guest::{
-    About, Channel, Connector, Failure, FailureKind, Message, Receipt, Request, Response, Templates,
+    About, Channel, Codes, Connector, Failure, Message, Receipt, Request, Response, Templates,
 };
 use serde::Deserialize;
 
 const ACCOUNTS: &str = "https://api.twilio.com/2010-04-01/Accounts";
+
+const CODES: Codes = sendbox_guest::codes!();
 
 /// The connector.
 pub struct TwilioSms;
@@ -73,6 +75,10 @@ impl Connector for TwilioSms {
     }
 
     fn receipt(response: &Response) -> Result<Receipt, Failure> {
+        // An error of the request, under a status code that is none.
+        if response.json::<Problem>().is_some() {
+            return Err(Self::failure(response));
+        }
         match response.json::<Created>() {
             Some(Created {
                 error_code: Some(code),
@@ -118,20 +124,5 @@ struct Problem {
 
 /// A refusal by Twilio's code, which says more than the status code.
 fn refusal(response: &Response, code: u32, message: Option<String>) -> Failure {
-    let kind = match code {
-        // Account not active, authentication failed, test credentials, account suspended.
-        10001 | 20003 | 20005 | 20006 | 20008 => FailureKind::Unauthorized,
-        // Rate of the number, the API, the sender's queue; limit of the day.
-        14107 | 20429 | 21611 | 63038 => FailureKind::Throttled,
-        // Account not found; sender invalid, not owned or not able to send; messaging service
-        // unknown or without a sender.
-        20404 | 21212 | 21603 | 21606 | 21701..=21705 => FailureKind::InvalidSettings,
-        // The number, the region, an opt-out, the text.
-        21211 | 21214 | 21217 | 21408 | 21602 | 21604 | 21608 | 21610 | 21612 | 21614 | 21617
-        | 21619 => FailureKind::Rejected,
-        // A message resource that already failed.
-        _ if response.is_success() => FailureKind::Rejected,
-        _ => FailureKind::of_status(response.status),
-    };
-    Failure::of_provider(response, kind, code, message)
+    Failure::by_code(response, CODES, code, message)
 }

@@ -73,7 +73,7 @@ fn every_code_that_matters_has_its_kind() {
         (404, 20404, FailureKind::InvalidSettings),
         (429, 20429, FailureKind::Throttled),
         (400, 21211, FailureKind::Rejected),
-        (400, 21408, FailureKind::Rejected),
+        (400, 21408, FailureKind::InvalidSettings),
         (400, 21610, FailureKind::Rejected),
         (400, 21611, FailureKind::Throttled),
         (404, 21703, FailureKind::InvalidSettings),

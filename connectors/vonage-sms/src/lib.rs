@@ -6,9 +6,13 @@
 use sendbox_guest::settings::NonEmpty;
 use sendbox_guest::sms::{self, TextTemplate};
 use sendbox_guest::{
-    About, Channel, Connector, Failure, FailureKind, Message, Receipt, Request, Response, Templates,
+    About, Channel, Codes, Connector, Failure, FailureKind, Message, Receipt, Request, Response,
+    Templates,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+const CODES: Codes = sendbox_guest::codes!();
 
 /// The connector.
 pub struct Vonage;
@@ -56,16 +60,17 @@ impl Connector for Vonage {
 
     fn receipt(response: &Response) -> Result<Receipt, Failure> {
         let Some(Answer { messages: parts }) = response.json() else {
-            return Ok(Receipt::default());
+            return Err(Failure::unreadable(response));
         };
         let (accepted, refused): (Vec<_>, Vec<_>) =
             parts.into_iter().partition(|part| part.status == "0");
         let accepted = accepted.into_iter().next();
         match (accepted, refused.into_iter().next()) {
             // A part of a long text went out: to repeat it would be to send it twice.
-            (Some(_), Some(part)) => Err(refusal(response, FailureKind::Unknown, part)),
-            (None, Some(part)) => Err(refusal(response, kind(&part.status), part)),
-            (accepted, None) => Ok(Receipt::of(accepted.and_then(|part| part.message_id))),
+            (Some(_), Some(part)) => Err(refusal(response, part).with_kind(FailureKind::Unknown)),
+            (None, Some(part)) => Err(refusal(response, part)),
+            (Some(part), None) => Ok(Receipt::of(part.message_id)),
+            (None, None) => Err(Failure::unreadable(response)),
         }
     }
 
@@ -103,6 +108,7 @@ struct Answer {
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Part {
+    #[serde(deserialize_with = "text")]
     status: String,
     message_id: Option<String>,
     error_text: Option<String>,
@@ -114,22 +120,14 @@ struct Problem {
     detail: Option<String>,
 }
 
-/// What a part's status says.
-fn kind(status: &str) -> FailureKind {
-    match status {
-        // Rate, credit, connections.
-        "1" | "9" | "10" => FailureKind::Throttled,
-        // Credentials, account suspended, account without this API, signature demanded.
-        "4" | "8" | "11" | "14" | "32" => FailureKind::Unauthorized,
-        // Error inside the platform.
-        "5" => FailureKind::Unavailable,
-        // Sender not allowed.
-        "15" => FailureKind::InvalidSettings,
-        // Parameters, number, length, destination.
-        _ => FailureKind::Rejected,
-    }
+fn refusal(response: &Response, part: Part) -> Failure {
+    Failure::by_code(response, CODES, part.status, part.error_text)
 }
 
-fn refusal(response: &Response, kind: FailureKind, part: Part) -> Failure {
-    Failure::of_provider(response, kind, part.status, part.error_text)
+/// A status is a text, or a number.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) => text,
+        other => other.to_string(),
+    })
 }

@@ -7,13 +7,15 @@
 use sendbox_guest::http::setting_segment;
 use sendbox_guest::settings;
 use sendbox_guest::{
-    About, Channel, Connector, Failure, FailureKind, Message, Receipt, Request, Response, Template,
-    Templates,
+    About, Channel, Codes, Connector, Failure, FailureKind, Message, Receipt, Request, Response,
+    Template, Templates,
 };
 use serde::{Deserialize, Serialize};
 
 /// The version that the peer calls. Meta serves a version past its end by the oldest living one.
 const GRAPH: &str = "https://graph.facebook.com/v19.0";
+
+const CODES: Codes = sendbox_guest::codes!();
 
 /// The connector.
 pub struct WhatsApp;
@@ -216,32 +218,16 @@ struct ErrorData {
 impl Problem {
     /// By Meta's code, as it asks; the status code says less.
     fn refusal(self, response: &Response) -> Failure {
-        use FailureKind::{
-            InvalidSettings, Rejected, TemplateNotFound, Throttled, Unauthorized, Unavailable,
-        };
-        let kind = match (self.code, self.error_subcode) {
-            // Token, capability, permissions; account restricted or locked; business not eligible.
-            (0 | 3 | 10 | 190 | 200..=299 | 368 | 131_005 | 131_031, _) => Unauthorized,
-            // App, account, throughput, spam, one recipient, payment.
-            (4 | 80_007 | 130_429 | 131_042 | 131_048 | 131_056, _) => Throttled,
-            // Downtime, overload, maintenance.
-            (2 | 131_016 | 131_057 | 133_004, _) => Unavailable,
-            // Phone number ID unknown, deleted, not registered, without a certificate; parameters
-            // that the template does not have.
-            (100, Some(33)) => InvalidSettings,
-            (33 | 131_045 | 132_000 | 132_012 | 132_018 | 133_010, _) => InvalidSettings,
-            // Template or its language unknown, paused, disabled.
-            (132_001 | 132_015 | 132_016, _) => TemplateNotFound,
-            // Anything else about the message, the recipient or the template's content.
-            (100 | 130_000..=139_999, _) if response.status < 500 => Rejected,
-            _ if response.is_success() => Rejected,
-            _ => FailureKind::of_status(response.status),
+        let at_fault = match self.error_subcode {
+            // The phone number's id, not a parameter of the message.
+            Some(33) => format!("{}.33", self.code),
+            _ => self.code.to_string(),
         };
         let details = self.error_data.and_then(|data| data.details);
         let words = match (self.message, details) {
             (Some(message), Some(details)) => Some(format!("{message}: {details}")),
             (message, details) => message.or(details),
         };
-        Failure::of_provider(response, kind, self.code, words)
+        Failure::by_code(response, CODES, at_fault, words).with_code(self.code)
     }
 }

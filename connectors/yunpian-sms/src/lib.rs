@@ -6,10 +6,12 @@
 use sendbox_guest::settings;
 use sendbox_guest::sms::{self, TextTemplate};
 use sendbox_guest::{
-    About, Channel, Connector, Failure, FailureKind, Message, Receipt, Request, Response,
+    About, Channel, Codes, Connector, Failure, FailureKind, Message, Receipt, Request, Response,
     SecretGrant, Templates,
 };
 use serde::Deserialize;
+
+const CODES: Codes = sendbox_guest::codes!();
 
 /// The connector.
 pub struct Yunpian;
@@ -133,36 +135,21 @@ struct Answer {
 
 impl Answer {
     fn refusal(self, response: &Response) -> Failure {
-        use FailureKind::{
-            InvalidSettings, Rejected, TemplateNotFound, Throttled, Unauthorized, Unavailable,
-            Unknown,
-        };
         const SECOND: u64 = 1_000;
-        let (kind, wait) = match self.code {
-            // Key unknown, without this API, IP address not allowed.
-            -3..=-1 => (Unauthorized, None),
-            // Calls in all, calls a second; balance.
-            -5 | -4 | 3 => (Throttled, None),
-            // One number: the same text within 30 seconds and thrice within 5 minutes; limits of
-            // the hour and of the day; one template within 30 seconds.
-            8 | 33 => (Throttled, Some(30 * SECOND)),
-            9 => (Throttled, Some(300 * SECOND)),
-            22 => (Throttled, Some(3_600 * SECOND)),
-            17 => (Throttled, Some(86_400 * SECOND)),
-            5 | 7 => (TemplateNotFound, None),
-            // The signature in the text is missing, malformed or not approved.
-            15 | 16 | 18 | -57 => (InvalidSettings, None),
-            // Busy, not handed on.
-            -51 | -53 => (Unavailable, None),
-            -50 => (Unknown, None),
-            _ if response.is_success() => (Rejected, None),
-            _ => (FailureKind::of_status(response.status), None),
+        // One number: the same text within 30 seconds and thrice within 5 minutes; limits of the hour and
+        // of the day; one template within 30 seconds.
+        let wait = match self.code {
+            8 | 33 => Some(30 * SECOND),
+            9 => Some(300 * SECOND),
+            22 => Some(3_600 * SECOND),
+            17 => Some(86_400 * SECOND),
+            _ => None,
         };
         let words = match (self.msg, self.detail) {
             (Some(msg), Some(detail)) if msg != detail => Some(format!("{msg}: {detail}")),
             (msg, detail) => msg.or(detail),
         };
-        let failure = Failure::of_provider(response, kind, self.code, words);
+        let failure = Failure::by_code(response, CODES, self.code, words);
         Failure {
             retry_after: failure.retry_after.or(wait),
             ..failure

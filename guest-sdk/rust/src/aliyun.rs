@@ -6,8 +6,9 @@
 
 use serde::Deserialize;
 
+use crate::codes::Codes;
 use crate::connector::Receipt;
-use crate::failure::{Failure, FailureKind};
+use crate::failure::Failure;
 use crate::http::{Request, Response};
 use crate::message::Message;
 use crate::sign::{AccessKey, rpc};
@@ -96,75 +97,19 @@ pub fn failure(response: &Response) -> Failure {
     }
 }
 
-fn refusal(response: &Response, answer: Answer) -> Failure {
-    let kind = kind_of(&answer.code).unwrap_or(match response.status {
-        200..300 => FailureKind::Rejected,
-        status => FailureKind::of_status(status),
-    });
-    Failure::of_provider(response, kind, answer.code, Some(answer.message))
-}
+/// The codes of both, without `isv.` and `isp.`, which say on whose side the fault is.
+const CODES: Codes = Codes::new(include_str!("aliyun.txt"));
 
-/// What a code means. `isv.` and `isp.` say on whose side the fault is.
-fn kind_of(code: &str) -> Option<FailureKind> {
-    use FailureKind::{
-        InvalidSettings, Rejected, TemplateNotFound, Throttled, Unauthorized, Unavailable, Unknown,
-    };
-    let code = code.trim_start_matches("isv.").trim_start_matches("isp.");
-    let family = code.split('.').next().unwrap_or_default();
-    Some(match (family, code) {
-        // One clock is wrong, or the nonce was seen: the next attempt has new ones.
-        ("InvalidTimeStamp" | "SignatureNonceUsed", _) => Unavailable,
-        (
-            "Forbidden"
-            | "IncompleteSignature"
-            | "InvalidAccessKeyId"
-            | "NoPermission"
-            | "SignatureDoesNotMatch",
-            _,
-        )
-        | (
-            _,
-            "ACCOUNT_ABNORMAL"
-            | "ACCOUNT_NOT_EXISTS"
-            | "DENY_IP_RANGE"
-            | "FUNCTION_NOT_OPENED"
-            | "OUT_OF_SERVICE"
-            | "PRODUCT_UN_SUBSCRIPT"
-            | "PRODUCT_UNSUBSCRIBE"
-            | "RAM_PERMISSION_DENY",
-        ) => Unauthorized,
-        ("Throttling", _)
-        | (
-            _,
-            "AMOUNT_NOT_ENOUGH"
-            | "BUSINESS_LIMIT_CONTROL"
-            | "DAY_LIMIT_CONTROL"
-            | "FREQUENCY_FAIL"
-            | "MONTH_LIMIT_CONTROL",
-        ) => Throttled,
-        (_, "SMS_TEMPLATE_ILLEGAL") => TemplateNotFound,
-        // A sign name; a sender's address or its domain.
-        ("InvalidMailAddress" | "InvalidMailAddressDomain" | "InvalidMailAddressStatus", _)
-        | (_, "SMS_SIGNATURE_ILLEGAL" | "SMS_SIGNATURE_SCENE_ILLEGAL" | "SMS_SIGN_ILLEGAL") => {
-            InvalidSettings
-        }
-        (
-            _,
-            "BLACK_KEY_CONTROL_LIMIT"
-            | "INVALID_PARAMETERS"
-            | "MOBILE_COUNT_OVER_LIMIT"
-            | "MOBILE_NUMBER_ILLEGAL"
-            | "TEMPLATE_MISSING_PARAMETERS",
-        ) => Rejected,
-        ("ServiceUnavailable", _) => Unavailable,
-        ("InternalError", _) | (_, "SYSTEM_ERROR") => Unknown,
-        _ => return None,
-    })
+fn refusal(response: &Response, answer: Answer) -> Failure {
+    let code = answer.code.trim_start_matches("isv.");
+    let code = code.trim_start_matches("isp.");
+    Failure::by_code(response, CODES, code, Some(answer.message)).with_code(&answer.code)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::FailureKind;
 
     fn answer(status: u16, body: &str) -> Response {
         Response {
@@ -193,7 +138,8 @@ mod tests {
             ("InvalidTimeStamp.Expired", Unavailable),
             ("SignatureNonceUsed", Unavailable),
             ("isp.SYSTEM_ERROR", Unknown),
-            ("SomethingNew", Rejected),
+            ("isv.SIGN_STATE_ILLEGAL", InvalidSettings),
+            ("SomethingNew", InvalidSettings),
         ] {
             let body = format!(r#"{{"Code":"{code}","Message":"words"}}"#);
             for failure in [

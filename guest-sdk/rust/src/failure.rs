@@ -12,7 +12,8 @@ pub enum FailureKind {
     InvalidSettings,
     /// No template for the usage type, here or at the provider.
     TemplateNotFound,
-    /// The recipient or the content is refused for good.
+    /// This recipient or this content is refused for good, by whichever provider. What is said of the
+    /// sender, the account or its quota is one of the other kinds.
     Rejected,
     /// The credentials are refused.
     Unauthorized,
@@ -27,20 +28,36 @@ pub enum FailureKind {
 impl FailureKind {
     /// What an HTTP status code outside 2xx says (RFC 9110, 15; 425 of RFC 8470, 429 of RFC 6585).
     ///
-    /// Of the 5xx only 503 says that the request was not processed; after any other one the
+    /// 400 and 422 alone speak of the message; every other 4xx of the address, the method or the form of
+    /// the request. Of the 5xx only 503 says that the request was not processed; after any other one the
     /// provider may have accepted.
     #[must_use]
     pub fn of_status(status: u16) -> Self {
         match status {
             401 | 403 | 407 => Self::Unauthorized,
             402 | 408 | 425 | 429 => Self::Throttled,
-            400..500 => Self::Rejected,
+            400 | 422 => Self::Rejected,
             503 => Self::Unavailable,
             // The host follows no redirect, so the address is wrong. 303 is the exception: the
             // request was processed, and its outcome lies elsewhere.
-            300..=302 | 304..400 => Self::InvalidSettings,
+            300..=302 | 304..500 => Self::InvalidSettings,
             _ => Self::Unknown,
         }
+    }
+
+    /// The kind of that name in the contract.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "invalid-settings" => Self::InvalidSettings,
+            "template-not-found" => Self::TemplateNotFound,
+            "rejected" => Self::Rejected,
+            "unauthorized" => Self::Unauthorized,
+            "throttled" => Self::Throttled,
+            "unavailable" => Self::Unavailable,
+            "unknown" => Self::Unknown,
+            _ => return None,
+        })
     }
 }
 
@@ -85,7 +102,11 @@ impl Failure {
     /// its body.
     #[must_use]
     pub fn from_response(response: &Response) -> Self {
-        let kind = FailureKind::of_status(response.status);
+        let kind = match FailureKind::of_status(response.status) {
+            // A page of a proxy or a web server says nothing of the message.
+            FailureKind::Rejected if is_markup(&response.text()) => FailureKind::InvalidSettings,
+            kind => kind,
+        };
         let mut message = format!("HTTP status {}", response.status);
         if (300..400).contains(&response.status) {
             message.push_str(": redirects are not followed, the address must be the final one");
@@ -213,10 +234,14 @@ fn excerpt(response: &Response) -> Option<String> {
     const CHARACTERS: usize = 200;
     let text = response.text();
     let text = text.trim();
-    if text.is_empty() || text.starts_with('<') {
+    if text.is_empty() || is_markup(text) {
         return None;
     }
     Some(one_line(text).chars().take(CHARACTERS).collect())
+}
+
+fn is_markup(text: &str) -> bool {
+    text.trim_start().starts_with('<')
 }
 
 /// The text with every run of control characters and spaces around it as one space, so that it
@@ -261,11 +286,11 @@ mod tests {
             (401, Unauthorized),
             (402, Throttled),
             (403, Unauthorized),
-            (404, Rejected),
-            (405, Rejected),
+            (404, InvalidSettings),
+            (405, InvalidSettings),
             (408, Throttled),
-            (413, Rejected),
-            (415, Rejected),
+            (413, InvalidSettings),
+            (415, InvalidSettings),
             (422, Rejected),
             (425, Throttled),
             (429, Throttled),
@@ -314,6 +339,8 @@ mod tests {
         assert_eq!(text.message, "HTTP status 413: too large");
         let page = Failure::from_response(&response(502, &[], "<html>oops</html>"));
         assert_eq!(page.message, "HTTP status 502");
+        let page = Failure::from_response(&response(400, &[], " <html>nginx</html>"));
+        assert_eq!(page.kind, FailureKind::InvalidSettings);
     }
 
     #[test]

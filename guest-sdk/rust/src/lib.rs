@@ -7,6 +7,7 @@
 //! Secrets in the settings are opaque placeholders here; the host fills them in on the way out.
 
 pub mod aliyun;
+mod codes;
 mod connector;
 mod date;
 pub mod endpoint;
@@ -45,6 +46,7 @@ pub mod webhook;
 #[doc(hidden)]
 pub mod wasm;
 
+pub use codes::Codes;
 pub use connector::{About, Channel, Connector, Receipt, SecretGrant, send};
 pub use failure::{Failure, FailureKind, one_line};
 pub use http::{Credential, HttpError, Request, Response};
@@ -68,6 +70,17 @@ macro_rules! package {
             readme: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")),
             ..$crate::About::NOTHING
         }
+    };
+}
+
+/// The table `codes.txt` beside a connector's manifest, as [`Codes`].
+#[macro_export]
+macro_rules! codes {
+    () => {
+        $crate::Codes::new(include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/codes.txt"
+        )))
     };
 }
 

@@ -7,6 +7,7 @@ pub use settings::Settings;
 
 use serde::de::DeserializeOwned;
 
+use crate::codes::Codes;
 use crate::connector::{About, Receipt};
 use crate::failure::{Failure, FailureKind};
 use crate::http::{HttpError, Request, Response};
@@ -125,18 +126,11 @@ pub enum SmtpError {
 
 impl From<SmtpError> for Failure {
     fn from(error: SmtpError) -> Self {
-        use FailureKind::{
-            InvalidSettings, Rejected, Throttled, Unauthorized, Unavailable, Unknown,
-        };
+        use FailureKind::{InvalidSettings, Rejected, Unauthorized, Unavailable, Unknown};
         let (kind, code, words) = match error {
             SmtpError::Unauthorized(reply) => return refusal(Unauthorized, reply),
-            SmtpError::Rejected(reply) => return refusal(Rejected, reply),
-            SmtpError::Deferred(reply) => {
-                // A rate or a quota (RFC 3463, X.7.0 of large providers; 452 in RFC 5321).
-                let limited =
-                    reply.code == 452 || reply.text.to_ascii_lowercase().contains("rate limit");
-                return refusal(if limited { Throttled } else { Unavailable }, reply);
-            }
+            SmtpError::Rejected(reply) => return refused(Rejected, reply),
+            SmtpError::Deferred(reply) => return refused(Unavailable, reply),
             SmtpError::NotSupported => (
                 InvalidSettings,
                 "not-supported",
@@ -172,6 +166,23 @@ impl From<SmtpError> for Failure {
         };
         Self::new(kind, words).with_code(code)
     }
+}
+
+/// What enhanced status codes, reply codes and words mean.
+const CODES: Codes = Codes::new(include_str!("smtp/codes.txt"));
+
+/// A refusal by the table, else for good or for now as the reply's first digit says. What is refused for
+/// now is never refused for good.
+fn refused(usual: FailureKind, reply: Reply) -> Failure {
+    let code = reply.enhanced.clone();
+    let code = code.unwrap_or_else(|| reply.code.to_string());
+    let known = CODES.kind(reply.code, &code, &reply.text);
+    let kind = match known {
+        Some(FailureKind::Throttled) => FailureKind::Throttled,
+        Some(known) if usual == FailureKind::Rejected => known,
+        _ => usual,
+    };
+    refusal(kind, reply)
 }
 
 fn refusal(kind: FailureKind, reply: Reply) -> Failure {
