@@ -1,6 +1,7 @@
 //! Where guests go on that compute for long, or whose tenant takes more than its share: on threads of their
 //! own that every other thread goes before, so that no number of them takes the time of a neighbour's send.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
@@ -70,17 +71,16 @@ impl Background {
         tenant: Option<&TenantId>,
         moved: &AtomicBool,
         meter: &Arc<Meter>,
-        call: impl Future<Output = T> + Send + 'static,
+        call: impl Future<Output = T> + Unpin + Send + 'static,
     ) -> Option<T> {
-        let counted = Arc::clone(meter);
-        let mut call = Box::pin(async move { counted.timed(call).await });
+        let mut call = Arc::clone(meter).timed(call);
         let _charge = tenant.map(|tenant| Charge {
             shares: &self.shares,
             tenant,
             meter: Arc::clone(meter),
         });
         if !tenant.is_some_and(|tenant| self.shares.is_over(tenant, Instant::now())) {
-            let here = std::future::poll_fn(|context| match call.as_mut().poll(context) {
+            let here = std::future::poll_fn(|context| match Pin::new(&mut call).poll(context) {
                 Poll::Ready(output) => Poll::Ready(Some(output)),
                 Poll::Pending if moved.load(Ordering::Relaxed) => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,

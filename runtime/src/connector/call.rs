@@ -1,7 +1,9 @@
 //! One call of a guest: a fresh store, limits and a deadline, and an end in every case.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -242,9 +244,8 @@ async fn run<T: Send + 'static>(
     deadline: Instant,
     guest: impl Future<Output = wasmtime::Result<T>> + Send + 'static,
 ) -> Result<T, ConnectorError> {
-    let guest = runtime
-        .background
-        .run(tenant, moved, meter, contained(guest));
+    let guest = contained(Box::pin(guest));
+    let guest = runtime.background.run(tenant, moved, meter, guest);
     match timeout_at(deadline + GRACE, guest).await {
         Ok(Some(Some(Ok(answer)))) => Ok(answer),
         Ok(Some(Some(Err(error)))) => Err(ConnectorError::of(error, limits)),
@@ -253,15 +254,16 @@ async fn run<T: Send + 'static>(
     }
 }
 
-/// The output of `future`, or none if it panicked: one host defect is one failed send.
-async fn contained<T>(future: impl Future<Output = T>) -> Option<T> {
-    let mut future = std::pin::pin!(future);
+/// The output of `future`, or none if it panicked: one host defect is one failed send. In a box of its own, because
+/// each wrapper around a future by value makes room for it twice.
+fn contained<T>(
+    mut future: Pin<Box<impl Future<Output = T>>>,
+) -> impl Future<Output = Option<T>> + Unpin {
     std::future::poll_fn(move |context| {
         // The state that a panic may leave broken is this send's alone, and is dropped with it.
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
             Ok(poll) => poll.map(Some),
-            Err(_) => std::task::Poll::Ready(None),
+            Err(_) => Poll::Ready(None),
         }
     })
-    .await
 }

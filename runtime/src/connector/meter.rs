@@ -1,6 +1,8 @@
 //! What a call uses, counted while it runs: memory, table elements, and time of the processor, its host calls'
 //! included.
 
+use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
@@ -78,20 +80,25 @@ impl Meter {
     }
 
     /// `call`, with the time that it takes of the processor counted here.
-    pub(super) async fn timed<T>(&self, call: impl Future<Output = T>) -> T {
-        let mut call = std::pin::pin!(call);
+    pub(super) fn timed<T, C>(
+        self: Arc<Self>,
+        mut call: C,
+    ) -> impl Future<Output = T> + Unpin + use<T, C>
+    where
+        C: Future<Output = T> + Unpin,
+    {
         std::future::poll_fn(move |context| match self.watched.load(Ordering::Relaxed) {
             true => {
                 let began = thread_clock();
                 self.began.store(began, Ordering::Relaxed);
-                let polled = call.as_mut().poll(context);
+                let polled = Pin::new(&mut call).poll(context);
                 self.began.store(0, Ordering::Relaxed);
                 self.add(thread_clock().saturating_sub(began));
                 polled
             }
             false => {
                 let started = Instant::now();
-                let polled: Poll<T> = call.as_mut().poll(context);
+                let polled: Poll<T> = Pin::new(&mut call).poll(context);
                 let lasted = started.elapsed();
                 if lasted >= WATCHED {
                     self.watched.store(true, Ordering::Relaxed);
@@ -102,7 +109,6 @@ impl Meter {
                 polled
             }
         })
-        .await
     }
 
     /// The same for what runs beside the call on its account, in a task of its own.
@@ -143,15 +149,15 @@ mod tests {
 
     #[tokio::test]
     async fn polls_that_compute_are_counted() {
-        let meter = Meter::default();
-        let work = meter.timed(async {
+        let meter = Arc::new(Meter::default());
+        let work = Arc::clone(&meter).timed(Box::pin(async {
             for _ in 0..4 {
                 burn(Duration::from_millis(20));
                 tokio::task::yield_now().await;
             }
             burn(Duration::from_millis(20));
             meter.spent_now()
-        });
+        }));
         let inside = work.await;
         // The first long poll is what makes the call watched, and counts for a tick.
         let least = TICK + Duration::from_millis(4 * 20);
