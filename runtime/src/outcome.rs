@@ -155,6 +155,16 @@ pub struct Exchange {
     pub more: u64,
 }
 
+impl Exchange {
+    /// Whether the provider answered with success: 2xx, or 250 for SMTP.
+    fn accepted(&self) -> bool {
+        self.progress == Progress::Answered
+            && self
+                .status
+                .is_some_and(|status| (200..300).contains(&status))
+    }
+}
+
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "the signature is serde's"
@@ -175,20 +185,27 @@ impl WireRecord {
     /// Whether a provider answered with success (2xx, or 250 for SMTP) at least once.
     #[must_use]
     pub fn accepted(&self) -> bool {
-        self.exchanges.iter().any(|exchange| {
-            exchange.progress == Progress::Answered
-                && exchange
-                    .status
-                    .is_some_and(|status| (200..300).contains(&status))
-        })
+        self.exchanges.iter().any(Exchange::accepted)
     }
 
-    /// Whether any request may have been taken without an answer that says so.
+    /// Whether the last request that left as a whole was answered with success. An earlier yes, such as a
+    /// token's, says nothing of a later request that was refused.
+    #[must_use]
+    pub fn ends_accepted(&self) -> bool {
+        let mut latest = self.exchanges.iter().rev();
+        latest
+            .find(|exchange| exchange.progress >= Progress::Complete)
+            .is_some_and(Exchange::accepted)
+    }
+
+    /// Whether any request may have been taken without an answer that says so: there was none, or it
+    /// began as a success and broke off.
     #[must_use]
     pub fn ambiguous(&self) -> bool {
-        self.exchanges
-            .iter()
-            .any(|exchange| exchange.progress == Progress::Complete)
+        self.exchanges.iter().any(|exchange| {
+            exchange.progress == Progress::Complete
+                || (exchange.accepted() && exchange.error.is_some())
+        })
     }
 
     /// Whether any request left as a whole, answered or not.

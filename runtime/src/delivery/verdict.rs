@@ -14,8 +14,9 @@ pub(super) fn verdict(
     wire: &WireRecord,
 ) -> Outcome {
     match result {
-        Ok(receipt) if wire.accepted() => Outcome::Receipt(receipt),
-        Ok(_) if wire.ambiguous() => Outcome::Failure(Failure::host(
+        Ok(receipt) if wire.ends_accepted() => Outcome::Receipt(receipt),
+        // An earlier yes may be a token's, or the message's own.
+        Ok(_) if wire.ambiguous() || wire.accepted() => Outcome::Failure(Failure::host(
             FailureKind::Unknown,
             "no-evidence",
             "the connector reports success, but no provider's answer says so",
@@ -113,6 +114,29 @@ mod tests {
             kind(Err(FailureKind::Rejected), false, &wire),
             Some(FailureKind::Unknown)
         );
+    }
+
+    #[test]
+    fn a_yes_that_broke_off_is_unknown_whatever_the_guest_says() {
+        let mut wire = wire(&[(Progress::Answered, Some(200))]);
+        for exchange in &mut wire.exchanges {
+            exchange.error = Some("egress.interrupted".to_owned());
+        }
+        for said in [FailureKind::Unavailable, FailureKind::InvalidSettings] {
+            assert_eq!(kind(Err(said), false, &wire), Some(FailureKind::Unknown));
+        }
+    }
+
+    #[test]
+    fn a_yes_before_the_last_request_is_no_evidence_of_that_one() {
+        let ok = || Ok(Receipt::default());
+        let token = (Progress::Answered, Some(200));
+        let refused = wire(&[token, (Progress::Answered, Some(550))]);
+        assert_eq!(kind(ok(), false, &refused), Some(FailureKind::Unknown));
+        let taken = wire(&[token, (Progress::Answered, Some(250))]);
+        assert_eq!(kind(ok(), false, &taken), None);
+        let second_try = wire(&[(Progress::Answered, Some(503)), token]);
+        assert_eq!(kind(ok(), false, &second_try), None);
     }
 
     #[test]

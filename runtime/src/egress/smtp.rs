@@ -174,6 +174,20 @@ impl SmtpError {
         }
     }
 
+    /// The same error of a reply to `MAIL FROM`: it says so in its words, because a guest must not take it for
+    /// the recipient's, of whom nothing was asked yet.
+    fn of_sender(self) -> Self {
+        let told = |reply: SmtpReply| SmtpReply {
+            text: format!("MAIL FROM: {}", reply.text),
+            ..reply
+        };
+        match self {
+            Self::Rejected(reply) => Self::Rejected(told(reply)),
+            Self::Deferred(reply) => Self::Deferred(told(reply)),
+            other => other,
+        }
+    }
+
     /// The error of a reply that is no success.
     fn of(reply: SmtpReply) -> Self {
         match reply.code {

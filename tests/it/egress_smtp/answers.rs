@@ -70,6 +70,12 @@ async fn each_refusal_has_its_kind_and_only_the_final_dot_makes_a_message_sent()
             Progress::Answered,
         ),
         (
+            "MAIL",
+            "550 5.4.5 daily limit exceeded",
+            "smtp.rejected",
+            Progress::Answered,
+        ),
+        (
             "RCPT",
             "450 4.2.0 greylisted",
             "smtp.deferred",
@@ -89,6 +95,12 @@ async fn each_refusal_has_its_kind_and_only_the_final_dot_makes_a_message_sent()
             Progress::Answered,
         ),
         ("DATA", "CLOSE", "egress.connect", Progress::Incomplete),
+        (
+            "DATA",
+            "250 2.0.0 OK",
+            "egress.connect",
+            Progress::Incomplete,
+        ),
         (".", "550 5.7.1 spam", "smtp.rejected", Progress::Answered),
         (".", "451 4.3.0 later", "smtp.deferred", Progress::Answered),
         (".", "CLOSE", "egress.interrupted", Progress::Complete),
@@ -101,6 +113,8 @@ async fn each_refusal_has_its_kind_and_only_the_final_dot_makes_a_message_sent()
         .await;
         assert_eq!(error(&result), expected, "{word} {said}");
         assert_eq!(exchange.progress, progress, "{word} {said}");
+        let of_sender = matches!(&result, Err(SmtpError::Rejected(reply)) if reply.text.starts_with("MAIL FROM: "));
+        assert_eq!(of_sender, said.contains("daily limit"), "{word} {said}");
         let handed_over = lines.iter().any(|line| line.text == ON_WIRE);
         assert_eq!(handed_over, word == ".", "{word} {said}");
     }

@@ -303,9 +303,11 @@ impl Session {
             true => replies.pop(),
             false => None,
         };
-        if let Some(refused) = replies.into_iter().find(|reply| !reply.is_success()) {
+        let mut envelope = replies.into_iter().enumerate();
+        if let Some((place, refused)) = envelope.find(|(_, reply)| !reply.is_success()) {
             let waits = data.is_some_and(|data| data.is(354));
-            return Err(self.refused(&refused, waits, pace, entry).await);
+            let error = self.refused(&refused, waits, pace, entry).await;
+            return Err(if place == 0 { error.of_sender() } else { error });
         }
         let data = match data {
             Some(data) => data,
@@ -375,6 +377,10 @@ impl Session {
         pace: &Pace,
         entry: &Entry<'_>,
     ) -> SmtpError {
+        // A 2yz to `DATA` breaks the protocol: it is no yes to a message, and the session is left.
+        if reply.code < 400 {
+            return SmtpError::of(reply.told());
+        }
         entry.set_status(reply.code);
         if !waits && !reply.is(421) {
             let reset = self.channel.command("RSET", pace.command()).await;
