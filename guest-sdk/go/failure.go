@@ -18,7 +18,8 @@ const (
 	InvalidSettings FailureKind = iota
 	// TemplateNotFound: no template for the usage type, here or at the provider.
 	TemplateNotFound
-	// Rejected: the recipient or the content is refused for good.
+	// Rejected: this recipient or this content is refused for good. What is said of sender, account or quota is
+	// another kind.
 	Rejected
 	// Unauthorized: the credentials are refused.
 	Unauthorized
@@ -48,13 +49,13 @@ func KindOfStatus(status int) FailureKind {
 		return Unauthorized
 	case status == 402 || status == 408 || status == 425 || status == 429:
 		return Throttled
-	case status >= 400 && status < 500:
+	case status == 400 || status == 422:
 		return Rejected
 	case status == 503:
 		return Unavailable
-	case status >= 300 && status < 400 && status != 303:
+	case status >= 300 && status < 500 && status != 303:
 		// The host follows no redirect, so the address is wrong. 303 is the exception: the request was
-		// processed, and its outcome lies elsewhere.
+		// processed, and its outcome lies elsewhere. Every other 4xx speaks of address, method or form.
 		return InvalidSettings
 	default:
 		return Unknown
@@ -103,11 +104,24 @@ func StatusFailure(response *Response) *Failure {
 		message += ": " + words
 	}
 	return &Failure{
-		Kind:       KindOfStatus(response.Status),
+		Kind:       kindOf(response),
 		Code:       code,
 		Message:    message,
 		RetryAfter: retryAfter(response),
 	}
+}
+
+// kindOf is the kind of a response's status code. A page of a proxy or a web server says nothing of the message.
+func kindOf(response *Response) FailureKind {
+	kind := KindOfStatus(response.Status)
+	if kind == Rejected && isMarkup(response.Text()) {
+		return InvalidSettings
+	}
+	return kind
+}
+
+func isMarkup(text string) bool {
+	return strings.HasPrefix(strings.TrimSpace(text), "<")
 }
 
 // ProviderFailure is what the provider's own code and words stand for, inside whichever response; its Retry-After
@@ -173,7 +187,7 @@ func httpDate(text string) (time.Time, bool) {
 func excerpt(response *Response) string {
 	const characters = 200
 	text := strings.TrimSpace(response.Text())
-	if strings.HasPrefix(text, "<") {
+	if isMarkup(text) {
 		return ""
 	}
 	words := []rune(OneLine(text))

@@ -18,9 +18,10 @@ func TestEveryStatusCodeHasItsKind(t *testing.T) {
 		401: sendbox.Unauthorized,
 		402: sendbox.Throttled,
 		403: sendbox.Unauthorized,
-		404: sendbox.Rejected,
+		404: sendbox.InvalidSettings,
 		408: sendbox.Throttled,
-		413: sendbox.Rejected,
+		413: sendbox.InvalidSettings,
+		422: sendbox.Rejected,
 		425: sendbox.Throttled,
 		429: sendbox.Throttled,
 		500: sendbox.Unknown,
@@ -31,6 +32,13 @@ func TestEveryStatusCodeHasItsKind(t *testing.T) {
 		if got := sendbox.KindOfStatus(status); got != kind {
 			t.Errorf("%d: %s", status, got)
 		}
+	}
+}
+
+func TestAPageOfAProxySaysNothingOfTheMessage(t *testing.T) {
+	page := sendbox.StatusFailure(testkit.Response(400, " <html>nginx</html>"))
+	if page.Kind != sendbox.InvalidSettings {
+		t.Error(page.Kind)
 	}
 }
 

@@ -67,12 +67,12 @@ sb_failure_kind sb_kind_of_status(uint16_t status)
     default:
         break;
     }
-    if (status >= 300 && status < 400) {
-        /* The host follows no redirect, so the address is wrong. */
-        return SB_INVALID_SETTINGS;
+    if (status == 400 || status == 422) {
+        return SB_REJECTED;
     }
-    /* Of the 5xx only 503 says that the request was not processed. */
-    return status >= 400 && status < 500 ? SB_REJECTED : SB_UNKNOWN;
+    /* The host follows no redirect, so the address is wrong; every other 4xx speaks of address,
+       method or form. Of the 5xx only 503 says that the request was not processed. */
+    return status >= 300 && status < 500 ? SB_INVALID_SETTINGS : SB_UNKNOWN;
 }
 
 /** A whole number in a date, of so many digits, or -1. */
@@ -149,6 +149,14 @@ static uint64_t delay_of(const sb_response *response)
     return until > now ? (uint64_t)(until - now) * 1000 : 0;
 }
 
+static bool is_markup(const char *text)
+{
+    while (sb_space(text) > 0) {
+        text += sb_space(text);
+    }
+    return *text == '<';
+}
+
 /** The first words of a plain or JSON body, on one line. A page of markup explains nothing. */
 static const char *excerpt(const sb_response *response)
 {
@@ -177,7 +185,12 @@ sb_failure sb_failure_from(const sb_response *response)
         words = excerpt(response);
     }
     const char *message = sb_concat("HTTP status ", code, *words == '\0' ? "" : ": ", words, NULL);
-    return (sb_failure){sb_kind_of_status(response->status), code, message, delay_of(response)};
+    sb_failure_kind kind = sb_kind_of_status(response->status);
+    if (kind == SB_REJECTED && is_markup(sb_response_text(response))) {
+        /* A page of a proxy or a web server says nothing of the message. */
+        kind = SB_INVALID_SETTINGS;
+    }
+    return (sb_failure){kind, code, message, delay_of(response)};
 }
 
 sb_failure sb_failure_of_provider(const sb_response *response, sb_failure_kind kind,

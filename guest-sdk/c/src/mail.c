@@ -56,11 +56,30 @@ static sb_failure refusal(sb_failure_kind kind, const sb_smtp_reply *reply)
     return (sb_failure){kind, reply->enhanced == NULL ? code : reply->enhanced, words, SB_NO_DELAY};
 }
 
+static bool is_one_of(const char *code, const char *const codes[])
+{
+    for (; code != NULL && *codes != NULL; codes++) {
+        if (sb_same(code, *codes)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Whether a reply is about the sender: one to `MAIL FROM`, or a code of RFC 5248 or Exchange. */
+static bool is_of_sender(const sb_smtp_reply *reply)
+{
+    static const char *const codes[] = {"5.1.7",  "5.1.8",  "5.2.252", "5.7.23",
+                                        "5.7.26", "5.7.27", "5.7.60",  NULL};
+    return is_one_of(reply->enhanced, codes) || sb_starts_with(reply->text, "MAIL FROM: ");
+}
+
 /** Whether a reply speaks of a rate or a quota (452 in RFC 5321; X.7.0 of large providers). */
 static bool is_limited(const sb_smtp_reply *reply)
 {
     static const char words[] = "rate limit";
-    if (reply->code == 452) {
+    static const char *const codes[] = {"5.4.5", "5.1.90", "5.7.232", "5.7.233", "4.7.28", NULL};
+    if (reply->code == 452 || is_one_of(reply->enhanced, codes)) {
         return true;
     }
     for (const char *at = reply->text; *at != '\0'; at++) {
@@ -97,8 +116,13 @@ sb_failure sb_failure_of_smtp(sb_smtp_error error, const sb_smtp_reply *reply)
         {SB_UNKNOWN, "interrupted", "the session ended after the message and before its answer"},
     };
     if (known[error].code == NULL) {
-        const bool throttled = error == SB_SMTP_DEFERRED && is_limited(reply);
-        return refusal(throttled ? SB_THROTTLED : known[error].kind, reply);
+        sb_failure_kind kind = known[error].kind;
+        if (error != SB_SMTP_UNAUTHORIZED && is_limited(reply)) {
+            kind = SB_THROTTLED;
+        } else if (error == SB_SMTP_REJECTED && is_of_sender(reply)) {
+            kind = SB_INVALID_SETTINGS;
+        }
+        return refusal(kind, reply);
     }
     const char *words = sb_concat(known[error].words, reply->text, NULL);
     return (sb_failure){known[error].kind, known[error].code, words, SB_NO_DELAY};

@@ -240,8 +240,8 @@ static void failures_are_classified(void)
         sb_failure_kind kind;
     } kinds[] = {{301, SB_INVALID_SETTINGS}, {303, SB_UNKNOWN},      {307, SB_INVALID_SETTINGS},
                  {400, SB_REJECTED},         {401, SB_UNAUTHORIZED}, {402, SB_THROTTLED},
-                 {403, SB_UNAUTHORIZED},     {404, SB_REJECTED},     {407, SB_UNAUTHORIZED},
-                 {408, SB_THROTTLED},        {413, SB_REJECTED},     {425, SB_THROTTLED},
+                 {403, SB_UNAUTHORIZED},     {404, SB_INVALID_SETTINGS},     {407, SB_UNAUTHORIZED},
+                 {408, SB_THROTTLED},        {413, SB_INVALID_SETTINGS},     {425, SB_THROTTLED},
                  {429, SB_THROTTLED},        {500, SB_UNKNOWN},      {502, SB_UNKNOWN},
                  {503, SB_UNAVAILABLE},      {504, SB_UNKNOWN},      {599, SB_UNKNOWN},
                  {100, SB_UNKNOWN}};

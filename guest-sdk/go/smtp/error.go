@@ -1,6 +1,7 @@
 package smtp
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -74,10 +75,15 @@ func (e *Error) Failure() *sendbox.Failure {
 	case Unauthorized:
 		return e.refusal(sendbox.Unauthorized)
 	case Rejected:
+		switch {
+		case e.limited():
+			return e.refusal(sendbox.Throttled)
+		case strings.HasPrefix(e.Reply.Text, "MAIL FROM: "), slices.Contains(ofSender, e.Reply.Enhanced):
+			return e.refusal(sendbox.InvalidSettings)
+		}
 		return e.refusal(sendbox.Rejected)
 	case Deferred:
-		// A rate or a quota (RFC 3463, X.7.0 of large providers; 452 in RFC 5321).
-		if e.Reply.Code == 452 || strings.Contains(strings.ToLower(e.Reply.Text), "rate limit") {
+		if e.Reply.Code == 452 || e.limited() {
 			return e.refusal(sendbox.Throttled)
 		}
 		return e.refusal(sendbox.Unavailable)
@@ -90,6 +96,18 @@ func (e *Error) Failure() *sendbox.Failure {
 		failure.Message += ": " + e.Detail
 	}
 	return &failure
+}
+
+// Enhanced status codes of RFC 5248 that speak of the sender, and Exchange's.
+var ofSender = []string{"5.1.7", "5.1.8", "5.2.252", "5.7.23", "5.7.26", "5.7.27", "5.7.60"}
+
+// limited says whether the reply is about the account's rate or quota (RFC 3463, and large servers' words).
+func (e *Error) limited() bool {
+	if slices.Contains([]string{"5.4.5", "5.1.90", "5.7.232", "5.7.233", "4.7.28"}, e.Reply.Enhanced) {
+		return true
+	}
+	words := strings.ToLower(e.Reply.Text)
+	return strings.Contains(words, "rate limit") || strings.Contains(words, "sending limit")
 }
 
 func (e *Error) refusal(kind sendbox.FailureKind) *sendbox.Failure {

@@ -52,7 +52,10 @@ export class Failure extends Error {
       const quoted = excerpt(response);
       if (quoted) message += `: ${quoted}`;
     }
-    return new Failure(kindOfStatus(status), message, {
+    const kind = kindOfStatus(status);
+    // A page of a proxy or a web server says nothing of the message.
+    const page = kind === "rejected" && isMarkup(response.text());
+    return new Failure(page ? "invalid-settings" : kind, message, {
       code: status,
       retryAfter: retryAfter(response),
     });
@@ -105,11 +108,11 @@ const HTTP_ERRORS = {
 export function kindOfStatus(status) {
   if ([401, 403, 407].includes(status)) return "unauthorized";
   if ([402, 408, 425, 429].includes(status)) return "throttled";
-  if (status >= 400 && status < 500) return "rejected";
+  if (status === 400 || status === 422) return "rejected";
   if (status === 503) return "unavailable";
   // The host follows no redirect, so the address is wrong. 303 is the exception: the request was
-  // processed, and its outcome lies elsewhere.
-  if (status >= 300 && status < 400 && status !== 303) return "invalid-settings";
+  // processed, and its outcome lies elsewhere. Every other 4xx speaks of address, method or form.
+  if (status >= 300 && status < 500 && status !== 303) return "invalid-settings";
   return "unknown";
 }
 
@@ -141,9 +144,13 @@ function httpDate(text) {
   return Number.isNaN(time) ? undefined : time;
 }
 
+function isMarkup(text) {
+  return text.trim().startsWith("<");
+}
+
 /** The first words of a plain or JSON body, on one line. A page of markup explains nothing. */
 function excerpt(response) {
   const text = response.text().trim();
-  if (text.startsWith("<")) return "";
+  if (isMarkup(text)) return "";
   return [...oneLine(text).slice(0, 2 * EXCERPT_CHARACTERS)].slice(0, EXCERPT_CHARACTERS).join("");
 }

@@ -40,13 +40,25 @@ function authOf(auth) {
 /** Why a mail was not taken. */
 function failureOf({ tag, val }) {
   if (tag === "deferred") {
-    // A rate or a quota (RFC 3463, X.7.0 of large providers; 452 in RFC 5321).
-    const limited = val.code === 452 || /rate limit/i.test(val.text);
-    return refusal(limited ? "throttled" : "unavailable", val);
+    return refusal(val.code === 452 || limited(val) ? "throttled" : "unavailable", val);
   }
+  if (tag === "rejected" && limited(val)) return refusal("throttled", val);
+  if (tag === "rejected" && ofSender(val)) return refusal("invalid-settings", val);
   if (tag === "unauthorized" || tag === "rejected") return refusal(tag, val);
   const [kind, words] = SMTP_ERRORS[tag] ?? ["unknown", "the submission failed"];
   return new Failure(kind, [words, val].filter(Boolean).join(": "), { code: tag });
+}
+
+/** Whether a reply is about the account's rate or quota (RFC 3463, and large servers' words). */
+function limited({ enhanced, text }) {
+  const codes = ["5.4.5", "5.1.90", "5.7.232", "5.7.233", "4.7.28"];
+  return codes.includes(enhanced) || /rate limit|sending limit/i.test(text);
+}
+
+/** Whether it is about the sender: a reply to `MAIL FROM`, or a code of RFC 5248 or Exchange. */
+function ofSender({ enhanced, text }) {
+  const codes = ["5.1.7", "5.1.8", "5.2.252", "5.7.23", "5.7.26", "5.7.27", "5.7.60"];
+  return codes.includes(enhanced) || text.startsWith("MAIL FROM: ");
 }
 
 /** What each error of the host's `smtp` without a reply says: the kind, and words before its own. */

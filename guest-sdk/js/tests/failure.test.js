@@ -19,11 +19,11 @@ const failureOf = async (parts, ...rest) => (await send(hook(parts), {}, ...rest
 
 test("every status code has its kind", () => {
   for (const [kind, codes] of Object.entries({
-    "invalid-settings": [301, 302, 307],
+    "invalid-settings": [301, 302, 307, 404, 405, 413, 415],
     unknown: [100, 303, 500, 502, 504, 599],
     unauthorized: [401, 403, 407],
     throttled: [402, 408, 425, 429],
-    rejected: [400, 404, 405, 413, 415, 422],
+    rejected: [400, 422],
     unavailable: [503],
   })) {
     for (const status of codes) assert.equal(kindOfStatus(status), kind, String(status));
@@ -56,6 +56,7 @@ test("the words quote text on one line and never markup", () => {
   const words = (...response) => Failure.ofResponse(respond(...response)).message;
   assert.equal(words(413, {}, "too\r\nlarge\n"), "HTTP status 413: too large");
   assert.equal(words(502, {}, "<html>oops</html>"), "HTTP status 502");
+  assert.equal(Failure.ofResponse(respond(400, {}, " <html>nginx</html>")).kind, "invalid-settings");
 });
 
 test("what surely did not arrive is told from what may have", async () => {

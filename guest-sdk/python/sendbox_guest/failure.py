@@ -27,7 +27,7 @@ class FailureKind(Enum):
     TEMPLATE_NOT_FOUND = "template-not-found"
     """No template for the usage type, here or at the provider."""
     REJECTED = "rejected"
-    """The recipient or the content is refused for good."""
+    """This recipient or this content is refused for good; sender, account and quota are others."""
     UNAUTHORIZED = "unauthorized"
     """The credentials are refused."""
     THROTTLED = "throttled"
@@ -49,11 +49,11 @@ class FailureKind(Enum):
             return cls.UNAUTHORIZED
         if status in (402, 408, 425, 429):
             return cls.THROTTLED
-        if 400 <= status < 500:
+        if status in (400, 422):
             return cls.REJECTED
         if status == 503:
             return cls.UNAVAILABLE
-        if 300 <= status < 400 and status != 303:
+        if 300 <= status < 500 and status != 303:
             return cls.INVALID_SETTINGS
         return cls.UNKNOWN
 
@@ -102,8 +102,12 @@ class Failure(Exception):
             message += ": redirects are not followed, the address must be the final one"
         elif excerpt := _excerpt(response.text()):
             message += f": {excerpt}"
+        kind = FailureKind.of_status(response.status)
+        if kind is FailureKind.REJECTED and _is_markup(response.text()):
+            # A page of a proxy or a web server says nothing of the message.
+            kind = FailureKind.INVALID_SETTINGS
         return cls(
-            FailureKind.of_status(response.status),
+            kind,
             message,
             code=response.status,
             retry_after=_retry_after(response),
@@ -153,8 +157,11 @@ def one_line(text: str) -> str:
 
 def _excerpt(text: str) -> str:
     """The first words of a plain or JSON body. A page of markup explains nothing."""
-    text = text.strip()
-    return "" if text.startswith("<") else one_line(text)[:_EXCERPT_CHARACTERS]
+    return "" if _is_markup(text) else one_line(text.strip())[:_EXCERPT_CHARACTERS]
+
+
+def _is_markup(text: str) -> bool:
+    return text.strip().startswith("<")
 
 
 def _retry_after(response: Response) -> int | None:

@@ -133,12 +133,28 @@ class SmtpError(Failure):
         """One of the contract's `smtp-error`s with the server's reply."""
         kind = _REFUSALS[name]
         # A rate or a quota (RFC 3463, X.7.0 of large providers; 452 in RFC 5321).
-        if name == "deferred" and (reply.code == 452 or "rate limit" in reply.text.lower()):
+        if name in ("deferred", "rejected") and _limited(reply):
             kind = FailureKind.THROTTLED
+        elif name == "rejected" and _of_sender(reply):
+            kind = FailureKind.INVALID_SETTINGS
         words = f"{reply.code} {reply.text}".rstrip()
         error = cls(kind, words, code=reply.enhanced or reply.code)
         error.reply = reply
         return error
+
+
+def _limited(reply: Reply) -> bool:
+    """Whether it is about a rate or quota (RFC 3463, RFC 5321, and large servers' words)."""
+    codes = ("5.4.5", "5.1.90", "5.7.232", "5.7.233", "4.7.28")
+    words = reply.text.lower()
+    known = reply.code == 452 or reply.enhanced in codes
+    return known or "rate limit" in words or "sending limit" in words
+
+
+def _of_sender(reply: Reply) -> bool:
+    """Whether it is about the sender: a reply to MAIL FROM, or a code of RFC 5248 or Exchange."""
+    codes = ("5.1.7", "5.1.8", "5.2.252", "5.7.23", "5.7.26", "5.7.27", "5.7.60")
+    return reply.enhanced in codes or reply.text.startswith("MAIL FROM: ")
 
 
 def submit(server: Server, mail: bytes, *, mail_from: str, rcpt_to: str | Sequence[str]) -> Reply:

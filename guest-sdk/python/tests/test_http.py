@@ -56,8 +56,8 @@ class FailureTest(unittest.TestCase):
 
     def test_every_status_code_has_its_kind(self) -> None:
         kinds = {
-            FailureKind.INVALID_SETTINGS: (301, 302, 307),
-            FailureKind.REJECTED: (400, 404, 405, 413, 415, 422),
+            FailureKind.INVALID_SETTINGS: (301, 302, 307, 404, 405, 413, 415),
+            FailureKind.REJECTED: (400, 422),
             FailureKind.UNAUTHORIZED: (401, 403, 407),
             FailureKind.THROTTLED: (402, 408, 425, 429),
             FailureKind.UNAVAILABLE: (503,),

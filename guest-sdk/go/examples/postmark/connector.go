@@ -8,6 +8,7 @@ package main
 import (
 	_ "embed"
 	"strconv"
+	"strings"
 
 	"sendbox"
 	"sendbox/component"
@@ -156,9 +157,14 @@ func refusal(response *sendbox.Response, answer answer) error {
 		kind = sendbox.Throttled
 	case 1100, 1101: // The template's id or alias is unknown.
 		kind = sendbox.TemplateNotFound
-	default: // Invalid request (300), inactive recipient (406) and all other codes of a 4xx.
+	case 300, 406: // A recipient that is no address, or inactive; of the sender's address 300 too.
+		kind = sendbox.Rejected
+		if strings.Contains(answer.Message, "'From'") {
+			kind = sendbox.InvalidSettings
+		}
+	default: // Nothing that is known of the recipient.
 		if response.Status < 500 {
-			kind = sendbox.Rejected
+			kind = sendbox.InvalidSettings
 		}
 	}
 	return sendbox.ProviderFailure(response, kind, strconv.Itoa(answer.ErrorCode), answer.Message)

@@ -42,6 +42,9 @@ KINDS = {
     # Out of credits; rate limit.
     405: FailureKind.THROTTLED,
     429: FailureKind.THROTTLED,
+    # A recipient that is no address, or inactive.
+    300: FailureKind.REJECTED,
+    406: FailureKind.REJECTED,
     # The template's id or alias is unknown.
     1100: FailureKind.TEMPLATE_NOT_FOUND,
     1101: FailureKind.TEMPLATE_NOT_FOUND,
@@ -127,9 +130,14 @@ class Postmark(Connector[Settings]):
 def refusal(response: Response, answer: dict[str, Any]) -> Failure:
     """What an answer with an error code means."""
     code = answer["ErrorCode"]
+    if code == 300 and "'From'" in (answer.get("Message") or ""):
+        # A sender that is no address.
+        return Failure.of_provider(
+            response, FailureKind.INVALID_SETTINGS, code, answer.get("Message")
+        )
     if response.status < 500:
-        # Invalid request (300), inactive recipient (406) and all other codes.
-        other = FailureKind.REJECTED
+        # Nothing that is known of the recipient.
+        other = FailureKind.INVALID_SETTINGS
     else:
         other = FailureKind.of_status(response.status)
     return Failure.of_provider(response, KINDS.get(code, other), code, answer.get("Message"))

@@ -6,6 +6,8 @@
  * https://postmarkapp.com/developer/api/overview#error-codes; all read 2026-11-21.
  */
 
+#include <string.h>
+
 #include "sendbox.h"
 
 #define TEMPLATE_URL "https://api.postmarkapp.com/email/withTemplate"
@@ -71,7 +73,7 @@ static sb_request *request(const void *given, const sb_message *message)
 }
 
 /** What Postmark's error code says, which is more than the status code does. */
-static sb_failure_kind kind_of(int64_t code, uint16_t status)
+static sb_failure_kind kind_of(int64_t code, uint16_t status, const char *words)
 {
     switch (code) {
     case 10: /* Bad or missing token. */
@@ -89,8 +91,11 @@ static sb_failure_kind kind_of(int64_t code, uint16_t status)
     case 1100:
     case 1101: /* The template's id or alias is unknown. */
         return SB_TEMPLATE_NOT_FOUND;
-    default: /* Invalid request (300), inactive recipient (406) and all others. */
-        return status < 500 ? SB_REJECTED : sb_kind_of_status(status);
+    case 300: /* A recipient that is no address, or the sender's. */
+    case 406: /* Inactive recipient. */
+        return words != NULL && strstr(words, "'From'") != NULL ? SB_INVALID_SETTINGS : SB_REJECTED;
+    default: /* Nothing that is known of the recipient. */
+        return status < 500 ? SB_INVALID_SETTINGS : sb_kind_of_status(status);
     }
 }
 
@@ -101,8 +106,9 @@ static sb_failure failure(const sb_response *response)
     if (code == 0) {
         return sb_failure_from(response);
     }
-    return sb_failure_of_provider(response, kind_of(code, response->status), sb_decimal(code),
-                                  sb_string(sb_member(answer, "Message")));
+    const char *words = sb_string(sb_member(answer, "Message"));
+    return sb_failure_of_provider(response, kind_of(code, response->status, words),
+                                  sb_decimal(code), words);
 }
 
 static sb_receipt receipt(const sb_response *response)

@@ -75,10 +75,10 @@ export default connector({
 
 /** A refusal by its API error code, which says more than the status code. */
 function refusal(response, { ErrorCode, Message }) {
-  return Failure.ofProvider(response, kindOfCode(ErrorCode, response.status), ErrorCode, Message);
+  return Failure.ofProvider(response, kindOfCode(ErrorCode, response.status, Message), ErrorCode, Message);
 }
 
-function kindOfCode(code, status) {
+function kindOfCode(code, status, words) {
   switch (code) {
     case 10: // Bad or missing token.
     case 412: // The account is not approved.
@@ -95,7 +95,10 @@ function kindOfCode(code, status) {
     case 1100: // Template id unknown.
     case 1101: // Template alias unknown.
       return "template-not-found";
-    default: // Invalid request (300), inactive recipient (406) and all other codes of a 4xx.
-      return status < 500 ? "rejected" : kindOfStatus(status);
+    case 300: // A recipient that is no address, or the sender's.
+    case 406: // Inactive recipient.
+      return words?.includes("'From'") ? "invalid-settings" : "rejected";
+    default: // Nothing that is known of the recipient.
+      return status < 500 ? "invalid-settings" : kindOfStatus(status);
   }
 }
