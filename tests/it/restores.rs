@@ -145,3 +145,45 @@ async fn a_record_that_is_lost_or_unreadable_is_told_from_one_that_is_whole() {
     let refused = refused.err().unwrap().to_string();
     assert!(refused.contains("is not understood"), "{refused}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_opens_no_more_once_the_sealing_key_of_its_time_is_gone() {
+    let provider = Provider::accepting().await;
+    let endpoint = format!("http://{}/", provider.address);
+    let house = House::start().await;
+    let acme = house.tenant("acme", &endpoint, None).await;
+    house.tenant("globex", &endpoint, None).await;
+    let folder = house.stop().await;
+    let (backup, current) = (
+        folder.path().join("backup.db"),
+        folder.path().join("now.db"),
+    );
+    std::fs::copy(database(&folder), &backup).unwrap();
+
+    let house = House::start_in(folder, Clock::System, |_| {}).await;
+    delete_tenant(&house, "globex").await;
+    let rotate = "/v1/sealing-keys/rotate";
+    let keys = house.operate("POST", rotate, Value::Null).await.expect(200);
+    let earlier = keys.text_at("/data/0/id");
+    let path = format!("/v1/sealing-keys/{earlier}");
+    house
+        .operate("DELETE", &path, Value::Null)
+        .await
+        .expect(204);
+    let folder = house.stop().await;
+    std::fs::copy(database(&folder), &current).unwrap();
+
+    restore(&folder, &backup);
+    let mut config = sendbox::config::Config::default();
+    config.server.listen = ([127, 0, 0, 1], 0).into();
+    config.store.folder = folder.path().join("data");
+    config.engine.pool_slots = 64;
+    let refused = sendbox::server::Server::start(&config, Clock::System).await;
+    let refused = refused.err().unwrap().to_string();
+    assert!(refused.contains(&earlier), "{refused}");
+
+    restore(&folder, &current);
+    let house = House::start_in(folder, Clock::System, |_| {}).await;
+    assert_eq!(status(&house, &acme).await, 200);
+    house.stop().await;
+}
