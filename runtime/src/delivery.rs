@@ -18,6 +18,7 @@ use crate::store::{Accepted, Cancelled, Claim, Lease, Settled, Spending, Store, 
 use crate::time::{Clock, Timestamp};
 
 mod attempt;
+mod circuit;
 mod conclude;
 mod content;
 mod counts;
@@ -42,6 +43,7 @@ pub use schedule::{OnUnknown, RetryPolicy};
 pub use test_sends::TestError;
 pub use waiters::{Ended, Waiting};
 
+use circuit::Circuits;
 use places::{Place, Places};
 use waiters::Waiters;
 
@@ -117,6 +119,7 @@ struct Core {
     clock: Clock,
     roster: Roster,
     retry: RetryPolicy,
+    circuits: Circuits,
     places: Arc<Places>,
     counts: Counts,
     /// Milliseconds since the Unix epoch: nothing in the outbox is due before.
@@ -148,6 +151,7 @@ impl Delivery {
                 clock,
                 roster,
                 retry: config.retry.clone(),
+                circuits: Circuits::default(),
                 places: Places::new(config.concurrency, config.tenant_concurrency),
                 counts: Counts::default(),
                 due: AtomicI64::new(0),

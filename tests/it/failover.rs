@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use sendbox::delivery::OnUnknown;
@@ -333,4 +334,62 @@ async fn a_healthy_integration_is_asked_however_the_one_before_it_is_dead() {
     for house in houses {
         Arc::into_inner(house).unwrap().stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_integration_that_is_down_is_passed_by_until_one_message_finds_it_up() {
+    let clock = Arc::new(AtomicI64::new(1_800_000_000_000));
+    let house = House::start_with(Clock::Manual(clock.clone()), |_| {}).await;
+    for connector in ["http-email", "http-sms"] {
+        let component = connector_bundle::component(connector).unwrap();
+        house.upload(component).await.expect(201);
+    }
+    let is_up = Arc::new(AtomicBool::new(false));
+    let providers = Providers {
+        dead: Peer::start({
+            let is_up = Arc::clone(&is_up);
+            move |_| match is_up.load(Ordering::SeqCst) {
+                true => Reply::ok("{}"),
+                false => dead("busy-503"),
+            }
+        })
+        .await,
+        healthy: Peer::start(|_| Reply::ok("{}")).await,
+    };
+    let case = Case {
+        policy: OnUnknown::Next,
+        death: "busy-503",
+        left: Left::Nothing,
+        fallback: true,
+    };
+    let key = tenant(&house, &providers, case).await;
+    let tried = async || {
+        let message = json!({
+            "channel": "email", "to": "a@example.com", "type": "SignIn", "payload": { "code": "1" },
+        });
+        let answer = house
+            .call(&key, "POST", "/v1/messages", &message)
+            .await
+            .expect(202);
+        let message = finished(&house, &key, &answer.text_at("/id")).await;
+        assert_eq!(message["state"], "sent", "{message:#}");
+        let attempts = message["attempts"].as_array().unwrap();
+        let by = attempts
+            .iter()
+            .map(|it| it["integration"].as_str().unwrap().to_owned());
+        by.collect::<Vec<_>>()
+    };
+    let (first, second) = ("email-first", "email-second");
+    for _ in 0..5 {
+        assert_eq!(tried().await, [first, second]);
+    }
+    assert_eq!(tried().await, [second]);
+    clock.fetch_add(5_000, Ordering::SeqCst);
+    assert_eq!(tried().await, [first, second], "one tries");
+    assert_eq!(tried().await, [second]);
+    is_up.store(true, Ordering::SeqCst);
+    clock.fetch_add(10_000, Ordering::SeqCst);
+    assert_eq!(tried().await, [first]);
+    assert_eq!(tried().await, [first]);
+    house.stop().await;
 }

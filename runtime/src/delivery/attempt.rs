@@ -147,8 +147,11 @@ impl Core {
 
     async fn plan(&self, claim: &Claim) -> Result<Plan, Unplanned> {
         let (route, attempts) = self.history(claim).await?;
-        let choice = choose(&route, &attempts).ok_or(RosterError::Missing)?;
-        let (tenant, chosen) = (&claim.message.tenant, &choice.integration);
+        let (tenant, now) = (&claim.message.tenant, self.clock.now());
+        let open = self.circuits.open(tenant, &route, now);
+        let choice = choose(&route, &attempts, &open).ok_or(RosterError::Missing)?;
+        let chosen = &choice.integration;
+        self.circuits.enter(tenant, chosen, now);
         let ready = match self.roster.active(tenant, chosen).await {
             Ok(ready) => ready,
             Err(error) => return Err(self.unready(tenant, choice, error).await),

@@ -65,7 +65,10 @@ impl Core {
             Err(_) => Default::default(),
         };
         let tried = start.via.as_ref().map(|via| &via.integration);
-        let standing = standing(&route, &attempts, tried);
+        let open = self
+            .circuits
+            .open(&claim.message.tenant, &route, self.clock.now());
+        let standing = standing(&route, &attempts, &open, tried);
         self.conclude(claim, start, outcome, &standing).await
     }
 
@@ -151,6 +154,10 @@ impl Core {
             let _ = tokio::time::timeout(STORE_PAUSE, self.stopping.cancelled()).await;
         }
         self.counts.attempt(claim.message.channel, &attempt.outcome);
+        // A test may have settings that no route knows.
+        if claim.message.origin != Origin::Test {
+            self.circuits.note(&claim.message.tenant, &attempt);
+        }
         self.report(&claim, &attempt, &next);
         let settled = Settled {
             id: claim.message.id,

@@ -68,21 +68,25 @@ pub(super) struct Doubt {
 
 /// The integration for the next attempt: the first in order, from the one after the last attempt's on and around,
 /// that was never tried; else one that took nothing and may do so later; else one that may have accepted. One that
-/// cannot send comes last. None for an empty route.
+/// cannot send comes last, and one whose circuit is `open` after its like. None for an empty route.
 #[must_use]
-pub(super) fn choose(route: &[IntegrationId], attempts: &[Attempt]) -> Option<Choice> {
+pub(super) fn choose(
+    route: &[IntegrationId],
+    attempts: &[Attempt],
+    open: &[IntegrationId],
+) -> Option<Choice> {
     let last = attempts.last().and_then(integration);
     let at = last.and_then(|last| route.iter().position(|id| id == last));
     let start = at.map_or(0, |at| at + 1);
     let in_turn = route.iter().cycle().skip(start).take(route.len());
     // Of those that cannot send only the last may have something left to try: its earlier secrets.
-    let best = in_turn.min_by_key(|id| match worth(id, attempts) {
+    let best = in_turn.min_by_key(|id| match worth(id, attempts, open) {
         Onward::Nowhere => (Onward::Nowhere, Some(*id) != last),
-        worth => (worth, false),
+        worth => (worth, open.contains(id)),
     });
     best.map(|id| Choice {
         integration: id.clone(),
-        standing: standing(route, attempts, Some(id)),
+        standing: standing(route, attempts, open, Some(id)),
     })
 }
 
@@ -91,6 +95,7 @@ pub(super) fn choose(route: &[IntegrationId], attempts: &[Attempt]) -> Option<Ch
 pub(super) fn standing(
     route: &[IntegrationId],
     attempts: &[Attempt],
+    open: &[IntegrationId],
     now: Option<&IntegrationId>,
 ) -> Standing {
     let is_here = |attempt: &&Attempt| integration(attempt) == now;
@@ -106,19 +111,20 @@ pub(super) fn standing(
     Standing {
         tries: u32::try_from(tries).unwrap_or(u32::MAX).saturating_add(1),
         onward: others
-            .map(|id| worth(id, attempts))
+            .map(|id| worth(id, attempts, open))
             .min()
             .unwrap_or(Onward::Nowhere),
         doubts: doubts.collect(),
     }
 }
 
-/// What an integration is worth to a message after these attempts.
-fn worth(id: &IntegrationId, attempts: &[Attempt]) -> Onward {
+/// What an integration is worth to a message after these attempts. One whose circuit is open is as one that was tried.
+fn worth(id: &IntegrationId, attempts: &[Attempt], open: &[IntegrationId]) -> Onward {
     use FailureKind::{InvalidSettings, TemplateNotFound, Unauthorized, Unknown};
     let tried = attempts.iter().filter(|one| integration(one) == Some(id));
     let kinds: Vec<_> = tried.filter_map(failure).map(|it| it.kind).collect();
     match kinds.last() {
+        None if open.contains(id) => Onward::Tried,
         None => Onward::Untried,
         Some(InvalidSettings | TemplateNotFound | Unauthorized) => Onward::Nowhere,
         Some(_) if kinds.contains(&Unknown) => Onward::Doubtful,
@@ -167,6 +173,14 @@ mod tests {
     }
 
     fn chosen(route: &str, attempts: &[(&str, FailureKind)]) -> Option<Choice> {
+        chosen_around(route, attempts, "")
+    }
+
+    fn chosen_around(route: &str, attempts: &[(&str, FailureKind)], open: &str) -> Option<Choice> {
+        let open: Vec<IntegrationId> = open
+            .split_whitespace()
+            .map(|id| id.parse().unwrap())
+            .collect();
         let route: Vec<IntegrationId> = route
             .split_whitespace()
             .map(|id| id.parse().unwrap())
@@ -175,7 +189,7 @@ mod tests {
             .iter()
             .map(|(id, kind)| attempt(id, *kind))
             .collect();
-        choose(&route, &attempts)
+        choose(&route, &attempts, &open)
     }
 
     #[test]
@@ -249,6 +263,38 @@ mod tests {
                 (choice.integration.as_str(), standing.tries, standing.onward),
                 (*next, *tries, *onward),
                 "{route} {attempts:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_open_circuit_is_passed_by_while_there_is_another_way() {
+        use FailureKind::{Unauthorized, Unavailable, Unknown};
+        use Onward::{Nowhere, Tried, Untried};
+        type Row<'a> = (
+            &'a str,
+            &'a [(&'a str, FailureKind)],
+            &'a str,
+            &'a str,
+            Onward,
+        );
+        let table: &[Row<'_>] = &[
+            ("a", &[], "a", "a", Nowhere),
+            ("a b", &[], "a", "b", Tried),
+            ("a b", &[], "a b", "a", Tried),
+            ("a b c", &[], "a", "b", Untried),
+            ("a b", &[("b", Unavailable)], "a", "b", Tried),
+            ("a b", &[("b", Unauthorized)], "a", "a", Nowhere),
+            // Rather the one that is down than the one that may have accepted.
+            ("a b", &[("b", Unknown)], "a", "a", Onward::Doubtful),
+        ];
+        for (route, attempts, open, next, onward) in table {
+            let choice = chosen_around(route, attempts, open).unwrap();
+            let row = format!("{route} {attempts:?} {open}");
+            assert_eq!(
+                (choice.integration.as_str(), choice.standing.onward),
+                (*next, *onward),
+                "{row}"
             );
         }
     }
