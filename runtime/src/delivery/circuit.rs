@@ -16,6 +16,8 @@ const IN_A_ROW: u32 = 5;
 const WINDOW: u32 = 20;
 /// How long it is open at first, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+/// Integrations that are known at once. Of those beyond nothing is known, and each is asked in its turn.
+const MOST: usize = 10_000;
 
 /// What an attempt says of the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +65,9 @@ impl Circuit {
     fn note(&mut self, sign: Sign, started_at: Timestamp, now: Timestamp) {
         match sign {
             Sign::Neither => {}
+            // What was before an outage, and in it, tells nothing of the time after it.
+            Sign::Up if self.open.is_some() => *self = Self::default(),
             Sign::Up => {
-                self.open = None;
                 self.in_a_row = 0;
                 self.count(0);
             }
@@ -112,9 +115,11 @@ fn sign(attempt: &Attempt) -> Sign {
     }
 }
 
+type Key = (TenantId, IntegrationId);
+
 /// The circuits of all integrations whose last attempts failed.
 #[derive(Default)]
-pub(super) struct Circuits(Mutex<HashMap<(TenantId, IntegrationId), Circuit>>);
+pub(super) struct Circuits(Mutex<HashMap<Key, Circuit>>);
 
 impl Circuits {
     /// Those of a route that are not to be asked now, while there is another.
@@ -144,30 +149,42 @@ impl Circuits {
 
     /// An attempt has ended.
     pub(super) fn note(&self, tenant: &TenantId, attempt: &Attempt) {
-        let Some(via) = &attempt.start.via else {
-            return;
-        };
-        let (sign, key) = (sign(attempt), (tenant.clone(), via.integration.clone()));
-        let mut circuits = self.all();
-        if sign == Sign::Neither || (sign == Sign::Up && !circuits.contains_key(&key)) {
-            return;
+        if let Some(via) = &attempt.start.via {
+            let key = (tenant.clone(), via.integration.clone());
+            let (started_at, ended_at) = (attempt.start.started_at, attempt.ended_at);
+            self.record(key, sign(attempt), started_at, ended_at);
         }
-        let circuit = circuits.entry(key).or_default();
+    }
+
+    fn record(&self, key: Key, sign: Sign, started_at: Timestamp, now: Timestamp) {
+        let mut circuits = self.all();
+        if !circuits.contains_key(&key) {
+            if sign != Sign::Down {
+                return;
+            }
+            if circuits.len() >= MOST {
+                circuits.retain(|_, circuit| circuit.open.is_some());
+            }
+            if circuits.len() >= MOST {
+                return;
+            }
+        }
+        let circuit = circuits.entry(key.clone()).or_default();
         let was_open = circuit.open.is_some();
-        circuit.note(sign, attempt.start.started_at, attempt.ended_at);
+        circuit.note(sign, started_at, now);
         if circuit.open.is_some() != was_open {
             tracing::warn!(
-                %tenant, integration = %via.integration, open = !was_open,
+                tenant = %key.0, integration = %key.1, open = !was_open,
                 "a circuit: routes with another integration leave this one to later while it is open"
             );
         }
         // All of the last attempts succeeded: as if there had been none.
         if circuit.recent == 0 {
-            circuits.remove(&(tenant.clone(), via.integration.clone()));
+            circuits.remove(&key);
         }
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<(TenantId, IntegrationId), Circuit>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<Key, Circuit>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -220,6 +237,39 @@ mod tests {
         ] {
             assert_eq!(played(attempts), open, "{attempts}");
         }
+    }
+
+    #[test]
+    fn one_failure_after_an_outage_is_no_new_one() {
+        let mut circuit = Circuit::default();
+        for second in 0..100 {
+            circuit.note(Sign::Down, at(second), at(second));
+        }
+        circuit.note(Sign::Up, at(200), at(200));
+        assert_eq!(circuit, Circuit::default());
+        circuit.note(Sign::Down, at(201), at(201));
+        assert!(!circuit.is_open(at(201)));
+    }
+
+    #[test]
+    fn no_more_integrations_are_known_than_there_may_be() {
+        let circuits = Circuits::default();
+        let tenant: TenantId = "a".parse().unwrap();
+        let key = |number: usize| (tenant.clone(), format!("i{number}").parse().unwrap());
+        for number in 0..MOST {
+            circuits.record(key(number), Sign::Down, at(0), at(0));
+        }
+        for _ in 1..IN_A_ROW {
+            circuits.record(key(7), Sign::Down, at(0), at(0));
+        }
+        // Those that are open are kept, the others have to fail again.
+        circuits.record(key(MOST), Sign::Down, at(0), at(0));
+        assert_eq!(circuits.all().len(), 2);
+        assert_eq!(circuits.open(&tenant, &[key(7).1], at(1)), [key(7).1]);
+        circuits.record(key(7), Sign::Up, at(9), at(9));
+        circuits.record(key(8), Sign::Up, at(9), at(9));
+        circuits.record(key(9), Sign::Neither, at(9), at(9));
+        assert_eq!(circuits.all().len(), 1);
     }
 
     #[test]
