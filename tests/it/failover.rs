@@ -371,7 +371,7 @@ async fn an_integration_that_is_down_is_passed_by_until_one_message_finds_it_up(
             .call(&key, "POST", "/v1/messages", &message)
             .await
             .expect(202);
-        let message = finished(&house, &key, &answer.text_at("/id")).await;
+        let message = finished(&house, &providers, &key, &answer.text_at("/id")).await;
         assert_eq!(message["state"], "sent", "{message:#}");
         let attempts = message["attempts"].as_array().unwrap();
         let by = attempts
