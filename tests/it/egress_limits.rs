@@ -122,7 +122,7 @@ async fn a_response_over_a_limit_ends_the_exchange_and_its_connection() {
 }
 
 #[tokio::test]
-async fn a_response_that_breaks_the_protocol_is_an_interruption() {
+async fn a_response_that_breaks_the_protocol_is_told_from_one_that_breaks_off() {
     for (case, reply) in [
         ("no HTTP", Reply::Bytes(b"220 mail.example ESMTP\r\n\r\n".to_vec())),
         ("short body", Reply::Close(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc".to_vec())),
@@ -131,7 +131,11 @@ async fn a_response_that_breaks_the_protocol_is_an_interruption() {
         ("nine interim responses", Reply::Bytes(("HTTP/1.1 102 Processing\r\n\r\n".repeat(9) + "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").into())),
     ] {
         let (result, exchange) = answered(reply, &Send::default()).await;
-        assert_eq!(result, Err(EgressError::Interrupted), "{case}");
+        let error = match case {
+            "short body" => EgressError::Interrupted,
+            _ => EgressError::Malformed,
+        };
+        assert_eq!(result, Err(error), "{case}");
         assert!(exchange.progress >= Progress::Complete, "{case}");
     }
     let eight = "HTTP/1.1 102 Processing\r\n\r\n".repeat(8)
