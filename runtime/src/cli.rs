@@ -14,6 +14,7 @@ mod egress;
 mod email_service;
 mod integration;
 mod keys;
+mod log;
 mod operator_key;
 mod output;
 mod send;

@@ -2,7 +2,11 @@
 //! that a caller, a connector or a provider wrote can become one.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
+
+/// Lines of this process's log that were dropped.
+pub static LOG_LINES_DROPPED: AtomicU64 = AtomicU64::new(0);
 
 /// A counter for each combination of `N` labels.
 #[derive(Debug)]

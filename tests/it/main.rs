@@ -47,6 +47,7 @@ mod hostile;
 mod kept_secrets;
 mod keys;
 mod languages;
+mod logs;
 mod mail_corpus;
 mod mail_deviations;
 mod mail_kit;

@@ -2,6 +2,7 @@
 //! (<https://prometheus.io/docs/instrumenting/exposition_formats/>). No label names a tenant or a recipient.
 
 use std::fmt::{Display, Write};
+use std::sync::atomic::Ordering;
 
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -11,7 +12,7 @@ use super::App;
 use super::auth::Watcher;
 use super::error::ApiError;
 use crate::connector::ENGINE_VERSION;
-use crate::counts::Tally;
+use crate::counts::{LOG_LINES_DROPPED, Tally};
 
 /// `GET /metrics`.
 pub(super) async fn get(_: Watcher, State(app): State<App>) -> Result<impl IntoResponse, ApiError> {
@@ -72,6 +73,13 @@ pub(super) async fn get(_: Watcher, State(app): State<App>) -> Result<impl IntoR
         ["result"],
         &app.uploads,
     );
+    let dropped = "sendbox_log_lines_dropped_total";
+    page.family(
+        dropped,
+        "counter",
+        "Lines of the log that could not be written.",
+    );
+    page.sample(dropped, [], [], LOG_LINES_DROPPED.load(Ordering::Relaxed));
     Ok((
         [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
         page.0,

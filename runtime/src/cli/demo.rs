@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::client::Client;
+use super::log::Log;
 use super::{Bundle, ServerArgs, connector, output, serve};
 use crate::config::Config;
 use crate::server::Server;
@@ -41,9 +42,7 @@ pub(super) struct DemoArgs {
 }
 
 pub(super) async fn run(args: DemoArgs, bundle: Bundle) -> anyhow::Result<ExitCode> {
-    if args.log {
-        serve::start_log(false);
-    }
+    let _log = args.log.then(|| Log::start(false)).transpose()?;
     let folder = tempfile::Builder::new().prefix("sendbox-demo-").tempdir()?;
     let provider = Provider::start().await?;
     let server = Server::start(&profile(&args, folder.path())?, Clock::System).await?;

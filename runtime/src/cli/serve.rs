@@ -1,14 +1,13 @@
 //! `sendbox serve`.
 
-use std::io::IsTerminal;
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use super::ConfigArgs;
+use super::log::Log;
 use crate::server::Server;
 use crate::time::Clock;
 
@@ -70,7 +69,7 @@ pub(super) fn stream_large_copies() {
 
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let mut loaded = args.config.load()?;
-    start_log(args.log_json);
+    let _log = Log::start(args.log_json)?;
     warn_of_ignored_variables();
     let compiler = &mut loaded.config.engine.compiler;
     compiler.get_or_insert_with(|| THIS_PROGRAM.into());
@@ -97,16 +96,6 @@ fn warn_of_ignored_variables() {
             "ignored: the configuration alone says how sends leave and whom they trust"
         );
     }
-}
-
-/// Log lines on standard error; `SENDBOX_LOG` chooses them, such as `info,sendbox=debug`.
-pub(super) fn start_log(json: bool) {
-    let filter = EnvFilter::try_from_env("SENDBOX_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    if json { log.json().init() } else { log.init() }
 }
 
 /// Until SIGTERM or SIGINT.
