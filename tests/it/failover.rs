@@ -19,7 +19,7 @@ use crate::harness::{House, call};
 enum Left {
     /// Nobody can tell.
     Doubt,
-    /// Surely nothing, for now.
+    /// Surely nothing, and another try may do.
     Nothing,
     /// Surely nothing, and it will stay so.
     Refused,
@@ -175,17 +175,10 @@ async fn tenant(house: &House, providers: &Providers, case: Case) -> String {
     house.key(&name).await
 }
 
-/// Until a message is in a final state.
+/// Until a message is in a final state. So many are waited for at once that each looks when there is news.
 async fn finished(house: &House, providers: &Providers, key: &str, id: &str) -> Value {
     loop {
-        let path = format!("/v1/messages/{id}");
-        let message = house
-            .call(key, "GET", &path, &Value::Null)
-            .await
-            .expect(200)
-            .json();
-        let state = message["state"].as_str().unwrap();
-        if !["accepted", "sending", "waiting"].contains(&state) {
+        if let Some(message) = house.ended(key, id).await {
             return message;
         }
         let more = providers.dead.received(providers.dead.arrivals().len() + 1);

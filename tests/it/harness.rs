@@ -329,16 +329,20 @@ impl House {
             .text_at("/key")
     }
 
+    /// The message, if it is in a final state.
+    pub async fn ended(&self, key: &str, id: &str) -> Option<Value> {
+        let path = format!("/v1/messages/{id}");
+        let message = self.call(key, "GET", &path, &Value::Null).await;
+        let message = message.expect(200).json();
+        let state = message["state"].as_str().unwrap();
+        let is_open = ["accepted", "sending", "waiting"].contains(&state);
+        (!is_open).then_some(message)
+    }
+
     /// Until the message is in a final state.
     pub async fn finished(&self, key: &str, id: &str) -> Value {
         loop {
-            let message = self
-                .call(key, "GET", &format!("/v1/messages/{id}"), &Value::Null)
-                .await
-                .expect(200)
-                .json();
-            let state = message["state"].as_str().unwrap();
-            if !["accepted", "sending", "waiting"].contains(&state) {
+            if let Some(message) = self.ended(key, id).await {
                 return message;
             }
             tokio::task::yield_now().await;
