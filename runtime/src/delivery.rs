@@ -1,7 +1,6 @@
 //! From an accepted message to its end: claims, attempts, and who waits for them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +13,9 @@ use crate::egress::Egress;
 use crate::id::{MessageId, TenantId};
 use crate::limits::Limits;
 use crate::message::Message;
-use crate::store::{Accepted, Cancelled, Claim, Lease, Settled, Spending, Store, StoreError};
+use crate::store::{
+    Accepted, Cancelled, Claim, Lease, Queue, Settled, Spending, Store, StoreError,
+};
 use crate::time::{Clock, Timestamp};
 
 mod attempt;
@@ -56,7 +57,7 @@ const LEASE_MARGIN: Duration = Duration::from_secs(10);
 pub struct DeliveryConfig {
     /// Sends under way at once, over all tenants.
     pub concurrency: usize,
-    /// Sends under way at once for one tenant.
+    /// Sends under way at once for one tenant by one channel.
     pub tenant_concurrency: usize,
     /// Milliseconds that a message lives unless its caller says less.
     pub time_to_live_ms: u64,
@@ -122,8 +123,6 @@ struct Core {
     circuits: Circuits,
     places: Arc<Places>,
     counts: Counts,
-    /// Milliseconds since the Unix epoch: nothing in the outbox is due before.
-    due: AtomicI64,
     waiters: Arc<Waiters>,
     tasks: TaskTracker,
     stopping: CancellationToken,
@@ -154,7 +153,6 @@ impl Delivery {
                 circuits: Circuits::default(),
                 places: Places::new(config.concurrency, config.tenant_concurrency),
                 counts: Counts::default(),
-                due: AtomicI64::new(0),
                 waiters: Arc::default(),
                 tasks: TaskTracker::new(),
                 stopping: CancellationToken::new(),
@@ -212,7 +210,7 @@ impl Delivery {
 
     /// Looks at the outbox again, as after the clock has moved.
     pub fn wake(&self) {
-        self.core.due_at(Timestamp::default());
+        self.core.places.due_at(Timestamp::default());
     }
 
     /// Withdraws a message that is not being sent. Who waits for it is answered.
@@ -272,7 +270,7 @@ impl Core {
     ) -> Result<Submitted, StoreError> {
         let (id, channel, now) = (message.id, message.channel, message.created_at);
         let waiting = wait.then(|| self.waiters.wait(id));
-        let place = self.place(&message.tenant);
+        let place = self.place(Queue::of(&message));
         let lease = place.is_some().then(|| self.lease(now));
         let accepted = self.store.accept_counted(&message, lease, spending).await;
         Ok(match accepted? {
@@ -280,7 +278,7 @@ impl Core {
                 self.counts.accepted.add([channel.as_str()]);
                 match (claim, place) {
                     (Some(claim), Some(place)) => self.spawn(claim, place),
-                    _ => self.due_at(now),
+                    _ => self.places.due_at(now),
                 }
                 Submitted::Accepted(id, waiting)
             }
@@ -305,18 +303,12 @@ impl Core {
         });
     }
 
-    /// A place for one more send of a tenant, if there is one now; none while the process ends.
-    fn place(&self, tenant: &TenantId) -> Option<Place> {
+    /// A place for one more send of a queue, if there is one now; none while the process ends.
+    fn place(&self, queue: Queue) -> Option<Place> {
         if self.stopping.is_cancelled() {
             return None;
         }
-        self.places.take(tenant)
-    }
-
-    /// Something in the outbox is due at `time`.
-    fn due_at(&self, time: Timestamp) {
-        self.due.fetch_min(time.as_millis(), Ordering::SeqCst);
-        self.places.wake.notify_one();
+        self.places.take(queue)
     }
 
     fn lease(&self, now: Timestamp) -> Lease {

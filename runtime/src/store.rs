@@ -42,7 +42,7 @@ mod writer;
 mod tests;
 
 pub use accept::{Accepted, KEY_LIFE};
-pub use claim::{Claim, Claimed, Interrupted, Lease};
+pub use claim::{Claim, Claimed, Interrupted, Lease, Queue, Room};
 pub use ended::Restored;
 pub use error::StoreError;
 pub use history::{MessageFilter, Page, StoredMessage};

@@ -1,7 +1,7 @@
 //! A whole server in this process, a provider that it sends to, and a client that calls it.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
@@ -112,6 +112,68 @@ async fn take(
     behaviour.arrivals.lock().unwrap().push(arrival);
     behaviour.count.send_modify(|count| *count += 1);
     answer
+}
+
+/// A provider that takes all, once the test lets go.
+pub struct Held {
+    pub provider: Provider,
+    came: watch::Receiver<usize>,
+    gate: Arc<(Mutex<usize>, Condvar)>,
+}
+
+impl Held {
+    pub async fn start() -> Self {
+        let gate = Arc::new((Mutex::new(0), Condvar::new()));
+        let (count, came) = watch::channel(0);
+        let passed = Arc::clone(&gate);
+        let provider = Provider::start(move |_| {
+            count.send_modify(|count| *count += 1);
+            let (left, opened) = &*passed;
+            let mut left = opened
+                .wait_while(left.lock().unwrap(), |left| *left == 0)
+                .unwrap();
+            *left -= 1;
+            (StatusCode::OK, HeaderMap::new(), "{}".to_owned())
+        });
+        Self {
+            provider: provider.await,
+            came,
+            gate,
+        }
+    }
+
+    pub async fn arrived(&mut self, count: usize) {
+        self.came.wait_for(|came| *came >= count).await.unwrap();
+    }
+
+    /// Answers all, and all that come.
+    pub fn let_go(&self) {
+        self.let_go_of(usize::MAX);
+    }
+
+    /// Answers so many.
+    pub fn let_go_of(&self, count: usize) {
+        let (left, opened) = &*self.gate;
+        *left.lock().unwrap() = count;
+        opened.notify_all();
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://{}/", self.provider.address)
+    }
+}
+
+/// A test that fails must not wait for an answer that nobody lets go.
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
+/// An answer is held as long as a busy machine takes for the rest.
+pub fn patient(config: &mut Config) {
+    config.limits.wall_ms = 60_000;
+    config.limits.first_byte_ms = 60_000;
 }
 
 /// An answer of the server.

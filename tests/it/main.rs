@@ -52,6 +52,7 @@ mod mail_corpus;
 mod mail_deviations;
 mod mail_kit;
 mod mail_servers;
+mod queues;
 mod replays;
 mod restores;
 mod routes;

@@ -1,74 +1,18 @@
 //! Test sends: messages like others, with one attempt through one integration.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
-use sendbox::config::Config;
 use sendbox::time::Clock;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use crate::fault_kit::Run;
-use crate::harness::{Answer, House, Provider};
+use crate::harness::{Answer, Held, House, Provider, patient};
 
 const TEST: &str = "/v1/integrations/mail/test";
 const TO: &str = "leonhard@euler.example";
-
-/// A provider that takes all, once the test lets go.
-struct Held {
-    provider: Provider,
-    came: watch::Receiver<usize>,
-    gate: Arc<(Mutex<bool>, Condvar)>,
-}
-
-impl Held {
-    async fn start() -> Self {
-        let gate = Arc::new((Mutex::new(false), Condvar::new()));
-        let (count, came) = watch::channel(0);
-        let passed = Arc::clone(&gate);
-        let provider = Provider::start(move |_| {
-            count.send_modify(|count| *count += 1);
-            let (open, opened) = &*passed;
-            let open = open.lock().unwrap();
-            drop(opened.wait_while(open, |open| !*open).unwrap());
-            (StatusCode::OK, HeaderMap::new(), "{}".to_owned())
-        });
-        Self {
-            provider: provider.await,
-            came,
-            gate,
-        }
-    }
-
-    async fn arrived(&mut self, count: usize) {
-        self.came.wait_for(|came| *came >= count).await.unwrap();
-    }
-
-    fn let_go(&self) {
-        let (open, opened) = &*self.gate;
-        *open.lock().unwrap() = true;
-        opened.notify_all();
-    }
-
-    fn endpoint(&self) -> String {
-        format!("http://{}/", self.provider.address)
-    }
-}
-
-/// An answer is held as long as a busy machine takes for the rest.
-fn patient(config: &mut Config) {
-    config.limits.wall_ms = 60_000;
-    config.limits.first_byte_ms = 60_000;
-}
-
-/// A test that fails must not wait for an answer that nobody lets go.
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.let_go();
-    }
-}
 
 async fn test(house: &House, key: &str) -> Answer {
     house.call(key, "POST", TEST, &json!({ "to": TO })).await

@@ -166,7 +166,7 @@ impl Core {
         };
         self.settled(settled, Some(&attempt.outcome));
         if let Transition::Wait { until, .. } = next {
-            self.due_at(until);
+            self.places.due_at(until);
         }
         Ok(attempt)
     }

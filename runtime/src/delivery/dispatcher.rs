@@ -1,36 +1,48 @@
-//! The loop that claims what is due.
+//! The loop that claims what is due, and ends what is past its time.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use super::Core;
-use crate::store::{Claim, Claimed, StoreError};
+use crate::store::{Claim, Claimed, Queue, Room, StoreError};
 use crate::time::Timestamp;
 
 /// Messages claimed in one step.
 const CLAIM_MAX: usize = 64;
 /// Pause after the store failed.
 pub(super) const STORE_PAUSE: Duration = Duration::from_secs(1);
-/// Pause before the outbox is looked at again for tenants without a free place.
+/// Pause where something is due that cannot be claimed.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// How long nobody looks for what is past its time, while what is due waits for a place.
+const EXPIRY_PAUSE: Duration = Duration::from_millis(250);
 /// The longest sleep: a clock that jumps is noticed by then.
 const SLEEP_MAX: Duration = Duration::from_secs(5);
 
+/// What the loop remembers from step to step.
+#[derive(Default)]
+struct Dispatcher {
+    /// Claimed, but others took their places meanwhile: they keep their lease while they wait here.
+    held: VecDeque<Claim>,
+    /// When somebody last looked for what is past its time.
+    expired: Option<Instant>,
+    /// Whether something that is due may wait for a place.
+    is_short: bool,
+}
+
 /// Claims and starts what is due until `shutdown`.
 pub(super) async fn run(core: &Arc<Core>, shutdown: &CancellationToken) {
-    // Claimed, but their tenant has no free place: they keep their lease while they wait here.
-    let mut held: VecDeque<Claim> = VecDeque::new();
+    let mut dispatcher = Dispatcher::default();
     while !shutdown.is_cancelled() {
         // Registered before the query, so that no wake-up between the two is lost.
         let woken = core.places.wake.notified();
-        let pause = match step(core, &mut held).await {
+        let pause = match dispatcher.step(core).await {
             Ok(pause) => pause,
             Err(error) => {
                 tracing::error!(%error, "the outbox cannot be read");
+                core.places.due_by(Timestamp::default());
                 STORE_PAUSE
             }
         };
@@ -40,107 +52,103 @@ pub(super) async fn run(core: &Arc<Core>, shutdown: &CancellationToken) {
             () = shutdown.cancelled() => {}
         }
     }
-    for claim in held {
+    for claim in dispatcher.held {
         if let Err(error) = core.store.release(&claim).await {
             tracing::warn!(message.id = %claim.message.id, %error, "a claim could not be released: its lease will lapse");
         }
     }
 }
 
-/// Starts what can be started. Returns how long nothing more is due.
-async fn step(core: &Arc<Core>, held: &mut VecDeque<Claim>) -> Result<Duration, StoreError> {
-    start(core, held);
-    let now = core.clock.now();
-    let longest = if held.is_empty() {
-        SLEEP_MAX
-    } else {
-        RETRY_PAUSE
-    };
-    let rest = now.until(Timestamp::from_millis(core.due.load(Ordering::SeqCst)));
-    if !rest.is_zero() {
-        return Ok(rest.min(longest));
-    }
-    let room = core.places.free().min(CLAIM_MAX);
-    if room == 0 {
-        core.places.starve();
-        // A place that came back in between saw no starvation to end.
-        return Ok(if core.places.free() == 0 {
-            SLEEP_MAX
-        } else {
-            RETRY_PAUSE
-        });
-    }
-    // Taken before the query: what becomes due meanwhile lowers it again.
-    core.due.store(i64::MAX, Ordering::SeqCst);
-    let (claimed, next) = match claim(core, now, room, held).await {
-        Ok(found) => found,
-        Err(error) => {
-            core.due.store(0, Ordering::SeqCst);
-            return Err(error);
+impl Dispatcher {
+    /// Ends what is past its time, which takes no place, and starts what can be started. Returns how long nothing
+    /// more can be done, unless somebody wakes the loop.
+    async fn step(&mut self, core: &Arc<Core>) -> Result<Duration, StoreError> {
+        let now = core.clock.now();
+        if self.expired.is_none_or(|at| at.elapsed() >= EXPIRY_PAUSE) {
+            expire(core, now).await?;
+            self.expired = Some(Instant::now());
         }
-    };
-    let full = claimed.len() == room;
-    held.extend(claimed);
-    start(core, held);
-    if full {
-        core.due.store(0, Ordering::SeqCst);
-        return Ok(Duration::ZERO);
+        self.start(core);
+        let rest = now.until(core.places.due());
+        if !rest.is_zero() {
+            return Ok(rest.min(self.longest()));
+        }
+        // Both before what they find is used: a place that comes back after that wakes the loop.
+        let (free, room) = (core.places.free(), self.room(core));
+        self.start(core);
+        let most = free.min(CLAIM_MAX);
+        if most == 0 {
+            return Ok(EXPIRY_PAUSE);
+        }
+        // Before the query: what becomes due meanwhile says so again.
+        core.places.nothing_due();
+        let Claimed { claims, given_up } =
+            core.store.claim(now, core.lease(now), most, &room).await?;
+        for settled in given_up {
+            core.settled(settled, None);
+        }
+        let claimed = claims.len();
+        self.held.extend(claims);
+        self.start(core);
+        if claimed == most {
+            core.places.due_by(Timestamp::default());
+            return Ok(Duration::ZERO);
+        }
+        let room = self.room(core);
+        self.start(core);
+        let next = core.store.next_due(now, &room).await?;
+        let next = next.unwrap_or(now.after(SLEEP_MAX));
+        core.places.due_by(next.max(now.after(RETRY_PAUSE)));
+        Ok(core
+            .clock
+            .now()
+            .until(core.places.due())
+            .min(self.longest()))
     }
-    core.due.fetch_min(next.as_millis(), Ordering::SeqCst);
-    Ok(core.clock.now().until(next).min(if held.is_empty() {
-        SLEEP_MAX
-    } else {
-        RETRY_PAUSE
-    }))
+
+    /// How many messages of each queue may be claimed.
+    fn room(&mut self, core: &Core) -> Room {
+        let held = self.held.iter().map(|claim| Queue::of(&claim.message));
+        let room = core.places.room(held);
+        self.is_short = room.of.values().any(|room| *room == 0);
+        room
+    }
+
+    fn longest(&self) -> Duration {
+        if self.is_short {
+            EXPIRY_PAUSE
+        } else {
+            SLEEP_MAX
+        }
+    }
+
+    /// Starts held claims whose queue has a place.
+    fn start(&mut self, core: &Arc<Core>) {
+        let now = core.clock.now();
+        for _ in 0..self.held.len() {
+            let Some(claim) = self.held.pop_front() else {
+                return;
+            };
+            if now >= claim.lease_until {
+                continue;
+            }
+            match core.place(Queue::of(&claim.message)) {
+                Some(place) => core.spawn(claim, place),
+                None => self.held.push_back(claim),
+            }
+        }
+    }
 }
 
-/// What is due now for tenants with a free place, and when the outbox must be looked at again.
-async fn claim(
-    core: &Core,
-    now: Timestamp,
-    room: usize,
-    held: &VecDeque<Claim>,
-) -> Result<(Vec<Claim>, Timestamp), StoreError> {
+/// Ends all that is past its time.
+async fn expire(core: &Core, now: Timestamp) -> Result<(), StoreError> {
     loop {
         let expired = core.store.expire(now).await?;
         if expired.is_empty() {
-            break;
+            return Ok(());
         }
         for settled in expired {
             core.settled(settled, None);
         }
-    }
-    let mut skip = core.places.full_tenants();
-    skip.extend(held.iter().map(|claim| claim.message.tenant.clone()));
-    let Claimed { claims, given_up } = core.store.claim(now, core.lease(now), room, &skip).await?;
-    for settled in given_up {
-        core.settled(settled, None);
-    }
-    let next = core.store.next_due(now).await?;
-    // What is due but skipped waits for a place of its tenant.
-    let next = next.unwrap_or(now.after(SLEEP_MAX));
-    if next <= now {
-        core.places.starve();
-    }
-    Ok((claims, next.max(now.after(RETRY_PAUSE))))
-}
-
-/// Starts held claims whose tenant has a place.
-fn start(core: &Arc<Core>, held: &mut VecDeque<Claim>) {
-    let now = core.clock.now();
-    for _ in 0..held.len() {
-        let Some(claim) = held.pop_front() else {
-            return;
-        };
-        if now >= claim.lease_until {
-            continue;
-        }
-        match core.place(&claim.message.tenant) {
-            Some(place) => core.spawn(claim, place),
-            None => held.push_back(claim),
-        }
-    }
-    if !held.is_empty() {
-        core.places.starve();
     }
 }

@@ -8,7 +8,7 @@ use super::route::Choice;
 use super::{Core, Delivery};
 use crate::attempt::Attempt;
 use crate::message::Message;
-use crate::store::{Accepted, Spending, StoreError};
+use crate::store::{Accepted, Queue, Spending, StoreError};
 
 /// Why a test was not sent. Nothing was accepted, unless it is the store that went away in between.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +58,7 @@ impl Core {
     ) -> Result<Attempt, TestError> {
         let sender = self.sender(Arc::new(ready)).await?;
         let departure = self.departure(&sender, None).await?;
-        let place = self.place(&message.tenant).ok_or(TestError::NoPlace)?;
+        let place = self.place(Queue::of(&message)).ok_or(TestError::NoPlace)?;
         let lease = self.lease(message.created_at);
         let accepted = self.store.accept_counted(&message, Some(lease), spending);
         let Accepted::New(Some(claim)) = accepted.await? else {

@@ -1,6 +1,6 @@
 //! Claiming: who may work on which message, for how long, and in turn between tenants.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -10,7 +10,7 @@ use super::{Store, StoreError, row};
 use crate::attempt::AttemptStart;
 use crate::fault;
 use crate::id::TenantId;
-use crate::message::Message;
+use crate::message::{Channel, Message};
 use crate::secret::DataKey;
 use crate::time::Timestamp;
 
@@ -21,6 +21,63 @@ pub struct Lease {
     pub now: Timestamp,
     /// When the claim ends if nothing is recorded.
     pub until: Timestamp,
+}
+
+/// A tenant's messages of one channel: they wait for each other, and for nobody else's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Queue {
+    /// Whose.
+    pub tenant: TenantId,
+    /// By which they travel.
+    pub channel: Channel,
+}
+
+impl Queue {
+    /// That of a message.
+    #[must_use]
+    pub fn of(message: &Message) -> Self {
+        Self {
+            tenant: message.tenant.clone(),
+            channel: message.channel,
+        }
+    }
+
+    /// Its name in a list.
+    fn name(&self) -> String {
+        format!("{}/{}", self.tenant, self.channel.as_str())
+    }
+}
+
+/// How many messages may be claimed of each queue.
+#[derive(Clone, Debug)]
+pub struct Room {
+    /// Of a queue that is not named.
+    pub each: usize,
+    /// Of those that are.
+    pub of: HashMap<Queue, usize>,
+}
+
+impl Default for Room {
+    /// Any number.
+    fn default() -> Self {
+        Self {
+            each: usize::MAX,
+            of: HashMap::new(),
+        }
+    }
+}
+
+impl Room {
+    fn for_queue(&self, queue: &Queue) -> usize {
+        self.of.get(queue).copied().unwrap_or(self.each)
+    }
+
+    /// JSON array of the names of queues without room.
+    fn full(&self) -> Result<String, StoreError> {
+        let full = self.of.iter().filter(|(_, room)| **room == 0);
+        let names: Vec<_> = full.map(|(queue, _)| queue.name()).collect();
+        Ok(serde_json::to_string(&names)?)
+    }
 }
 
 /// A message that its holder alone may send, until the lease ends.
@@ -57,10 +114,30 @@ pub struct Interrupted {
     pub start: Option<AttemptStart>,
 }
 
+/// A statement over the queues of tenants after `?1`, in order of their names.
+///
+/// Steps from tenant to tenant in the index: the cost grows with tenants, never with their queues.
+macro_rules! over_queues {
+    ($statement:literal) => {
+        concat!(
+            "WITH RECURSIVE open (tenant) AS (\
+               SELECT (SELECT tenant FROM message INDEXED BY message_due \
+                 WHERE due_at IS NOT NULL AND tenant > ?1 ORDER BY tenant LIMIT 1) \
+               UNION ALL \
+               SELECT (SELECT m.tenant FROM message m INDEXED BY message_due \
+                 WHERE m.due_at IS NOT NULL AND m.tenant > open.tenant ORDER BY m.tenant LIMIT 1) \
+               FROM open WHERE open.tenant IS NOT NULL), \
+             queue (tenant, channel, name) AS (\
+               SELECT tenant, column1, tenant || '/' || column1 \
+               FROM open, (VALUES ('email'), ('sms')) WHERE tenant IS NOT NULL) ",
+            $statement
+        )
+    };
+}
+
 impl Store {
     /// Claims up to `max` messages: due and not expired, or of a lease that lapsed. Oldest first for
-    /// each tenant, tenants by turns, so that a long queue of one holds up no other; none of the
-    /// tenants in `skip`.
+    /// each queue, queues by turns, so that a long one holds up no other; of each no more than `room` says.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -69,12 +146,13 @@ impl Store {
         now: Timestamp,
         lease: Lease,
         max: usize,
-        skip: &[TenantId],
+        room: &Room,
     ) -> Result<Claimed, StoreError> {
         let turn = self.inner.turn.clone();
         let due = Due {
             now,
-            skip: serde_json::to_string(skip)?,
+            full: room.full()?,
+            room: room.clone(),
         };
         let rows = self
             .writer()
@@ -128,59 +206,56 @@ impl Store {
         Ok(last.map(Timestamp::from_millis))
     }
 
-    /// The earliest time at which a message is due, a lease lapses or a message expires: `now` where
-    /// that has come already.
+    /// The earliest time at which a message of a queue with room is due or expires, or its lease lapses: `now`
+    /// where that has come already.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let due: Option<i64> = sqlx::query_scalar(
-            "WITH RECURSIVE open (tenant) AS (\
-               SELECT (SELECT tenant FROM message INDEXED BY message_due \
-                 WHERE due_at IS NOT NULL ORDER BY tenant LIMIT 1) \
-               UNION ALL \
-               SELECT (SELECT m.tenant FROM message m INDEXED BY message_due \
-                 WHERE m.due_at IS NOT NULL AND m.tenant > open.tenant ORDER BY m.tenant LIMIT 1) \
-               FROM open WHERE open.tenant IS NOT NULL) \
-             SELECT min((SELECT m.due_at FROM message m INDEXED BY message_due \
-               WHERE m.tenant = open.tenant AND m.due_at IS NOT NULL ORDER BY m.due_at LIMIT 1)) \
-             FROM open",
-        )
-        .fetch_one(self.readers())
-        .await?;
+    pub async fn next_due(
+        &self,
+        now: Timestamp,
+        room: &Room,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let due: Option<i64> = sqlx::query_scalar(NEXT)
+            .bind("")
+            .bind(room.full()?)
+            .fetch_one(self.readers())
+            .await?;
         Ok(due.map(|due| Timestamp::from_millis(due).max(now)))
     }
 }
 
-/// Tenants with something to claim, in order of their names.
-///
-/// Steps from tenant to tenant in the index: the cost grows with tenants, never with their queues.
-const TENANTS: &str = "WITH RECURSIVE open (tenant) AS (\
-       SELECT (SELECT tenant FROM message INDEXED BY message_due \
-         WHERE due_at IS NOT NULL AND tenant > ?1 ORDER BY tenant LIMIT 1) \
-       UNION ALL \
-       SELECT (SELECT m.tenant FROM message m INDEXED BY message_due \
-         WHERE m.due_at IS NOT NULL AND m.tenant > open.tenant ORDER BY m.tenant LIMIT 1) \
-       FROM open WHERE open.tenant IS NOT NULL) \
-     SELECT tenant FROM open WHERE tenant IS NOT NULL AND EXISTS (\
-       SELECT 1 FROM message m INDEXED BY message_due \
-       WHERE m.tenant = open.tenant AND m.due_at <= ?2 AND m.expires_at > ?2) \
-     AND tenant NOT IN (SELECT value FROM json_each(?4)) LIMIT ?3";
+/// When something of a queue with room is due.
+const NEXT: &str = over_queues!(
+    "SELECT min((SELECT m.due_at FROM message m INDEXED BY message_due \
+       WHERE m.tenant = queue.tenant AND m.channel = queue.channel AND m.due_at IS NOT NULL \
+       ORDER BY m.due_at LIMIT 1)) \
+     FROM queue WHERE name NOT IN (SELECT value FROM json_each(?2))"
+);
 
-/// The oldest claimable messages of one tenant. `SET` sees the row as it was.
+/// The queues with something to claim.
+const CLAIMABLE: &str = over_queues!(
+    "SELECT tenant, channel FROM queue \
+     WHERE name NOT IN (SELECT value FROM json_each(?2)) AND EXISTS (\
+       SELECT 1 FROM message m INDEXED BY message_due \
+       WHERE m.tenant = queue.tenant AND m.channel = queue.channel \
+         AND m.due_at <= ?3 AND m.expires_at > ?3) LIMIT ?4"
+);
+
+/// The oldest claimable messages of one queue. `SET` sees the row as it was.
 const TAKE: &str = "UPDATE message SET interrupted = (state = 'sending'), state = 'sending', \
-       fence = fence + 1, due_at = ?3, updated_at = ?2 \
+       fence = fence + 1, due_at = ?4, updated_at = ?3 \
      WHERE (tenant, id) IN (\
        SELECT tenant, id FROM message INDEXED BY message_due \
-       WHERE tenant = ?1 AND due_at <= ?2 AND expires_at > ?2 ORDER BY due_at LIMIT ?4) \
+       WHERE tenant = ?1 AND channel = ?2 AND due_at <= ?3 AND expires_at > ?3 ORDER BY due_at LIMIT ?5) \
      RETURNING tenant, id, origin, channel, usage_type, created_at, expires_at, due_at, attempts, fence, \
        possible_duplicate, interrupted, armed, sealed";
 
 /// What may be claimed.
 struct Due {
     now: Timestamp,
-    /// JSON array of tenants.
-    skip: String,
+    full: String,
+    room: Room,
 }
 
 async fn take(
@@ -190,24 +265,35 @@ async fn take(
     max: usize,
     after: String,
 ) -> Result<(Vec<SqliteRow>, Option<String>), StoreError> {
-    let mut tenants = claimable(db, &due, &after, max).await?;
-    if tenants.len() < max && !after.is_empty() {
-        let first = claimable(db, &due, "", max - tenants.len()).await?;
-        tenants.extend(first.into_iter().filter(|tenant| *tenant <= after));
+    let mut queues = claimable(db, &due, &after, max).await?;
+    if queues.len() < max && !after.is_empty() {
+        let first = claimable(db, &due, "", max - queues.len()).await?;
+        queues.extend(
+            first
+                .into_iter()
+                .filter(|queue| *queue.tenant.as_str() <= *after),
+        );
     }
-    let last = tenants.last().cloned();
-    let mut queues: Vec<VecDeque<SqliteRow>> = Vec::with_capacity(tenants.len());
-    let mut left = max;
-    while left > 0 && !tenants.is_empty() {
-        let share = (left / tenants.len()).max(1);
+    let last = queues.last().map(|queue| queue.tenant.to_string());
+    let mut waiting: Vec<(Queue, usize)> = queues
+        .into_iter()
+        .map(|queue| {
+            let room = due.room.for_queue(&queue);
+            (queue, room)
+        })
+        .collect();
+    let (mut taken, mut left) = (Vec::with_capacity(waiting.len()), max);
+    while left > 0 && !waiting.is_empty() {
+        let share = (left / waiting.len()).max(1);
         let mut unfinished = Vec::new();
-        for tenant in tenants {
-            let share = share.min(left);
+        for (queue, room) in waiting {
+            let share = share.min(left).min(room);
             if share == 0 {
-                break;
+                continue;
             }
             let mut rows = sqlx::query(TAKE)
-                .bind(tenant.clone())
+                .bind(queue.tenant.to_string())
+                .bind(queue.channel.as_str())
                 .bind(due.now.as_millis())
                 .bind(lease.until.as_millis())
                 .bind(i64::try_from(share).unwrap_or(i64::MAX))
@@ -215,14 +301,14 @@ async fn take(
                 .await?;
             left -= rows.len().min(left);
             if rows.len() == share {
-                unfinished.push(tenant);
+                unfinished.push((queue, room - share));
             }
             rows.sort_by_cached_key(|row| row.try_get::<Vec<u8>, _>("id").unwrap_or_default());
-            queues.push(rows.into());
+            taken.push(rows.into());
         }
-        tenants = unfinished;
+        waiting = unfinished;
     }
-    Ok((interleave(queues), last))
+    Ok((interleave(taken), last))
 }
 
 async fn claimable(
@@ -230,14 +316,21 @@ async fn claimable(
     due: &Due,
     after: &str,
     max: usize,
-) -> Result<Vec<String>, StoreError> {
-    Ok(sqlx::query_scalar(TENANTS)
+) -> Result<Vec<Queue>, StoreError> {
+    let rows = sqlx::query(CLAIMABLE)
         .bind(after.to_owned())
+        .bind(due.full.clone())
         .bind(due.now.as_millis())
         .bind(i64::try_from(max).unwrap_or(i64::MAX))
-        .bind(due.skip.clone())
         .fetch_all(db)
-        .await?)
+        .await?;
+    let queue = |row: &SqliteRow| {
+        Ok(Queue {
+            tenant: row::parsed(row, "tenant")?,
+            channel: row::channel(row)?,
+        })
+    };
+    rows.iter().map(queue).collect()
 }
 
 /// One of each queue, then the next of each.

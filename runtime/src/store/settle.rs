@@ -166,8 +166,8 @@ impl Store {
     pub async fn expire(&self, now: Timestamp) -> Result<Vec<Settled>, StoreError> {
         // Most often there is nothing to do: find that out without the writer.
         let some: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM message INDEXED BY message_due \
-             WHERE due_at <= ?1 AND expires_at <= ?1)",
+            "SELECT EXISTS (SELECT 1 FROM message INDEXED BY message_expiry \
+             WHERE due_at IS NOT NULL AND expires_at <= ?1 AND due_at <= ?1)",
         )
         .bind(now.as_millis())
         .fetch_one(self.readers())
@@ -336,8 +336,8 @@ async fn expire_some(
     let rows = sqlx::query(
         "UPDATE message SET state = iif(armed IS NULL AND NOT possible_duplicate, 'expired', 'unknown'), due_at = NULL, sealed = NULL, \
          interrupted = 0, updated_at = ?1, fence = fence + 1, attempts = attempts + (armed IS NOT NULL) \
-         WHERE (tenant, id) IN (SELECT tenant, id FROM message INDEXED BY message_due \
-           WHERE due_at <= ?1 AND expires_at <= ?1 LIMIT ?2) \
+         WHERE (tenant, id) IN (SELECT tenant, id FROM message INDEXED BY message_expiry \
+           WHERE due_at IS NOT NULL AND expires_at <= ?1 AND due_at <= ?1 LIMIT ?2) \
          RETURNING id, armed, channel, state",
     )
     .bind(now.as_millis())

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use tempfile::TempDir;
 
-use super::{Accepted, Claim, Lease, Store, StoreError};
+use super::{Accepted, Claim, Lease, Room, Store, StoreError};
 use crate::attempt::{Attempt, AttemptStart, Outcome, Via};
 use crate::id::{Digest, MessageId};
 use crate::message::{Channel, Message, Origin, Payload, Recipient, UsageType};

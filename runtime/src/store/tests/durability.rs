@@ -34,7 +34,7 @@ async fn what_was_accepted_outlives_a_kill() {
     let home = home.after_kill().await;
     let claims = home
         .store
-        .claim(NOW, lease(NOW), 100, &[])
+        .claim(NOW, lease(NOW), 100, &Room::default())
         .await
         .unwrap()
         .claims;
@@ -49,7 +49,7 @@ async fn a_kill_before_arming_makes_a_repeat_free() {
     let home = home.after_kill().await;
     let claim = home
         .store
-        .claim(NOW, lease(NOW), 8, &[])
+        .claim(NOW, lease(NOW), 8, &Room::default())
         .await
         .unwrap()
         .claims
@@ -74,7 +74,7 @@ async fn a_kill_after_arming_is_told_and_must_be_recorded_first() {
     for fence in [2, 3] {
         let claim = home
             .store
-            .claim(NOW, lease(NOW), 8, &[])
+            .claim(NOW, lease(NOW), 8, &Room::default())
             .await
             .unwrap()
             .claims
@@ -95,7 +95,7 @@ async fn a_kill_after_arming_is_told_and_must_be_recorded_first() {
     }
     let claim = home
         .store
-        .claim(NOW, lease(NOW), 8, &[])
+        .claim(NOW, lease(NOW), 8, &Room::default())
         .await
         .unwrap()
         .claims
@@ -110,7 +110,7 @@ async fn a_kill_after_arming_is_told_and_must_be_recorded_first() {
         .unwrap();
     let claim = home
         .store
-        .claim(NOW, lease(NOW), 8, &[])
+        .claim(NOW, lease(NOW), 8, &Room::default())
         .await
         .unwrap()
         .claims
@@ -271,7 +271,7 @@ async fn a_change_that_fails_takes_nothing_else_with_it() {
     }
     assert_eq!(
         home.store
-            .claim(NOW, lease(NOW), 100, &[])
+            .claim(NOW, lease(NOW), 100, &Room::default())
             .await
             .unwrap()
             .claims
@@ -322,9 +322,17 @@ async fn a_closed_store_is_unavailable() {
         home.store.accept(&message("acme"), None).await.unwrap_err()
     ));
     assert!(unavailable(
-        home.store.claim(NOW, lease(NOW), 1, &[]).await.unwrap_err()
+        home.store
+            .claim(NOW, lease(NOW), 1, &Room::default())
+            .await
+            .unwrap_err()
     ));
-    assert!(unavailable(home.store.next_due(NOW).await.unwrap_err()));
+    assert!(unavailable(
+        home.store
+            .next_due(NOW, &Room::default())
+            .await
+            .unwrap_err()
+    ));
     assert!(unavailable(home.store.check().await.unwrap_err()));
 }
 
@@ -346,7 +354,7 @@ async fn a_file_has_one_server_and_its_owner_alone_reads_it() {
     let again = open(&home.path()).await.unwrap();
     assert_eq!(
         again
-            .claim(NOW, lease(NOW), 8, &[])
+            .claim(NOW, lease(NOW), 8, &Room::default())
             .await
             .unwrap()
             .claims

@@ -81,7 +81,11 @@ async fn a_file_of_the_layout_before_data_keys_is_sealed_anew_and_loses_nothing(
     };
     let refused = store.accept(&other, None).await.unwrap();
     assert!(matches!(refused, Accepted::Conflict), "{refused:?}");
-    let claims = store.claim(THEN, lease(THEN), 8, &[]).await.unwrap().claims;
+    let claims = store
+        .claim(THEN, lease(THEN), 8, &Room::default())
+        .await
+        .unwrap()
+        .claims;
     assert_eq!(claims[0].message.payload.expose(), "{\"code\":\"271828\"}");
     // Nothing else is known of how it came.
     assert_eq!(claims[0].message.origin, Origin::Api);
@@ -143,7 +147,11 @@ async fn a_rotation_that_was_interrupted_is_finished_at_the_next_start() {
         .unwrap()
         .unwrap();
     assert_eq!(found.secrets, integration().secrets);
-    let claims = store.claim(NOW, lease(NOW), 8, &[]).await.unwrap().claims;
+    let claims = store
+        .claim(NOW, lease(NOW), 8, &Room::default())
+        .await
+        .unwrap()
+        .claims;
     assert_eq!(claims[0].message, claim.message);
     // Keys that came from elsewhere are not the host's to change.
     let error = store.rotate_sealing_key().await.unwrap_err();

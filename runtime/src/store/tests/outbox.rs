@@ -5,7 +5,15 @@ use std::collections::{BTreeMap, HashSet};
 use super::*;
 use crate::attempt::{MessageState, Transition};
 use crate::outcome::{Failure, FailureKind};
-use crate::store::{Cancelled, Interrupted, KEY_LIFE, MessageFilter};
+use crate::store::{Cancelled, Interrupted, KEY_LIFE, MessageFilter, Queue};
+
+fn text(tenant: &str) -> Message {
+    Message {
+        channel: Channel::Sms,
+        recipient: Recipient::parse(Channel::Sms, "14155552671").unwrap(),
+        ..message(tenant)
+    }
+}
 
 async fn state(store: &Store, message: &Message) -> MessageState {
     let found = store.message(&message.tenant, message.id).await.unwrap();
@@ -20,7 +28,11 @@ fn failed(claim: &Claim, now: Timestamp) -> Attempt {
 }
 
 async fn claim_one(store: &Store, now: Timestamp) -> Claim {
-    let mut claims = store.claim(now, lease(now), 8, &[]).await.unwrap().claims;
+    let mut claims = store
+        .claim(now, lease(now), 8, &Room::default())
+        .await
+        .unwrap()
+        .claims;
     assert_eq!(claims.len(), 1);
     claims.remove(0)
 }
@@ -46,7 +58,7 @@ async fn a_message_accepted_with_a_claim_is_nobody_elses() {
     let claim = claimed(&home.store, &message("acme")).await;
     assert!(
         home.store
-            .claim(NOW, lease(NOW), 8, &[])
+            .claim(NOW, lease(NOW), 8, &Room::default())
             .await
             .unwrap()
             .claims
@@ -102,7 +114,7 @@ async fn of_many_posts_with_one_key_one_is_new_and_another_body_conflicts() {
     }
     assert_eq!(
         home.store
-            .claim(NOW, lease(NOW), 8, &[])
+            .claim(NOW, lease(NOW), 8, &Room::default())
             .await
             .unwrap()
             .claims
@@ -162,7 +174,11 @@ async fn each_message_goes_to_one_of_many_claimers() {
             tokio::spawn(async move {
                 let mut ids = Vec::new();
                 loop {
-                    let claims = store.claim(NOW, lease(NOW), 7, &[]).await.unwrap().claims;
+                    let claims = store
+                        .claim(NOW, lease(NOW), 7, &Room::default())
+                        .await
+                        .unwrap()
+                        .claims;
                     if claims.is_empty() {
                         return ids;
                     }
@@ -194,7 +210,7 @@ async fn a_flood_of_one_tenant_does_not_hold_up_the_others() {
     }
     let claims = home
         .store
-        .claim(NOW, lease(NOW), 8, &[])
+        .claim(NOW, lease(NOW), 8, &Room::default())
         .await
         .unwrap()
         .claims;
@@ -208,15 +224,42 @@ async fn a_flood_of_one_tenant_does_not_hold_up_the_others() {
     let oldest: Vec<_> = flood.iter().map(|message| message.id).take(6).collect();
     assert!(oldest.iter().all(|id| ids.contains(id)), "the oldest first");
 
-    let skip = ["flood".parse().unwrap()];
-    assert!(
-        home.store
-            .claim(NOW, lease(NOW), 8, &skip)
-            .await
-            .unwrap()
-            .claims
-            .is_empty()
-    );
+    let flooded = Queue::of(&flood[0]);
+    for room in [2, 0] {
+        let room = Room {
+            of: [(flooded.clone(), room)].into(),
+            ..Room::default()
+        };
+        let claims = home.store.claim(NOW, lease(NOW), 8, &room).await.unwrap();
+        assert_eq!(claims.claims.len(), room.of[&flooded], "no more than fit");
+        let next = home.store.next_due(NOW, &room).await.unwrap();
+        let is_due = (room.of[&flooded] > 0).then_some(NOW);
+        assert_eq!(next.filter(|next| *next <= NOW), is_due);
+    }
+}
+
+#[tokio::test]
+async fn messages_of_one_channel_do_not_wait_for_those_of_the_other() {
+    let home = Home::new().await;
+    let (mails, text) = (message("acme"), text("acme"));
+    for _ in 0..20 {
+        home.store.accept(&message("acme"), None).await.unwrap();
+    }
+    home.store.accept(&text, None).await.unwrap();
+    let room = Room {
+        of: [(Queue::of(&mails), 0)].into(),
+        ..Room::default()
+    };
+    assert_eq!(home.store.next_due(NOW, &room).await.unwrap(), Some(NOW));
+    let claims = home.store.claim(NOW, lease(NOW), 8, &room).await.unwrap();
+    let ids: Vec<_> = claims.claims.iter().map(|claim| claim.message.id).collect();
+    assert_eq!(ids, [text.id]);
+    let claims = home
+        .store
+        .claim(NOW, lease(NOW), 8, &Room::default())
+        .await
+        .unwrap();
+    assert_eq!(claims.claims.len(), 8);
 }
 
 #[tokio::test]
@@ -231,7 +274,7 @@ async fn tenants_take_turns_when_a_claim_cannot_serve_all() {
     for _ in 0..6 {
         for claim in home
             .store
-            .claim(NOW, lease(NOW), 2, &[])
+            .claim(NOW, lease(NOW), 2, &Room::default())
             .await
             .unwrap()
             .claims
@@ -248,7 +291,7 @@ async fn a_fence_keeps_out_who_lost_the_lease() {
     let late = claimed(&home.store, &message("acme")).await;
     assert!(
         home.store
-            .claim(later(29), lease(NOW), 8, &[])
+            .claim(later(29), lease(NOW), 8, &Room::default())
             .await
             .unwrap()
             .claims
@@ -312,10 +355,13 @@ async fn a_waiting_message_is_due_at_its_time_and_not_before() {
         .record(&claim, &failed(&claim, NOW), &wait)
         .await
         .unwrap();
-    assert_eq!(home.store.next_due(NOW).await.unwrap(), Some(later(5)));
+    assert_eq!(
+        home.store.next_due(NOW, &Room::default()).await.unwrap(),
+        Some(later(5))
+    );
     assert!(
         home.store
-            .claim(later(4), lease(NOW), 8, &[])
+            .claim(later(4), lease(NOW), 8, &Room::default())
             .await
             .unwrap()
             .claims
@@ -325,7 +371,7 @@ async fn a_waiting_message_is_due_at_its_time_and_not_before() {
     assert_eq!((again.attempt, again.possible_duplicate), (2, true));
     assert_eq!(again.message.payload, claim.message.payload);
     assert_eq!(
-        home.store.next_due(NOW).await.unwrap(),
+        home.store.next_due(NOW, &Room::default()).await.unwrap(),
         Some(later(35)),
         "the lease's end"
     );
@@ -399,7 +445,7 @@ async fn an_expired_message_is_neither_claimed_nor_armed() {
     let end = free.expires_at;
     assert!(
         home.store
-            .claim(end, lease(end), 8, &[])
+            .claim(end, lease(end), 8, &Room::default())
             .await
             .unwrap()
             .claims
@@ -417,7 +463,10 @@ async fn an_expired_message_is_neither_claimed_nor_armed() {
     assert_eq!(state(&home.store, &free).await, MessageState::Expired);
     assert_eq!(home.store.expire(later(900)).await.unwrap().len(), 1);
     assert_eq!(state(&home.store, &held).await, MessageState::Expired);
-    assert_eq!(home.store.next_due(end).await.unwrap(), None);
+    assert_eq!(
+        home.store.next_due(end, &Room::default()).await.unwrap(),
+        None
+    );
 
     let late = home
         .store
@@ -480,7 +529,7 @@ async fn a_message_can_be_withdrawn_until_it_is_claimed() {
     );
     assert!(
         home.store
-            .claim(NOW, lease(NOW), 8, &[])
+            .claim(NOW, lease(NOW), 8, &Room::default())
             .await
             .unwrap()
             .claims
