@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::attempt::{MessageState, Outcome};
+use crate::attempt::Outcome;
 use crate::connector::ConnectorRuntime;
 use crate::egress::Egress;
 use crate::id::{MessageId, TenantId};
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::store::{
-    Accepted, Cancelled, Claim, Lease, Queue, Settled, Spending, Store, StoreError,
+    Accepted, Cancelled, Claim, Hold, Lease, Queue, Settled, Spending, Store, StoreError,
 };
 use crate::time::{Clock, Timestamp};
 
@@ -33,6 +33,7 @@ mod rotation;
 mod route;
 mod schedule;
 mod test_sends;
+mod unrecorded;
 mod verdict;
 mod waiters;
 
@@ -45,7 +46,9 @@ pub use test_sends::TestError;
 pub use waiters::{Ended, Waiting};
 
 use circuit::Circuits;
+use dispatcher::STORE_PAUSE;
 use places::{Place, Places};
+use unrecorded::Unrecorded;
 use waiters::Waiters;
 
 /// How long a claim outlives the wall clock of its send.
@@ -124,6 +127,7 @@ struct Core {
     places: Arc<Places>,
     counts: Counts,
     waiters: Arc<Waiters>,
+    unrecorded: Unrecorded,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -154,6 +158,7 @@ impl Delivery {
                 places: Places::new(config.concurrency, config.tenant_concurrency),
                 counts: Counts::default(),
                 waiters: Arc::default(),
+                unrecorded: Unrecorded::default(),
                 tasks: TaskTracker::new(),
                 stopping: CancellationToken::new(),
             }),
@@ -223,9 +228,8 @@ impl Delivery {
             .store
             .cancel(tenant, id, self.core.clock.now())
             .await?;
-        if let Cancelled::Done(channel) = cancelled {
-            let state = MessageState::Cancelled;
-            self.core.settled(Settled { id, channel, state }, None);
+        if let Cancelled::Done(settled) = cancelled {
+            self.core.settled(settled, None);
         }
         Ok(cancelled)
     }
@@ -291,16 +295,37 @@ impl Core {
     fn spawn(self: &Arc<Self>, claim: Claim, place: Place) {
         let core = self.clone();
         self.tasks.spawn(async move {
-            let id = claim.message.id;
-            // Who holds the message now, where it is another, answers who waits for it.
-            if let Err(error) = core.attempt(claim).await
-                && !matches!(error, StoreError::Fenced)
-            {
-                tracing::error!(message.id = %id, %error, "the attempt could not be recorded: its lease will lapse");
-                core.waiters.forget(id);
-            }
+            let hold = claim.hold();
+            let made = core.attempt(claim).await;
             drop(place);
+            match made {
+                // Who holds the message now, where it is another, answers who waits for it.
+                Ok(_) | Err(StoreError::Fenced) => {}
+                Err(error) => {
+                    tracing::warn!(message.id = %hold.id, %error, "an attempt could not begin");
+                    core.give_back(hold).await;
+                }
+            }
         });
+    }
+
+    /// Gives back a claim for which nothing was sent, as soon as the store takes it: whoever claims it next begins
+    /// anew. Where the process ends first, its lease lapses.
+    async fn give_back(&self, hold: Hold) {
+        loop {
+            // A store that was away a moment ago is not asked at once.
+            let _ = tokio::time::timeout(STORE_PAUSE, self.stopping.cancelled()).await;
+            match self.store.release(&hold).await {
+                Err(StoreError::Unavailable(_)) if !self.stopping.is_cancelled() => {}
+                Err(StoreError::Unavailable(error)) => {
+                    tracing::warn!(message.id = %hold.id, error, "a claim could not be released: its lease will lapse");
+                    return;
+                }
+                // Others have it.
+                Err(_) => return,
+                Ok(()) => return self.places.due_at(Timestamp::default()),
+            }
+        }
     }
 
     /// A place for one more send of a queue, if there is one now; none while the process ends.
@@ -312,11 +337,17 @@ impl Core {
     }
 
     fn lease(&self, now: Timestamp) -> Lease {
-        Lease {
-            now,
-            // Which connector will send is not known yet.
-            until: now.after(self.limits.wall().max(self.smtp_limits.wall()) + LEASE_MARGIN),
-        }
+        let until = now.after(self.lease_time());
+        Lease { now, until }
+    }
+
+    fn lease_time(&self) -> Duration {
+        self.longest_send() + LEASE_MARGIN
+    }
+
+    /// How long a send may take, by whichever connector.
+    fn longest_send(&self) -> Duration {
+        self.limits.wall().max(self.smtp_limits.wall())
     }
 
     /// A message is in another state than at its last claim: it is counted where that is final, and who

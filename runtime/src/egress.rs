@@ -16,10 +16,12 @@
 //! | [`live`] [`capture`] [`scope`] | the real way out, a recorded one, and one send's use of either |
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use crate::id::SourceName;
 use crate::limits::Limit;
@@ -213,20 +215,12 @@ impl EgressError {
     }
 }
 
-/// What an attempt has to pass before it may send.
-#[derive(Clone)]
-pub struct Arm {
-    /// Called and awaited once, just before the first byte that could complete a request leaves, with the
-    /// source that it leaves by.
-    pub record: Record,
-    /// No request of the attempt begins after this, however long the process stood still meanwhile; none for
-    /// one that no message's time bounds.
-    pub until: Option<tokio::time::Instant>,
-}
-
-/// Makes durable that an attempt may send; whether it may.
-pub type Record = Arc<
-    dyn Fn(Option<SourceName>) -> std::pin::Pin<Box<dyn Future<Output = bool> + Send>>
+/// What an attempt has to pass before it may send: makes that durable. Called once, just before the first byte that
+/// could complete a request leaves, with the source that it leaves by, and run to its end whatever becomes of the
+/// request. Answers until when requests may begin, however long the process stands still meanwhile; none where
+/// nothing may be sent.
+pub type Arm = Arc<
+    dyn Fn(Option<SourceName>) -> Pin<Box<dyn Future<Output = Option<Instant>> + Send>>
         + Send
         + Sync,
 >;

@@ -42,12 +42,12 @@ mod writer;
 mod tests;
 
 pub use accept::{Accepted, KEY_LIFE};
-pub use claim::{Claim, Claimed, Interrupted, Lease, Queue, Room};
+pub use claim::{Claim, Claimed, Hold, Interrupted, Lease, Queue, Room};
 pub use ended::Restored;
 pub use error::StoreError;
 pub use history::{MessageFilter, Page, StoredMessage};
 pub use keys::SealingKeyState;
-pub use settle::{Cancelled, Settled};
+pub use settle::{Cancelled, INTERRUPTED, Settled};
 pub use spent::{RecipientName, Spending};
 pub use templates::{TEMPLATES_BYTES_MAX, TEMPLATES_MAX};
 

@@ -3,14 +3,19 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use sendbox::egress::{Arm, EgressError, Record};
+use sendbox::egress::{Arm, EgressError};
 use sendbox::outcome::Progress;
 use sendbox::source::Family;
+use sendbox_tests::dns::{DnsServer, Reply as Dns};
 use sendbox_tests::peer::{Peer, Reply};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::egress_kit::{HOST, Send, armed_by, at, config_for, get, live, post};
+use crate::egress_kit::{HOST, Send, at, config_for, get, in_ten_minutes, live, post};
 
 #[tokio::test]
 async fn requests_leave_from_their_source_and_a_kept_connection_serves_its_own_key_alone() {
@@ -120,16 +125,15 @@ async fn an_attempt_is_armed_once_after_the_connection_and_before_the_first_byte
     let calls = Arc::new(AtomicUsize::new(0));
     let arm = |answer: bool| -> Arm {
         let (calls, peer) = (Arc::clone(&calls), peer.clone());
-        let record: Record = Arc::new(move |_| {
+        Arc::new(move |_| {
             let (calls, peer) = (Arc::clone(&calls), peer.clone());
             Box::pin(async move {
                 // The peer's own count may still be to come; what it never has is a request.
                 assert_eq!(peer.arrivals().len(), 0);
                 calls.fetch_add(1, Ordering::SeqCst);
-                answer
+                in_ten_minutes().filter(|_| answer)
             })
-        });
-        armed_by(record)
+        })
     };
     let refused = Send {
         arm: Some(arm(false)),
@@ -175,12 +179,8 @@ async fn an_attempt_is_armed_once_after_the_connection_and_before_the_first_byte
 #[tokio::test]
 async fn a_request_of_an_armed_attempt_does_not_begin_after_the_attempts_time() {
     let peer = Peer::start(|_| Reply::ok("ok")).await;
-    let record: Record = Arc::new(|_| Box::pin(async { true }));
     let send = Send {
-        arm: Some(Arm {
-            record,
-            until: Some(Instant::now()),
-        }),
+        arm: Some(Arc::new(|_| Box::pin(async { Some(Instant::now()) }))),
         ..Send::default()
     };
     let (response, exchange) = send
@@ -189,6 +189,62 @@ async fn a_request_of_an_armed_attempt_does_not_begin_after_the_attempts_time() 
     assert_eq!(response, Err(EgressError::NotArmed));
     assert_eq!(exchange.progress, Progress::NotConnected);
     assert!(peer.arrivals().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_connection_is_replaced_only_within_the_attempts_time() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // What it takes to find the way again is more than the attempt has left.
+    let (left, lookup) = (Duration::from_millis(300), Duration::from_millis(600));
+    let dns = DnsServer::start(move |_, before| {
+        std::thread::sleep(lookup * u32::from(before > 0));
+        Dns::Addresses(vec![[127, 0, 0, 1].into()])
+    })
+    .await;
+    let mut config = config_for(&Peer::start(|_| Reply::Silence).await);
+    config.hosts.clear();
+    config.name_servers = vec![dns.address];
+    config.plaintext_hosts = vec![format!("{HOST}:{port}")];
+    let egress = live(&config);
+    let close = Arc::new(Notify::new());
+    let closed = Arc::clone(&close);
+    let served = tokio::spawn(async move {
+        let (mut first, _) = listener.accept().await.unwrap();
+        answered(&mut first).await;
+        closed.notified().await;
+        first.set_zero_linger().unwrap();
+        drop(first);
+        let (mut second, _) = listener.accept().await.unwrap();
+        answered(&mut second).await
+    });
+    let url = format!("http://{HOST}:{port}/");
+    let first = Send::default().live(&egress).http(get(&url)).await;
+    assert_eq!(first.unwrap().status, 200);
+    let send = Send {
+        arm: Some(Arc::new(move |_| {
+            let close = Arc::clone(&close);
+            Box::pin(async move {
+                close.notify_one();
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                Some(Instant::now() + left)
+            })
+        })),
+        ..Send::default()
+    };
+    let late = send.live(&egress).http(get(&url)).await;
+    assert_eq!(late, Err(EgressError::NotArmed));
+    drop(egress);
+    assert_eq!(served.await.unwrap(), 0, "a byte was sent all the same");
+}
+
+/// Reads once and says 200; how many bytes came.
+async fn answered(stream: &mut TcpStream) -> usize {
+    let read = stream.read(&mut [0; 4_096]).await.unwrap();
+    let ok = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    // Who has gone does not hear it.
+    let _ = stream.write_all(ok).await;
+    read
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sendbox::about::SecretGrant;
 use sendbox::egress::{
     Arm, Capture, Ceiling, Egress, EgressConfig, EgressError, EgressPolicy, EgressScope,
-    HttpRequest, HttpResponse, Record, Transport,
+    HttpRequest, HttpResponse, Transport,
 };
 use sendbox::limits::Limits;
 use sendbox::outcome::Exchange;
@@ -137,10 +137,9 @@ pub fn source(address: IpAddr, ehlo_name: Option<&str>) -> EgressSource {
     serde_json::from_value(source).unwrap()
 }
 
-/// Ten minutes for an attempt that this makes durable.
-pub fn armed_by(record: Record) -> Arm {
-    let until = Some(Instant::now() + Duration::from_secs(600));
-    Arm { record, until }
+/// Until when an attempt may begin requests that has ten minutes.
+pub fn in_ten_minutes() -> Option<Instant> {
+    Some(Instant::now() + Duration::from_secs(600))
 }
 
 pub fn live(config: &EgressConfig) -> Arc<Egress> {

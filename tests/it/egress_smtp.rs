@@ -13,7 +13,7 @@ use sendbox::outcome::{Exchange, Progress};
 use sendbox_tests::certificates::Authority;
 use sendbox_tests::mail_peer::{Line, MailPeer, Say, reply, usual};
 
-use crate::egress_kit::{HOST, Send, armed_by, live, secret, source, test_names};
+use crate::egress_kit::{HOST, Send, in_ten_minutes, live, secret, source, test_names};
 
 mod answers;
 mod sessions;
@@ -204,10 +204,10 @@ async fn a_mail_leaves_by_the_source_of_the_pool_that_it_names_and_under_its_nam
         source: Some(address(5)),
         ehlo_name: Some("five.x.test"),
         pool: vec![source(address(6), Some("six.x.test"))],
-        arm: Some(armed_by(Arc::new(move |source| {
+        arm: Some(Arc::new(move |source| {
             names.lock().unwrap().push(source.unwrap().to_string());
-            Box::pin(async { true })
-        }))),
+            Box::pin(async { in_ten_minutes() })
+        })),
         ..Send::default()
     };
     for (named, last, name) in [

@@ -137,6 +137,37 @@ async fn a_full_disk_accepts_nothing_loses_nothing_and_works_again_with_space() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_provider_said_is_recorded_however_long_the_disk_was_full() {
+    let mut run = Run::new().await;
+    let disk = SmallDisk::mount(&mut run, "64m");
+    assert!(run.start());
+    let under_way = run.load(4, |_| Post {
+        fate: Fate::Held,
+        ..PLAIN
+    });
+    run.arrived(under_way).await;
+    disk.fill();
+    until_refused(&mut run).await;
+    run.let_go();
+    // Longer than a claim lasts, and then long enough for a few tries to write.
+    run.plan("clock 200000");
+    let tried = async { while run.is_refused().await {} };
+    let _ = tokio::time::timeout(Duration::from_secs(4), tried).await;
+    disk.free();
+    run.posted().await;
+    let history = run
+        .judge("a disk that is full for longer than a lease")
+        .await;
+    let told = history.told.iter();
+    let held = told.filter(|told| told.key.ends_with("held"));
+    let ends = held.map(|told| {
+        let message = &history.kept[&told.id];
+        (message.state.as_str(), message.attempts.len())
+    });
+    assert_eq!(ends.collect::<Vec<_>>(), [("sent", 1); 4]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn when_writes_or_fsyncs_fail_nothing_is_acknowledged_and_a_new_start_has_all() {
     let mut run = Run::new().await;
     for fault in ["no-sync", "no-write"] {

@@ -1,5 +1,7 @@
 //! Guests that do their worst, and neighbours that must not notice.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use sendbox::connector::{ConnectorClass, EngineConfig, GuestClock, UploadError};
 use sendbox::id::Digest;
@@ -254,6 +256,19 @@ async fn what_the_host_computes_for_a_guest_counts_as_its_cpu() {
             assert_eq!(last.error.as_deref(), Some("limit.requests"));
             assert!(last.more > 100, "{act}: {last:?}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_that_is_not_armed_is_the_hosts_word_by_whichever_import() {
+    let mut sandbox = Sandbox::with_slots(2).await;
+    sandbox.arm = Some(Arc::new(|_| Box::pin(async { None })));
+    for act in ["echo", "wasi-http"] {
+        let held_back = sandbox.perform(act).await;
+        assert_eq!(held_back.failure().0, "attempt.not-armed", "{act}");
+        let failure = held_back.report.result.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Unavailable, "{act}");
+        assert!(!held_back.report.trapped && held_back.requests.is_empty());
     }
 }
 

@@ -8,7 +8,8 @@ use sendbox::connector::{
     Call, CallReport, ConnectorRuntime, EngineConfig, GuestClock, LoadedConnector,
 };
 use sendbox::egress::{
-    Answer, Capture, CapturedRequest, Ceiling, EgressConfig, EgressPolicy, EgressScope, Transport,
+    Answer, Arm, Capture, CapturedRequest, Ceiling, EgressConfig, EgressPolicy, EgressScope,
+    Transport,
 };
 use sendbox::id::Digest;
 use sendbox::limits::Limits;
@@ -28,6 +29,8 @@ pub(crate) struct Sandbox {
     pub(crate) acts: Arc<LoadedConnector>,
     /// The secret of the settings.
     pub(crate) secret: String,
+    /// What is passed before a request.
+    pub(crate) arm: Option<Arm>,
 }
 
 /// What came of an act, and what would have left.
@@ -80,6 +83,7 @@ impl Sandbox {
             runtime,
             acts,
             secret: SECRET.to_owned(),
+            arm: None,
         }
     }
 
@@ -129,7 +133,7 @@ impl Sandbox {
             placeholders.clone(),
             limits.clone(),
             deadline,
-            None,
+            self.arm.clone(),
         );
         let call = Call {
             settings: text,

@@ -104,6 +104,11 @@ pub(super) async fn send(
         }
     }
     let answer = answer.and_then(|answer| convert::result(answer, &call.limits, &redaction));
+    // Whatever the guest makes of it, by whichever import it asked.
+    let answer = match answer {
+        Ok(Err(_)) if call.egress.held_back() => Err(ConnectorError::NotArmed),
+        answer => answer,
+    };
     let (log, met) = log.take();
     let trapped = answer.as_ref().is_err_and(ConnectorError::trapped);
     CallReport {

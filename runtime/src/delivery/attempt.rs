@@ -13,13 +13,13 @@ use super::route::{Choice, choose};
 use super::verdict::verdict;
 use crate::attempt::{Attempt, AttemptStart, Outcome, Via};
 use crate::connector::{Call, CallReport, GuestClock};
-use crate::egress::{Arm, EgressScope, Record, Transport};
+use crate::egress::{Arm, EgressScope, Transport};
 use crate::fault;
 use crate::id::{IntegrationId, SourceName, TenantId};
 use crate::limits::{Limit, Limits};
 use crate::message::{Origin, OutgoingMessage};
 use crate::settings::Placeholders;
-use crate::store::{Claim, StoreError};
+use crate::store::{Claim, Lease, StoreError};
 use crate::tenant::Integration;
 
 /// What the route and the roster decided for one attempt.
@@ -68,7 +68,8 @@ impl Core {
     /// Makes the attempt that `claim` stands for and records it.
     ///
     /// # Errors
-    /// Those of the store: the message stays claimed and is found again when its lease lapses.
+    /// [`StoreError::Fenced`] where another holds the message now. [`StoreError::Unavailable`] where the store went
+    /// away before anything was sent: the claim is to be given back.
     pub(super) async fn attempt(&self, claim: Claim) -> Result<Attempt, StoreError> {
         if let Some(start) = claim
             .interrupted
@@ -83,7 +84,7 @@ impl Core {
         let plan = match self.plan(&claim).await {
             Ok(plan) => plan,
             Err(Unplanned {
-                error: RosterError::Store(error),
+                error: RosterError::Store(error @ StoreError::Unavailable(_)),
                 ..
             }) => return Err(error),
             Err(unplanned) => return self.conclude_unplanned(claim, unplanned).await,
@@ -102,13 +103,22 @@ impl Core {
         }
         let arm = self.arm(&claim, &start);
         let ready = plan.sender.ready();
-        let message = self
-            .outgoing(ready, &claim.message, start.started_at)
-            .await?;
-        fault::pass("call.prepared");
-        let report = self
-            .run(&plan.sender, plan.departure, message, Some(arm))
-            .await?;
+        let outgoing = self.outgoing(ready, &claim.message, start.started_at);
+        let called = match outgoing.await {
+            Ok(message) => {
+                fault::pass("call.prepared");
+                self.run(&plan.sender, plan.departure, message, arm).await
+            }
+            Err(error) => Err(error),
+        };
+        let report = match called {
+            Ok(report) => report,
+            Err(error @ StoreError::Unavailable(_)) => return Err(error),
+            Err(error) => {
+                let unplanned = Unplanned::at(plan.choice, start.via, error.into());
+                return self.conclude_unplanned(claim, unplanned).await;
+            }
+        };
         fault::pass("call.answered");
         // A mail may have named another source of the pool.
         start.source = report.source.or(start.source);
@@ -214,20 +224,25 @@ impl Core {
         }
     }
 
-    /// What makes the attempt durable before its first byte leaves, and how long it may.
+    /// What makes the attempt durable before its first byte leaves, and its lease as long as a send may take.
     fn arm(&self, claim: &Claim, start: &AttemptStart) -> Arm {
         let (store, clock) = (self.store.clone(), self.clock.clone());
-        let end = claim.message.expires_at.min(claim.lease_until);
-        let until = Some(Instant::now() + clock.now().until(end));
-        let armed = (claim.clone(), start.clone());
-        let record: Record = Arc::new(move |source| {
-            let (store, now, (claim, mut start)) = (store.clone(), clock.now(), armed.clone());
+        let (armed, lasts) = ((claim.clone(), start.clone()), self.lease_time());
+        Arc::new(move |source| {
+            let (store, (claim, mut start)) = (store.clone(), armed.clone());
+            // What comes after is counted from here, by a clock that nobody sets.
+            let (now, began) = (clock.now(), Instant::now());
             start.source = source;
             Box::pin(async move {
-                now < claim.message.expires_at && store.arm(&claim, &start, now).await.is_ok()
+                let lease = Lease {
+                    now,
+                    until: now.after(lasts),
+                };
+                store.arm(&claim, &start, lease).await.ok()?;
+                let end = claim.message.expires_at.min(lease.until);
+                Some(began + now.until(end))
             })
-        });
-        Arm { record, until }
+        })
     }
 
     /// What a send of this integration may use.

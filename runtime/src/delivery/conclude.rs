@@ -9,7 +9,7 @@ use super::schedule::{Situation, schedule};
 use crate::attempt::{Attempt, AttemptStart, Outcome, Transition, Via};
 use crate::message::Origin;
 use crate::outcome::{Failure, FailureKind, WireRecord};
-use crate::store::{Claim, Settled, StoreError};
+use crate::store::{Claim, INTERRUPTED, Settled, StoreError};
 use crate::time::Timestamp;
 
 /// How the guest's call of an attempt went, where there was one.
@@ -55,12 +55,11 @@ impl Core {
         claim: Claim,
         start: AttemptStart,
     ) -> Result<Attempt, StoreError> {
-        let lost =
-            "the server ended while the attempt was under way: the provider may have accepted";
-        let outcome = Outcome::Failure(Failure::host(FailureKind::Unknown, "interrupted", lost));
+        let interrupted = Failure::host(FailureKind::Unknown, "interrupted", INTERRUPTED);
+        let outcome = Outcome::Failure(interrupted);
         let (route, attempts) = match self.history(&claim).await {
             Ok(found) => found,
-            Err(RosterError::Store(error)) => return Err(error),
+            Err(RosterError::Store(error @ StoreError::Unavailable(_))) => return Err(error),
             // Without a route nothing stands in for the integration.
             Err(_) => Default::default(),
         };
@@ -137,22 +136,23 @@ impl Core {
         self.record(claim, attempt, next).await
     }
 
-    /// Tries again while the store is away and the claim is ours: what the provider said is not to be
-    /// lost to a disk that is full for a while.
+    /// Tries again until it is written, however long the store is away: what the provider said is not to be lost.
+    /// Only another holder of the message ends that, or the process.
     pub(super) async fn record(
         &self,
         claim: Claim,
         attempt: Attempt,
         next: Transition,
     ) -> Result<Attempt, StoreError> {
+        let pending = self.unrecorded.add(claim.message.id);
         while let Err(error) = self.store.record(&claim, &attempt, &next).await {
-            let away = matches!(error, StoreError::Unavailable(_));
-            if !away || self.clock.now() >= claim.lease_until || self.stopping.is_cancelled() {
+            if !matches!(error, StoreError::Unavailable(_)) {
                 return Err(error);
             }
             tracing::warn!(message.id = %claim.message.id, %error, "an attempt is not recorded yet");
-            let _ = tokio::time::timeout(STORE_PAUSE, self.stopping.cancelled()).await;
+            tokio::time::sleep(STORE_PAUSE).await;
         }
+        drop(pending);
         self.counts.attempt(claim.message.channel, &attempt.outcome);
         // A test may have settings that no route knows.
         if claim.message.origin != Origin::Test {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Core;
 use super::roster::{Roster, RosterError};
 use crate::connector::CallReport;
-use crate::egress::{Arm, EgressError, Record};
+use crate::egress::{Arm, EgressError};
 use crate::id::{PoolName, SourceName};
 use crate::outcome::{Failure, FailureKind, WireRecord};
 use crate::source::{EgressSource, pick};
@@ -115,6 +115,7 @@ impl RosterError {
             Self::NoSource(_) | Self::NotLent | Self::NotLentTo(_) | Self::Connector(_) => {
                 (FailureKind::Unavailable, "route", None)
             }
+            Self::Store(_) => (FailureKind::Unavailable, "store.record", None),
             _ => (FailureKind::InvalidSettings, "route", None),
         };
         Failure {
@@ -159,14 +160,13 @@ impl Warming {
     }
 
     /// What must be passed before the first byte leaves: this count, then `arm`.
-    pub(super) fn before(&self, arm: Option<Arm>) -> Option<Arm> {
+    pub(super) fn before(&self, arm: Arm) -> Arm {
         if self.sources.iter().all(|source| source.warm_up.is_none()) {
             return arm;
         }
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let (sources, spent) = (Arc::clone(&self.sources), Arc::clone(&self.spent));
-        let until = arm.as_ref().and_then(|arm| arm.until);
-        let record: Record = Arc::new(move |name| {
+        Arc::new(move |name| {
             let (store, now, arm) = (store.clone(), clock.now(), arm.clone());
             let (sources, spent) = (Arc::clone(&sources), Arc::clone(&spent));
             Box::pin(async move {
@@ -176,22 +176,13 @@ impl Warming {
                 let warm_up = source.and_then(|source| source.warm_up.as_ref());
                 let allowances = warm_up.map(|w| w.allowances(now)).unwrap_or_default();
                 if let (Some(source), false) = (source, allowances.is_empty()) {
-                    match store.count_source(&source.name, allowances).await {
-                        Ok(true) => {}
-                        Ok(false) => {
-                            spent.store(true, Ordering::Relaxed);
-                            return false;
-                        }
-                        Err(_) => return false,
-                    }
+                    let counted = store.count_source(&source.name, allowances).await.ok()?;
+                    spent.store(!counted, Ordering::Relaxed);
+                    counted.then_some(())?;
                 }
-                match arm {
-                    Some(arm) => (arm.record)(name).await,
-                    None => true,
-                }
+                arm(name).await
             })
-        });
-        Some(Arm { record, until })
+        })
     }
 
     /// What came of a send: one that the count held back is throttled. Others took the last of it since the

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::Core;
-use crate::store::{Claim, Claimed, Queue, Room, StoreError};
+use crate::store::{Claim, Claimed, Hold, Queue, Room, StoreError};
 use crate::time::Timestamp;
 
 /// Messages claimed in one step.
@@ -52,10 +52,9 @@ pub(super) async fn run(core: &Arc<Core>, shutdown: &CancellationToken) {
             () = shutdown.cancelled() => {}
         }
     }
+    core.stopping.cancel();
     for claim in dispatcher.held {
-        if let Err(error) = core.store.release(&claim).await {
-            tracing::warn!(message.id = %claim.message.id, %error, "a claim could not be released: its lease will lapse");
-        }
+        core.give_back(claim.hold()).await;
     }
 }
 
@@ -82,8 +81,14 @@ impl Dispatcher {
         }
         // Before the query: what becomes due meanwhile says so again.
         core.places.nothing_due();
-        let Claimed { claims, given_up } =
-            core.store.claim(now, core.lease(now), most, &room).await?;
+        let Claimed {
+            claims,
+            unread,
+            given_up,
+        } = core.store.claim(now, core.lease(now), most, &room).await?;
+        for hold in unread {
+            give_back(core, hold);
+        }
         for settled in given_up {
             core.settled(settled, None);
         }
@@ -109,7 +114,8 @@ impl Dispatcher {
     /// How many messages of each queue may be claimed.
     fn room(&mut self, core: &Core) -> Room {
         let held = self.held.iter().map(|claim| Queue::of(&claim.message));
-        let room = core.places.room(held);
+        let mut room = core.places.room(held);
+        room.kept = core.unrecorded.all();
         self.is_short = room.of.values().any(|room| *room == 0);
         room
     }
@@ -129,7 +135,9 @@ impl Dispatcher {
             let Some(claim) = self.held.pop_front() else {
                 return;
             };
-            if now >= claim.lease_until {
+            // No send is begun with less of a lease than it may take: it is claimed anew.
+            if now.after(core.longest_send()) >= claim.lease_until {
+                give_back(core, claim.hold());
                 continue;
             }
             match core.place(Queue::of(&claim.message)) {
@@ -140,10 +148,16 @@ impl Dispatcher {
     }
 }
 
+/// Gives a claim back beside the loop, which does not wait for the store.
+fn give_back(core: &Arc<Core>, hold: Hold) {
+    let this = Arc::clone(core);
+    core.tasks.spawn(async move { this.give_back(hold).await });
+}
+
 /// Ends all that is past its time.
 async fn expire(core: &Core, now: Timestamp) -> Result<(), StoreError> {
     loop {
-        let expired = core.store.expire(now).await?;
+        let expired = core.store.expire(now, &core.unrecorded.all()).await?;
         if expired.is_empty() {
             return Ok(());
         }

@@ -98,7 +98,7 @@ impl Core {
         sender: &Sender,
         departure: Option<Departure>,
         message: OutgoingMessage,
-        arm: Option<Arm>,
+        arm: Arm,
     ) -> Result<CallReport, StoreError> {
         let warming = Warming::new(self, departure.as_ref());
         let report = self.run_guests(sender, departure, message, warming.before(arm));
@@ -110,14 +110,14 @@ impl Core {
         sender: &Sender,
         departure: Option<Departure>,
         message: OutgoingMessage,
-        arm: Option<Arm>,
+        arm: Arm,
     ) -> Result<CallReport, StoreError> {
         let deadline = Instant::now() + self.limits(sender.outward()).wall();
         let ready = sender.ready();
         let Some(lent) = &sender.lent else {
             let out = Out {
                 departure,
-                arm,
+                arm: Some(arm),
                 deadline,
                 original: None,
             };
@@ -156,7 +156,7 @@ impl Core {
         };
         let out = Out {
             departure,
-            arm,
+            arm: Some(arm),
             deadline,
             original,
         };

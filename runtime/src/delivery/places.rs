@@ -102,6 +102,7 @@ impl Places {
         Room {
             each: self.per_queue,
             of,
+            kept: Vec::new(),
         }
     }
 

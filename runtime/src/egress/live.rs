@@ -123,7 +123,7 @@ impl Egress {
         self.mail.retire(owner, edition);
     }
 
-    /// One exchange. The gate is passed before the first byte may leave.
+    /// One exchange. The gate is passed right before the first byte may leave.
     pub(super) async fn exchange(
         &self,
         outgoing: Outgoing,
@@ -138,7 +138,6 @@ impl Egress {
             Some(link) => link,
             None => self.connect(&outgoing.target, terms, entry).await?,
         };
-        gate.pass().await?;
         let (target, has_secret) = (outgoing.target.clone(), outgoing.has_secret);
         let mut request = outgoing.into_request(&link.meter);
         loop {
@@ -149,6 +148,8 @@ impl Egress {
                     rule: "secret.plaintext",
                 });
             }
+            // The last look at the message's time, each time: a new connection may have taken long.
+            gate.pass().await?;
             if Instant::now() >= terms.deadline {
                 return Err(EgressError::Timeout);
             }

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::Instant;
 
 use super::capture::Capture;
@@ -42,7 +43,10 @@ pub(super) struct Received {
 /// Passed before the first byte of each request leaves.
 pub(super) struct Gate {
     arm: Option<Arm>,
-    passed: OnceCell<bool>,
+    /// Until when requests may begin, once that is known.
+    armed: OnceLock<watch::Receiver<Option<Option<Instant>>>>,
+    /// Whether a request was held back.
+    closed: AtomicBool,
     /// Where the send leaves by.
     source: Mutex<Option<SourceName>>,
 }
@@ -60,9 +64,25 @@ impl Gate {
 
     pub(super) async fn pass(&self) -> Result<(), EgressError> {
         let Some(arm) = &self.arm else { return Ok(()) };
-        let recorded = self.passed.get_or_init(|| (arm.record)(self.source()));
-        let passed = *recorded.await && arm.until.is_none_or(|until| Instant::now() < until);
-        passed.then_some(()).ok_or(EgressError::NotArmed)
+        let until = self.armed(arm).await;
+        if until.is_some_and(|until| Instant::now() < until) {
+            return Ok(());
+        }
+        self.closed.store(true, Ordering::Relaxed);
+        Err(EgressError::NotArmed)
+    }
+
+    /// In a task of its own: a guest that begins a request and drops it arms no second time.
+    async fn armed(&self, arm: &Arm) -> Option<Instant> {
+        let armed = self.armed.get_or_init(|| {
+            let (tell, told) = watch::channel(None);
+            let recorded = arm(self.source());
+            tokio::spawn(async move { tell.send_replace(Some(recorded.await)) });
+            told
+        });
+        let mut armed = armed.clone();
+        let known = armed.wait_for(Option::is_some).await;
+        known.ok().and_then(|known| known.flatten())
     }
 }
 
@@ -165,7 +185,8 @@ impl EgressScope {
             },
             gate: Gate {
                 arm,
-                passed: OnceCell::new(),
+                armed: OnceLock::new(),
+                closed: AtomicBool::new(false),
                 source: Mutex::new(source.as_ref().map(|source| source.name.clone())),
             },
             pool: source.iter().cloned().collect(),
@@ -195,6 +216,12 @@ impl EgressScope {
     /// The source that the send leaves by: the one drawn, else the one that its last submission named.
     pub fn source(&self) -> Option<SourceName> {
         self.gate.source()
+    }
+
+    /// Whether a request was held back because the attempt could not be recorded, or its time was over.
+    #[must_use]
+    pub fn held_back(&self) -> bool {
+        self.gate.closed.load(Ordering::Relaxed)
     }
 
     /// One exchange. Redirects are not followed, nothing is repeated once a byte was written, and secrets

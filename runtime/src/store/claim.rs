@@ -9,7 +9,7 @@ use super::settle::Settled;
 use super::{Store, StoreError, row};
 use crate::attempt::AttemptStart;
 use crate::fault;
-use crate::id::TenantId;
+use crate::id::{MessageId, TenantId};
 use crate::message::{Channel, Message};
 use crate::secret::DataKey;
 use crate::time::Timestamp;
@@ -48,6 +48,17 @@ impl Queue {
     }
 }
 
+/// The part of a claim that names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Whose message it is.
+    pub tenant: TenantId,
+    /// The message.
+    pub id: MessageId,
+    /// The claim's.
+    pub fence: i64,
+}
+
 /// How many messages may be claimed of each queue.
 #[derive(Clone, Debug)]
 pub struct Room {
@@ -55,6 +66,8 @@ pub struct Room {
     pub each: usize,
     /// Of those that are.
     pub of: HashMap<Queue, usize>,
+    /// Messages that stay with whoever is about to record what came of them, however long ago their leases ended.
+    pub kept: Vec<MessageId>,
 }
 
 impl Default for Room {
@@ -63,6 +76,7 @@ impl Default for Room {
         Self {
             each: usize::MAX,
             of: HashMap::new(),
+            kept: Vec::new(),
         }
     }
 }
@@ -98,11 +112,25 @@ pub struct Claim {
     pub interrupted: Option<Interrupted>,
 }
 
+impl Claim {
+    /// What names it.
+    #[must_use]
+    pub fn hold(&self) -> Hold {
+        Hold {
+            tenant: self.message.tenant.clone(),
+            id: self.message.id,
+            fence: self.fence,
+        }
+    }
+}
+
 /// What a look at the outbox found.
 #[derive(Debug)]
 pub struct Claimed {
     /// What its holder may send.
     pub claims: Vec<Claim>,
+    /// What was claimed and could not be read, as the store went away: to be released.
+    pub unread: Vec<Hold>,
     /// What ended because its row cannot be read.
     pub given_up: Vec<Settled>,
 }
@@ -152,6 +180,7 @@ impl Store {
         let due = Due {
             now,
             full: room.full()?,
+            kept: ids(&room.kept)?,
             room: room.clone(),
         };
         let rows = self
@@ -173,19 +202,36 @@ impl Store {
         if !rows.is_empty() {
             fault::pass("claim.committed");
         }
-        let (mut claims, mut given_up) = (Vec::with_capacity(rows.len()), Vec::new());
+        let mut claimed = Claimed {
+            claims: Vec::with_capacity(rows.len()),
+            unread: Vec::new(),
+            given_up: Vec::new(),
+        };
         for row in &rows {
-            match self.claim_of(row).await {
-                Ok(claim) => claims.push(claim),
-                Err(error @ StoreError::Unavailable(_)) => return Err(error),
-                // One unreadable row must hold up neither the others nor the queue.
-                Err(error) => {
-                    tracing::error!(%error, "store: a message cannot be read and is given up");
-                    given_up.push(self.give_up(row, now).await?);
-                }
+            match self.read_or_give_up(row, now, &mut claimed).await {
+                Err(StoreError::Unavailable(_)) => claimed.unread.push(hold_of(row)?),
+                done => done?,
             }
         }
-        Ok(Claimed { claims, given_up })
+        Ok(claimed)
+    }
+
+    /// One unreadable row must hold up neither the others nor the queue.
+    async fn read_or_give_up(
+        &self,
+        row: &SqliteRow,
+        now: Timestamp,
+        claimed: &mut Claimed,
+    ) -> Result<(), StoreError> {
+        match self.claim_of(row).await {
+            Ok(claim) => claimed.claims.push(claim),
+            Err(error @ StoreError::Unavailable(_)) => return Err(error),
+            Err(error) => {
+                tracing::error!(%error, "store: a message cannot be read and is given up");
+                claimed.given_up.push(self.give_up(row, now).await?);
+            }
+        }
+        Ok(())
     }
 
     async fn claim_of(&self, row: &SqliteRow) -> Result<Claim, StoreError> {
@@ -247,7 +293,8 @@ const TAKE: &str = "UPDATE message SET interrupted = (state = 'sending'), state 
        fence = fence + 1, due_at = ?4, updated_at = ?3 \
      WHERE (tenant, id) IN (\
        SELECT tenant, id FROM message INDEXED BY message_due \
-       WHERE tenant = ?1 AND channel = ?2 AND due_at <= ?3 AND expires_at > ?3 ORDER BY due_at LIMIT ?5) \
+       WHERE tenant = ?1 AND channel = ?2 AND due_at <= ?3 AND expires_at > ?3 \
+         AND hex(id) NOT IN (SELECT value FROM json_each(?6)) ORDER BY due_at LIMIT ?5) \
      RETURNING tenant, id, origin, channel, usage_type, created_at, expires_at, due_at, attempts, fence, \
        possible_duplicate, interrupted, armed, sealed";
 
@@ -255,6 +302,7 @@ const TAKE: &str = "UPDATE message SET interrupted = (state = 'sending'), state 
 struct Due {
     now: Timestamp,
     full: String,
+    kept: String,
     room: Room,
 }
 
@@ -297,6 +345,7 @@ async fn take(
                 .bind(due.now.as_millis())
                 .bind(lease.until.as_millis())
                 .bind(i64::try_from(share).unwrap_or(i64::MAX))
+                .bind(due.kept.clone())
                 .fetch_all(&mut *db)
                 .await?;
             left -= rows.len().min(left);
@@ -341,6 +390,22 @@ fn interleave(mut queues: Vec<VecDeque<SqliteRow>>) -> Vec<SqliteRow> {
         queues.retain(|queue| !queue.is_empty());
     }
     rows
+}
+
+/// JSON array of ids, as `hex` writes them.
+pub(super) fn ids(ids: &[MessageId]) -> Result<String, StoreError> {
+    let hex = |id: &MessageId| id.as_bytes().map(|byte| format!("{byte:02X}")).concat();
+    Ok(serde_json::to_string(
+        &ids.iter().map(hex).collect::<Vec<_>>(),
+    )?)
+}
+
+fn hold_of(row: &SqliteRow) -> Result<Hold, StoreError> {
+    Ok(Hold {
+        tenant: row::parsed(row, "tenant")?,
+        id: row::message_id(row)?,
+        fence: row.try_get("fence")?,
+    })
 }
 
 fn claim_of(key: &DataKey, row: &SqliteRow) -> Result<Claim, StoreError> {

@@ -3,7 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::claim::Claim;
+use super::claim::{Claim, Hold, Lease, ids};
 use super::{Store, StoreError, row};
 use crate::attempt::{Attempt, AttemptStart, MessageState, Outcome, Transition};
 use crate::fault;
@@ -18,13 +18,16 @@ const EXPIRE_AT_ONCE: i64 = 500;
 /// What became of a wish to withdraw a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cancelled {
-    /// It will not be sent; with what it would have travelled by.
-    Done(Channel),
+    /// It will not be sent again: `cancelled`, or `unknown` where an attempt may have been accepted.
+    Done(Settled),
     /// The tenant has no such message.
     Missing,
     /// It is being sent, or its state is final.
     TooLate(MessageState),
 }
+
+/// What is recorded of an attempt that nobody finished.
+pub const INTERRUPTED: &str = "the server ended, or stood still, while the attempt was under way: the provider may have accepted";
 
 /// A message that reached its final state without its claim's holder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +70,8 @@ impl Holder {
 }
 
 impl Store {
-    /// Makes durable that `start` may send from now on. To be awaited before the first byte that could
-    /// complete a request; again for the same attempt it changes nothing.
+    /// Makes durable that `start` may send from now on, and lets the claim last as long as `lease`. To be awaited
+    /// before the first byte that could complete a request; again for the same attempt it only renews the lease.
     ///
     /// # Errors
     /// [`StoreError::Fenced`] when the lease is over or another claim holds the message,
@@ -77,9 +80,9 @@ impl Store {
         &self,
         claim: &Claim,
         start: &AttemptStart,
-        now: Timestamp,
+        lease: Lease,
     ) -> Result<(), StoreError> {
-        if now >= claim.message.expires_at {
+        if lease.now >= claim.message.expires_at {
             return Err(StoreError::Expired);
         }
         let holder = Holder::of(claim);
@@ -89,15 +92,16 @@ impl Store {
                 Box::pin(async move {
                     // An interrupted attempt that was armed is recorded first, never overwritten.
                     let done = sqlx::query(
-                        "UPDATE message SET armed = ?1, interrupted = 0, updated_at = ?2 \
-                         WHERE tenant = ?3 AND id = ?4 AND fence = ?5 AND state = 'sending' \
+                        "UPDATE message SET armed = ?1, interrupted = 0, updated_at = ?2, \
+                         due_at = max(due_at, ?6) WHERE tenant = ?3 AND id = ?4 AND fence = ?5 AND state = 'sending' \
                          AND due_at > ?2 AND (interrupted = 0 OR armed IS NULL)",
                     )
                     .bind(start)
-                    .bind(now.as_millis())
+                    .bind(lease.now.as_millis())
                     .bind(holder.tenant)
                     .bind(holder.id)
                     .bind(holder.fence)
+                    .bind(lease.until.as_millis())
                     .execute(db)
                     .await?;
                     fault::pass("arm.written");
@@ -137,8 +141,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Fenced`] when the attempt was armed or another claim holds the message.
-    pub async fn release(&self, claim: &Claim) -> Result<(), StoreError> {
-        let holder = Holder::of(claim);
+    pub async fn release(&self, hold: &Hold) -> Result<(), StoreError> {
+        let hold = hold.clone();
         self.writer()
             .write(move |db| {
                 Box::pin(async move {
@@ -147,9 +151,9 @@ impl Store {
                          due_at = created_at, interrupted = 0 WHERE tenant = ? AND id = ? AND fence = ? \
                          AND state = 'sending' AND armed IS NULL",
                     )
-                    .bind(holder.tenant)
-                    .bind(holder.id)
-                    .bind(holder.fence)
+                    .bind(hold.tenant.to_string())
+                    .bind(hold.id.as_bytes().to_vec())
+                    .bind(hold.fence)
                     .execute(db)
                     .await?;
                     fenced(done.rows_affected())
@@ -159,11 +163,16 @@ impl Store {
     }
 
     /// Ends some of what is past its time and nobody works on: `expired`, or `unknown` where an attempt
-    /// may have been accepted. Answers what it ended; to be called until that is nothing.
+    /// may have been accepted. Of those in `kept` somebody is about to record what came of them. Answers what it
+    /// ended; to be called until that is nothing.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn expire(&self, now: Timestamp) -> Result<Vec<Settled>, StoreError> {
+    pub async fn expire(
+        &self,
+        now: Timestamp,
+        kept: &[MessageId],
+    ) -> Result<Vec<Settled>, StoreError> {
         // Most often there is nothing to do: find that out without the writer.
         let some: bool = sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM message INDEXED BY message_expiry \
@@ -175,9 +184,11 @@ impl Store {
         if !some {
             return Ok(Vec::new());
         }
+        let kept = ids(kept)?;
+        // All of one message or nothing: its state and its attempt.
         let ended = self
             .writer()
-            .write(move |db| Box::pin(expire_some(db, now)))
+            .change([], move |db| Box::pin(expire_some(db, now, kept)))
             .await?;
         fault::pass("expire.committed");
         Ok(ended)
@@ -252,8 +263,9 @@ async fn cancel(
     now: Timestamp,
 ) -> Result<Cancelled, StoreError> {
     let done = sqlx::query(
-        "UPDATE message SET state = 'cancelled', due_at = NULL, sealed = NULL, updated_at = ? \
-         WHERE tenant = ? AND id = ? AND state IN ('accepted', 'waiting') RETURNING channel",
+        "UPDATE message SET state = iif(possible_duplicate, 'unknown', 'cancelled'), due_at = NULL, sealed = NULL, \
+         updated_at = ? WHERE tenant = ? AND id = ? AND state IN ('accepted', 'waiting') \
+         RETURNING id, channel, state",
     )
     .bind(now.as_millis())
     .bind(tenant.clone())
@@ -262,7 +274,7 @@ async fn cancel(
     .await?;
     if let Some(row) = done {
         fault::pass("cancel.written");
-        return Ok(Cancelled::Done(row::channel(&row)?));
+        return Ok(Cancelled::Done(Settled::of(&row, row::state(&row)?)?));
     }
     let row = sqlx::query("SELECT state FROM message WHERE tenant = ? AND id = ?")
         .bind(tenant)
@@ -329,24 +341,45 @@ async fn settle(db: &mut SqliteConnection, record: Record) -> Result<(), StoreEr
     fenced(done.rows_affected() / 2)
 }
 
+/// The attempt that a row says was armed. One that cannot be read was armed all the same.
+fn armed(row: &SqliteRow, now: Timestamp) -> Result<Option<AttemptStart>, StoreError> {
+    match row::json(row, "armed") {
+        Err(error) => {
+            tracing::error!(%error, "store: an attempt that was under way cannot be read");
+            Ok(Some(AttemptStart {
+                number: row.try_get("attempts")?,
+                via: None,
+                source: None,
+                started_at: now,
+                possible_duplicate: row.try_get("possible_duplicate")?,
+            }))
+        }
+        start => start,
+    }
+}
+
 async fn expire_some(
     db: &mut SqliteConnection,
     now: Timestamp,
+    kept: String,
 ) -> Result<Vec<Settled>, StoreError> {
     let rows = sqlx::query(
         "UPDATE message SET state = iif(armed IS NULL AND NOT possible_duplicate, 'expired', 'unknown'), due_at = NULL, sealed = NULL, \
          interrupted = 0, updated_at = ?1, fence = fence + 1, attempts = attempts + (armed IS NOT NULL) \
          WHERE (tenant, id) IN (SELECT tenant, id FROM message INDEXED BY message_expiry \
-           WHERE due_at IS NOT NULL AND expires_at <= ?1 AND due_at <= ?1 LIMIT ?2) \
-         RETURNING id, armed, channel, state",
+           WHERE due_at IS NOT NULL AND expires_at <= ?1 AND due_at <= ?1 \
+             AND hex(id) NOT IN (SELECT value FROM json_each(?3)) LIMIT ?2) \
+         RETURNING tenant, id, armed, channel, state, attempts, possible_duplicate",
     )
     .bind(now.as_millis())
     .bind(EXPIRE_AT_ONCE)
+    .bind(kept)
     .fetch_all(&mut *db)
     .await?;
     for row in &rows {
-        let start: Option<AttemptStart> = row::json(row, "armed")?;
-        let Some(start) = start else { continue };
+        let Some(start) = armed(row, now)? else {
+            continue;
+        };
         let number = start.number;
         let attempt = serde_json::to_string(&Attempt {
             start,
@@ -354,18 +387,22 @@ async fn expire_some(
             outcome: Outcome::Failure(Failure::host(
                 FailureKind::Unknown,
                 "interrupted",
-                "the server ended while the attempt was under way: the provider may have accepted",
+                INTERRUPTED,
             )),
             earlier_secrets: false,
             exchanges: WireRecord::default(),
             log: Vec::new(),
         })?;
-        sqlx::query("INSERT OR REPLACE INTO attempt (message, number, record) VALUES (?, ?, ?)")
-            .bind(row.try_get::<Vec<u8>, _>("id")?)
-            .bind(number)
-            .bind(attempt)
-            .execute(&mut *db)
-            .await?;
+        sqlx::query(
+            "INSERT OR REPLACE INTO attempt (message, number, record) VALUES (?1, ?2, ?3); \
+             UPDATE message SET armed = NULL WHERE tenant = ?4 AND id = ?1",
+        )
+        .bind(row.try_get::<Vec<u8>, _>("id")?)
+        .bind(number)
+        .bind(attempt)
+        .bind(row.try_get::<String, _>("tenant")?)
+        .execute(&mut *db)
+        .await?;
     }
     fault::pass("expire.written");
     rows.iter()

@@ -9,7 +9,7 @@ use sendbox_tests::certificates::Authority;
 use sendbox_tests::mail_peer::{Line, MailPeer, reply, usual};
 
 use super::{ON_WIRE, at, config, login, submit, texts, to, under_starttls};
-use crate::egress_kit::{HOST, Send, armed_by, live, secret};
+use crate::egress_kit::{HOST, Send, in_ten_minutes, live, secret};
 
 #[tokio::test]
 async fn a_reply_that_reflects_a_secret_has_its_placeholder_instead() {
@@ -152,11 +152,11 @@ async fn an_attempt_is_armed_once_after_the_server_asks_for_the_message() {
         let calls = Arc::new(AtomicUsize::new(0));
         let (counter, seen) = (Arc::clone(&calls), peer.clone());
         let send = Send {
-            arm: Some(armed_by(Arc::new(move |_| {
+            arm: Some(Arc::new(move |_| {
                 counter.fetch_add(1, Ordering::Relaxed);
                 assert_eq!(seen.texts().last().unwrap(), "DATA");
-                Box::pin(async move { armed })
-            }))),
+                Box::pin(async move { in_ten_minutes().filter(|_| armed) })
+            })),
             ..Send::default()
         };
         let scope = send.live(&egress);

@@ -57,7 +57,7 @@ async fn a_kill_before_arming_makes_a_repeat_free() {
     assert_eq!(claim.interrupted, Some(Interrupted { start: None }));
     assert_eq!((claim.attempt, claim.possible_duplicate), (1, false));
     home.store
-        .arm(&claim, &start(&claim, NOW), NOW)
+        .arm(&claim, &start(&claim, NOW), lease(NOW))
         .await
         .unwrap();
 }
@@ -67,7 +67,7 @@ async fn a_kill_after_arming_is_told_and_must_be_recorded_first() {
     let home = Home::new().await;
     let claim = claimed(&home.store, &message("acme")).await;
     home.store
-        .arm(&claim, &start(&claim, NOW), NOW)
+        .arm(&claim, &start(&claim, NOW), lease(NOW))
         .await
         .unwrap();
     let mut home = home.after_kill().await;
@@ -86,7 +86,10 @@ async fn a_kill_after_arming_is_told_and_must_be_recorded_first() {
             })
         );
         assert_eq!((claim.attempt, claim.fence), (1, fence));
-        let arm = home.store.arm(&claim, &start(&claim, NOW), NOW).await;
+        let arm = home
+            .store
+            .arm(&claim, &start(&claim, NOW), lease(NOW))
+            .await;
         assert!(
             matches!(arm, Err(StoreError::Fenced)),
             "not before it is recorded"
@@ -118,7 +121,7 @@ async fn a_kill_after_arming_is_told_and_must_be_recorded_first() {
     assert_eq!((claim.attempt, claim.possible_duplicate), (2, true));
     assert!(claim.interrupted.is_none());
     home.store
-        .arm(&claim, &start(&claim, NOW), NOW)
+        .arm(&claim, &start(&claim, NOW), lease(NOW))
         .await
         .unwrap();
 }
@@ -186,7 +189,7 @@ async fn the_payload_goes_with_the_final_state() {
         .await
         .unwrap();
     home.store.accept(&message("acme"), None).await.unwrap();
-    home.store.expire(later(600)).await.unwrap();
+    home.store.expire(later(600), &[]).await.unwrap();
     assert_eq!(payloads().await, 0);
 }
 
@@ -435,4 +438,24 @@ async fn however_many_ask_whether_the_store_is_ready_it_commits_once_a_second() 
         home.store.ready().await,
         Err(StoreError::Unavailable(_))
     ));
+}
+
+#[tokio::test]
+async fn a_claim_that_cannot_be_read_while_the_store_is_away_is_released() {
+    let home = Home::new().await;
+    home.store.accept(&message("acme"), None).await.unwrap();
+    // A new process does not know the tenant's key yet.
+    let home = home.after_kill().await;
+    let mut readers = Vec::new();
+    for _ in 0..4 {
+        readers.push(home.store.readers().acquire().await.unwrap());
+    }
+    let room = Room::default();
+    let claim = || home.store.claim(NOW, lease(NOW), 8, &room);
+    let claimed = claim().await.unwrap();
+    assert_eq!((claimed.claims.len(), claimed.unread.len()), (0, 1));
+    drop(readers);
+    assert_eq!(claim().await.unwrap().claims.len(), 0);
+    home.store.release(&claimed.unread[0]).await.unwrap();
+    assert_eq!(claim().await.unwrap().claims.len(), 1);
 }

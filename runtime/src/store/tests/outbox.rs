@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::*;
 use crate::attempt::{MessageState, Transition};
 use crate::outcome::{Failure, FailureKind};
-use crate::store::{Cancelled, Interrupted, KEY_LIFE, MessageFilter, Queue};
+use crate::store::{Cancelled, Interrupted, KEY_LIFE, MessageFilter, Queue, Settled};
 
 fn text(tenant: &str) -> Message {
     Message {
@@ -65,7 +65,7 @@ async fn a_message_accepted_with_a_claim_is_nobody_elses() {
             .is_empty()
     );
     home.store
-        .arm(&claim, &start(&claim, NOW), NOW)
+        .arm(&claim, &start(&claim, NOW), lease(NOW))
         .await
         .unwrap();
     home.store
@@ -298,7 +298,7 @@ async fn a_fence_keeps_out_who_lost_the_lease() {
             .is_empty()
     );
     let now = later(30);
-    let arm = home.store.arm(&late, &start(&late, now), now).await;
+    let arm = home.store.arm(&late, &start(&late, now), lease(now)).await;
     assert!(
         matches!(arm, Err(StoreError::Fenced)),
         "the lease is over: {arm:?}"
@@ -313,7 +313,7 @@ async fn a_fence_keeps_out_who_lost_the_lease() {
         .await;
     assert!(matches!(record, Err(StoreError::Fenced)));
     assert!(matches!(
-        home.store.release(&late).await,
+        home.store.release(&late.hold()).await,
         Err(StoreError::Fenced)
     ));
     assert!(
@@ -325,11 +325,11 @@ async fn a_fence_keeps_out_who_lost_the_lease() {
     );
 
     home.store
-        .arm(&next, &start(&next, now), now)
+        .arm(&next, &start(&next, now), lease(now))
         .await
         .unwrap();
     home.store
-        .arm(&next, &start(&next, now), now)
+        .arm(&next, &start(&next, now), lease(now))
         .await
         .unwrap();
     home.store
@@ -393,7 +393,7 @@ async fn a_waiting_message_is_due_at_its_time_and_not_before() {
 async fn a_released_claim_is_due_at_once_unless_it_was_armed() {
     let home = Home::new().await;
     let claim = claimed(&home.store, &message("acme")).await;
-    home.store.release(&claim).await.unwrap();
+    home.store.release(&claim.hold()).await.unwrap();
     assert_eq!(
         state(&home.store, &claim.message).await,
         MessageState::Accepted
@@ -401,11 +401,11 @@ async fn a_released_claim_is_due_at_once_unless_it_was_armed() {
     let again = claim_one(&home.store, NOW).await;
     assert!(again.interrupted.is_none());
     home.store
-        .arm(&again, &start(&again, NOW), NOW)
+        .arm(&again, &start(&again, NOW), lease(NOW))
         .await
         .unwrap();
     assert!(matches!(
-        home.store.release(&again).await,
+        home.store.release(&again.hold()).await,
         Err(StoreError::Fenced)
     ));
 }
@@ -424,7 +424,11 @@ async fn a_message_that_may_have_been_sent_ends_as_unknown_when_its_time_is_over
         .await
         .unwrap();
     assert_eq!(
-        home.store.expire(message.expires_at).await.unwrap().len(),
+        home.store
+            .expire(message.expires_at, &[])
+            .await
+            .unwrap()
+            .len(),
         1
     );
     assert_eq!(state(&home.store, &message).await, MessageState::Unknown);
@@ -451,17 +455,20 @@ async fn an_expired_message_is_neither_claimed_nor_armed() {
             .claims
             .is_empty()
     );
-    let arm = home.store.arm(&claim, &start(&claim, end), end).await;
+    let arm = home
+        .store
+        .arm(&claim, &start(&claim, end), lease(end))
+        .await;
     assert!(matches!(arm, Err(StoreError::Expired)));
 
-    assert_eq!(home.store.expire(later(599)).await.unwrap().len(), 0);
+    assert_eq!(home.store.expire(later(599), &[]).await.unwrap().len(), 0);
     assert_eq!(
-        home.store.expire(end).await.unwrap().len(),
+        home.store.expire(end, &[]).await.unwrap().len(),
         1,
         "the other one is still held"
     );
     assert_eq!(state(&home.store, &free).await, MessageState::Expired);
-    assert_eq!(home.store.expire(later(900)).await.unwrap().len(), 1);
+    assert_eq!(home.store.expire(later(900), &[]).await.unwrap().len(), 1);
     assert_eq!(state(&home.store, &held).await, MessageState::Expired);
     assert_eq!(
         home.store.next_due(end, &Room::default()).await.unwrap(),
@@ -484,10 +491,10 @@ async fn an_armed_attempt_that_was_cut_off_until_expiry_is_unknown() {
     let home = Home::new().await;
     let claim = claimed(&home.store, &message("acme")).await;
     home.store
-        .arm(&claim, &start(&claim, NOW), NOW)
+        .arm(&claim, &start(&claim, NOW), lease(NOW))
         .await
         .unwrap();
-    assert_eq!(home.store.expire(later(600)).await.unwrap().len(), 1);
+    assert_eq!(home.store.expire(later(600), &[]).await.unwrap().len(), 1);
     assert_eq!(
         state(&home.store, &claim.message).await,
         MessageState::Unknown
@@ -517,7 +524,11 @@ async fn a_message_can_be_withdrawn_until_it_is_claimed() {
     assert_eq!(cancel("other", free.id).await, Cancelled::Missing);
     assert_eq!(
         cancel("acme", free.id).await,
-        Cancelled::Done(Channel::Email)
+        Cancelled::Done(Settled {
+            id: free.id,
+            channel: Channel::Email,
+            state: MessageState::Cancelled,
+        })
     );
     assert_eq!(
         cancel("acme", free.id).await,
