@@ -26,9 +26,11 @@ mod generations;
 mod history;
 mod integrations;
 mod keys;
+mod lapse;
 mod open;
 mod pools;
 mod purge;
+mod queues;
 mod routes;
 mod row;
 mod settle;
@@ -42,12 +44,13 @@ mod writer;
 mod tests;
 
 pub use accept::{Accepted, KEY_LIFE};
-pub use claim::{Claim, Claimed, Hold, Interrupted, Lease, Queue, Room};
+pub use claim::{Claim, Claimed, Hold, Interrupted, Lease};
 pub use ended::Restored;
 pub use error::StoreError;
 pub use history::{MessageFilter, Page, StoredMessage};
 pub use keys::SealingKeyState;
-pub use settle::{Cancelled, INTERRUPTED, Settled};
+pub use lapse::{Cancelled, INTERRUPTED, Settled};
+pub use queues::{Queue, Room};
 pub use spent::{RecipientName, Spending};
 pub use templates::{TEMPLATES_BYTES_MAX, TEMPLATES_MAX};
 

@@ -171,7 +171,9 @@ async fn a_template_that_cannot_be_read_holds_the_message_back_and_no_other_text
         .call(&key, "POST", "/v1/messages?wait=30", &body)
         .await;
     let answer = answer.expect(202);
-    assert_eq!(answer.text_at("/state"), "sending", "{}", answer.text);
+    assert_eq!(answer.text_at("/state"), "waiting", "{}", answer.text);
+    let attempt = "/attempts/0/outcome/failure/code";
+    assert_eq!(answer.text_at(attempt), "store.record", "{}", answer.text);
     assert!(peer.lines().is_empty());
     let folder = house.stop().await;
     meddle(&folder, "UPDATE template SET details = substr(details, 2)").await;
