@@ -7,7 +7,7 @@
 //! | [`target`] | one parse of a URL into one object |
 //! | [`pattern`] [`policy`] | which names, ports and schemes may be reached |
 //! | [`headers`] [`prepare`] | the guest's request as it will stand on the wire, secrets filled in |
-//! | [`resolve`] [`dial`] [`proxy`] [`tls`] | from a name to a session from the source address, or through its proxy |
+//! | [`name_servers`] [`resolve`] [`dial`] [`proxy`] [`tls`] | from a name to a session from the source address, or through its proxy |
 //! | [`sources`] | which sources are out of use |
 //! | [`meter`] [`link`] [`pool`] | one HTTP/1.1 connection, how far it came, and its reuse |
 //! | [`smtp`] | mail submission over the same way out, and its idle sessions |
@@ -40,6 +40,7 @@ mod journal;
 mod link;
 mod live;
 mod meter;
+mod name_servers;
 mod pattern;
 mod policy;
 mod pool;

@@ -1,11 +1,11 @@
 //! From where requests leave, which connection they share, and how far they came when it breaks.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use sendbox::egress::{Arm, EgressError};
+use sendbox::egress::{Arm, EgressConfig, EgressError};
 use sendbox::outcome::Progress;
 use sendbox::source::Family;
 use sendbox_tests::dns::{DnsServer, Reply as Dns};
@@ -78,6 +78,76 @@ async fn integrations_and_revisions_share_no_connection_and_an_old_revisions_is_
         .collect();
     assert_eq!(connections, [0, 1, 0, 2]);
     peer.closed(1).await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_after_its_time_and_when_its_peer_closes_it() {
+    // The peer's end is seen to be closed though nobody sends any more.
+    let peer = Peer::start(|_| Reply::ok("ok")).await;
+    let egress = live(&EgressConfig {
+        idle_ms: 40,
+        ..config_for(&peer)
+    });
+    let (response, _) = Send::default().once(&egress, get(at(&peer, "/"))).await;
+    assert_eq!(response.unwrap().status, 200);
+    peer.closed(1).await;
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut config = config_for(&peer);
+    config.plaintext_hosts = vec![format!("{HOST}:{port}")];
+    let egress = live(&config);
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(stream.read_u8().await.unwrap());
+        }
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+        stream.write_all(answer).await.unwrap();
+        stream.shutdown().await.unwrap();
+        stream.read_to_end(&mut Vec::new()).await.unwrap()
+    });
+    let url = format!("http://{HOST}:{port}/");
+    let (response, _) = Send::default().once(&egress, get(url)).await;
+    assert_eq!(response.unwrap().status, 200);
+    assert_eq!(server.await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_connection_has_a_greatest_age_however_busy_it_is() {
+    for (age, expected) in [(0, [0, 1]), (300_000, [0, 0])] {
+        let peer = Peer::start(|_| Reply::ok("ok")).await;
+        let egress = live(&EgressConfig {
+            connection_age_ms: age,
+            ..config_for(&peer)
+        });
+        for _ in 0..2 {
+            let (response, _) = Send::default().once(&egress, get(at(&peer, "/"))).await;
+            assert_eq!(response.unwrap().status, 200);
+        }
+        let connections = peer.arrivals().into_iter().map(|a| a.connection);
+        assert_eq!(connections.collect::<Vec<_>>(), expected, "{age}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_pool_lets_go_of_what_was_idle_longest() {
+    let peer = Peer::start(|_| Reply::ok("ok")).await;
+    let egress = live(&EgressConfig {
+        idle_connections: 2,
+        ..config_for(&peer)
+    });
+    for tenant in ["one", "two", "three", "three", "two", "one"] {
+        let send = Send {
+            tenant,
+            ..Send::default()
+        };
+        let (response, _) = send.once(&egress, get(at(&peer, "/"))).await;
+        assert_eq!(response.unwrap().status, 200);
+    }
+    let connections = peer.arrivals().into_iter().map(|a| a.connection);
+    assert_eq!(connections.collect::<Vec<_>>(), [0, 1, 2, 2, 1, 3]);
 }
 
 #[tokio::test]
@@ -195,10 +265,13 @@ async fn a_request_of_an_armed_attempt_does_not_begin_after_the_attempts_time() 
 async fn a_dead_connection_is_replaced_only_within_the_attempts_time() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    // What it takes to find the way again is more than the attempt has left.
-    let (left, lookup) = (Duration::from_millis(300), Duration::from_millis(600));
-    let dns = DnsServer::start(move |_, before| {
-        std::thread::sleep(lookup * u32::from(before > 0));
+    let over = Arc::new(OnceLock::new());
+    let until = Arc::clone(&over);
+    // To find the way again takes what the attempt has left.
+    let dns = DnsServer::start(move |_, _| {
+        while until.get().is_some_and(|until| Instant::now() < *until) {
+            std::thread::yield_now();
+        }
         Dns::Addresses(vec![[127, 0, 0, 1].into()])
     })
     .await;
@@ -207,14 +280,15 @@ async fn a_dead_connection_is_replaced_only_within_the_attempts_time() {
     config.name_servers = vec![dns.address];
     config.plaintext_hosts = vec![format!("{HOST}:{port}")];
     let egress = live(&config);
-    let close = Arc::new(Notify::new());
-    let closed = Arc::clone(&close);
+    let (close, gone) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (closed, go) = (Arc::clone(&close), Arc::clone(&gone));
     let served = tokio::spawn(async move {
         let (mut first, _) = listener.accept().await.unwrap();
         answered(&mut first).await;
         closed.notified().await;
         first.set_zero_linger().unwrap();
         drop(first);
+        go.notify_one();
         let (mut second, _) = listener.accept().await.unwrap();
         answered(&mut second).await
     });
@@ -223,11 +297,12 @@ async fn a_dead_connection_is_replaced_only_within_the_attempts_time() {
     assert_eq!(first.unwrap().status, 200);
     let send = Send {
         arm: Some(Arc::new(move |_| {
-            let close = Arc::clone(&close);
+            let (close, gone) = (Arc::clone(&close), Arc::clone(&gone));
+            let over = Arc::clone(&over);
             Box::pin(async move {
                 close.notify_one();
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                Some(Instant::now() + left)
+                gone.notified().await;
+                Some(*over.get_or_init(|| Instant::now() + Duration::from_millis(300)))
             })
         })),
         ..Send::default()

@@ -124,16 +124,14 @@ async fn a_secret_does_not_pass_a_proxy_in_clear() {
 
 /// What hostile and broken proxies answer, and what is made of it.
 fn hostile(kind: &str) -> Vec<(&'static str, Habit, ProxyError)> {
-    use ProxyError::{Credentials, Protocol, Refused, Timeout};
+    use ProxyError::{Answer, Credentials, Protocol, Refused, Timeout};
     let say = |pieces: &[&[u8]]| Habit::Say(pieces.iter().map(|piece| piece.to_vec()).collect());
+    // A SOCKS5 proxy greets before it is told where to.
+    let broken = if kind == "socks5" { Protocol } else { Answer };
     let common = [
-        ("closes", Habit::Close, Protocol),
+        ("closes", Habit::Close, broken),
         ("says nothing", say(&[]), Timeout),
-        (
-            "speaks mail",
-            say(&[b"220 mail.example ESMTP\r\n"]),
-            Protocol,
-        ),
+        ("speaks mail", say(&[b"220 mail.example ESMTP\r\n"]), broken),
         (
             "drips",
             Habit::Drip(match kind {
@@ -162,12 +160,12 @@ fn hostile(kind: &str) -> Vec<(&'static str, Habit, ProxyError)> {
             (
                 "an unknown reply",
                 say(&[&[5, 0], &[5, 99, 0, 1, 0, 0, 0, 0, 0, 0]]),
-                Protocol,
+                Answer,
             ),
             (
                 "an unknown address",
                 say(&[&[5, 0], &[5, 0, 0, 9, 0, 0]]),
-                Protocol,
+                Answer,
             ),
             (
                 "half an address",
@@ -202,14 +200,14 @@ fn hostile(kind: &str) -> Vec<(&'static str, Habit, ProxyError)> {
                 Refused,
             ),
             ("100", say(&[b"HTTP/1.1 100 Continue\r\n\r\n"]), Refused),
-            ("too long a line", say(&[&long]), Protocol),
-            ("too many fields", say(&[many.as_bytes()]), Protocol),
+            ("too long a line", say(&[&long]), Answer),
+            ("too many fields", say(&[many.as_bytes()]), Answer),
             (
                 "an endless head",
                 Habit::Endless(b"HTTP/1.1 200 OK\r\na: b\r\n".to_vec()),
-                Protocol,
+                Answer,
             ),
-            ("endless zeros", Habit::Endless(vec![0; 4096]), Protocol),
+            ("endless zeros", Habit::Endless(vec![0; 4096]), Answer),
         ]
     };
     common.into_iter().chain(own).collect()
@@ -239,7 +237,7 @@ async fn a_hostile_proxy_costs_a_bounded_time_and_not_a_byte_of_a_request() {
                 (Progress::NotConnected, 0),
                 "{kind} {case}"
             );
-            let suspended = egress.sources().suspension(&source);
+            let suspended = egress.sources().suspension(&source, None);
             let reason = match expected {
                 ProxyError::Credentials => Some(Ailment::ProxyCredentials),
                 ProxyError::Protocol => Some(Ailment::ProxyProtocol),
@@ -251,6 +249,92 @@ async fn a_hostile_proxy_costs_a_bounded_time_and_not_a_byte_of_a_request() {
     assert_eq!(peer.connections(), 0);
 }
 
+/// What proxies say, who were asked for a destination that they do not reach, and should not.
+fn improper(kind: &str) -> Vec<&'static [u8]> {
+    match kind {
+        "socks5" => vec![
+            b"",
+            &[5, 1],
+            &[5, 99, 0, 1, 0, 0, 0, 0, 0, 0],
+            b"nope, not that one",
+        ],
+        _ => vec![b"", b"HTTP/1.1 ", b"nope\r\n\r\n"],
+    }
+}
+
+#[tokio::test]
+async fn a_destination_that_a_proxy_cannot_answer_for_costs_nobody_else_the_source() {
+    let peer = Peer::start(|_| Reply::ok("ok")).await;
+    let dead = sendbox_tests::mail_folder::free_port();
+    let names = ["one.test", "two.test", "three.test"];
+    let mut config = config_for(&peer);
+    let ports = [dead, peer.address.port()];
+    let plain = ports.map(|port| names.map(|name| format!("{name}:{port}")));
+    config.plaintext_hosts = plain.concat();
+    let addresses = names.map(|name| (name.to_owned(), vec![peer.address.ip()]));
+    config.hosts.extend(addresses);
+    let tenant = |name: &str| name.parse().unwrap();
+    for kind in KINDS {
+        for answer in improper(kind) {
+            let proxy = ProxyPeer::start(Habit::Except(dead, answer.to_vec())).await;
+            let (source, egress) = (through(kind, proxy.address, None), live(&config));
+            let call = async |tenant, name: &str, port: u16| {
+                let send = Send {
+                    tenant,
+                    hosts: names.map(str::to_owned).to_vec(),
+                    ..behind(&source)
+                };
+                let request = get(format!("http://{name}:{port}/"));
+                send.once(&egress, request)
+                    .await
+                    .0
+                    .map(|answer| answer.status)
+            };
+            let improper = Err(EgressError::Proxy(ProxyError::Answer));
+            let out_of_use = || {
+                let health = egress.sources();
+                let of = |name| health.suspension(&source, Some(&tenant(name)));
+                let suspended = [of("acme"), of("globex")];
+                suspended.map(|found| found.map(|found| found.reason))
+            };
+            let reason = Some(Ailment::ProxyProtocol);
+            // One dead destination, however often.
+            for _ in 0..3 {
+                assert_eq!(call("acme", names[0], dead).await, improper, "{kind}");
+            }
+            assert_eq!(out_of_use(), [None, None], "{kind} {answer:?}");
+            // What gets through says that the proxy is well.
+            assert_eq!(call("globex", names[0], peer.address.port()).await, Ok(200));
+            assert_eq!(call("acme", names[1], dead).await, improper);
+            assert_eq!(out_of_use(), [None, None], "{kind} {answer:?}");
+            // Two of one tenant's are that tenant's alone.
+            assert_eq!(call("acme", names[2], dead).await, improper);
+            assert_eq!(out_of_use(), [reason, None], "{kind} {answer:?}");
+            assert_eq!(egress.sources().suspension(&source, None), None);
+            // A second tenant's, at another destination, are everybody's.
+            assert_eq!(call("globex", names[0], dead).await, improper);
+            assert_eq!(out_of_use(), [reason, reason], "{kind} {answer:?}");
+            let for_all = egress.sources().suspension(&source, None);
+            assert_eq!(for_all.map(|found| found.reason), reason);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tunnel_is_not_used_under_another_login() {
+    let peer = Peer::start(|_| Reply::ok("ok")).await;
+    let egress = live(&config_for(&peer));
+    for kind in KINDS {
+        let proxy = ProxyPeer::start(Habit::Serve).await;
+        for password in ["first", "second", "second"] {
+            let source = through(kind, proxy.address, Some(("user", password)));
+            let (response, _) = behind(&source).once(&egress, get(at(&peer, "/"))).await;
+            assert_eq!(response.unwrap().status, 200, "{kind}");
+        }
+        assert_eq!(proxy.asked().len(), 2, "{kind}");
+    }
+}
+
 #[tokio::test]
 async fn a_proxy_that_is_away_suspends_its_source_until_it_is_changed() {
     let peer = Peer::start(|_| Reply::ok("ok")).await;
@@ -260,11 +344,11 @@ async fn a_proxy_that_is_away_suspends_its_source_until_it_is_changed() {
     let source = through("socks5", away, None);
     let (response, _) = behind(&source).once(&egress, get(at(&peer, "/"))).await;
     assert_eq!(response, Err(EgressError::Proxy(ProxyError::Unreachable)));
-    let found = egress.sources().suspension(&source).unwrap();
+    let found = egress.sources().suspension(&source, None).unwrap();
     assert_eq!(found.reason, Ailment::ProxyUnreachable);
     let proxy = ProxyPeer::start(Habit::Serve).await;
     let moved = through("socks5", proxy.address, None);
-    assert_eq!(egress.sources().suspension(&moved), None);
+    assert_eq!(egress.sources().suspension(&moved, None), None);
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ mod egress_corpus;
 mod egress_http;
 mod egress_kit;
 mod egress_limits;
+mod egress_names;
 mod egress_namespace;
 mod egress_proxies;
 mod egress_smtp;

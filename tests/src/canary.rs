@@ -50,15 +50,17 @@ const LOCAL: [&str; 30] = [
     "2a00::/12",
 ];
 
-/// Runs a test in a network namespace of its own, on threads that see no other network. Skipped, with a
-/// message, where [`can_start`] says so.
+/// Runs a test in a network namespace of its own, on threads that see no other network; what is mounted there is seen
+/// nowhere else. Skipped, with a message, where [`can_start`] says so.
 pub fn in_namespace<F: Future>(test: impl FnOnce() -> F + Send + 'static) {
     let thread = std::thread::spawn(move || {
         // Only this thread moves, and those that it starts.
-        let moved = Path::new(IP).is_file() && unshare(CloneFlags::CLONE_NEWNET).is_ok();
+        let own = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS;
+        let moved = Path::new(IP).is_file() && unshare(own).is_ok();
         if !can_start("iproute2, network namespaces", moved) {
             return;
         }
+        mount(&["--make-rprivate", "/"]);
         ip(&["link", "set", "lo", "up"]);
         for range in LOCAL {
             let family = if range.contains(':') { "-6" } else { "-4" };
@@ -73,6 +75,12 @@ pub fn in_namespace<F: Future>(test: impl FnOnce() -> F + Send + 'static) {
     if let Err(panic) = thread.join() {
         std::panic::resume_unwind(panic);
     }
+}
+
+/// Mounts in the namespace of this thread.
+pub fn mount(words: &[&str]) {
+    let status = Command::new("mount").args(words).status();
+    assert!(status.expect("mount runs").success(), "mount {words:?}");
 }
 
 fn ip(words: &[&str]) {

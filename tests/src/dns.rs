@@ -19,6 +19,8 @@ pub enum Reply {
     Chain(Vec<String>, Vec<IpAddr>),
     /// `SERVFAIL`.
     Failure,
+    /// The addresses of the query's family; no reply at all where there is none of it.
+    OneFamily(Vec<IpAddr>),
     /// No reply at all.
     Silence,
 }
@@ -35,7 +37,15 @@ impl DnsServer {
     /// Starts a server. `reply` gets the name, without its final dot, and how often the same name and type
     /// were asked before.
     pub async fn start(reply: impl Fn(&str, usize) -> Reply + Send + 'static) -> Self {
-        let socket = UdpSocket::bind(("127.0.0.1", 0)).await.expect("a port");
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), reply).await
+    }
+
+    /// The same at one address.
+    pub async fn start_at(
+        address: SocketAddr,
+        reply: impl Fn(&str, usize) -> Reply + Send + 'static,
+    ) -> Self {
+        let socket = UdpSocket::bind(address).await.expect("a port");
         let address = socket.local_addr().expect("an address");
         let queries = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&queries);
@@ -62,9 +72,19 @@ impl DnsServer {
     /// The names that were asked for an IPv4 address, in order.
     #[must_use]
     pub fn queries(&self) -> Vec<String> {
+        self.asked(A)
+    }
+
+    /// The names that were asked for an IPv6 address, in order.
+    #[must_use]
+    pub fn queries_v6(&self) -> Vec<String> {
+        self.asked(AAAA)
+    }
+
+    fn asked(&self, kind: u16) -> Vec<String> {
         let queries = self.queries.lock().expect("no panic");
-        let v4 = queries.iter().filter(|(_, kind)| *kind == A);
-        v4.map(|(name, _)| name.clone()).collect()
+        let own = queries.iter().filter(|(_, asked)| *asked == kind);
+        own.map(|(name, _)| name.clone()).collect()
     }
 }
 
@@ -83,8 +103,13 @@ fn question(packet: &[u8]) -> (String, u16, usize) {
 fn answer(packet: &[u8], kind: u16, question_end: usize, reply: &Reply) -> Option<Vec<u8>> {
     let (chain, addresses): (&[String], &[IpAddr]) = match reply {
         Reply::Silence => return None,
+        Reply::OneFamily(addresses)
+            if !addresses.iter().any(|found| found.is_ipv4() == (kind == A)) =>
+        {
+            return None;
+        }
         Reply::Failure => (&[], &[]),
-        Reply::Addresses(addresses) => (&[], addresses),
+        Reply::Addresses(addresses) | Reply::OneFamily(addresses) => (&[], addresses),
         Reply::Chain(chain, addresses) => (chain, addresses),
     };
     let mut records = Vec::new();

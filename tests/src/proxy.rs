@@ -31,6 +31,8 @@ pub enum Habit {
     Drip(Vec<u8>),
     /// Closes after the first bytes.
     Close,
+    /// Connects, but to this port: there it writes these bytes and closes.
+    Except(u16, Vec<u8>),
 }
 
 /// A connection that a proxy was asked for.
@@ -87,7 +89,7 @@ async fn serve(
     habit: Habit,
 ) -> std::io::Result<()> {
     match habit {
-        Habit::Serve | Habit::Coalesce => {}
+        Habit::Serve | Habit::Coalesce | Habit::Except(..) => {}
         habit => return misbehave(client, habit).await,
     }
     let mut first = [0];
@@ -98,6 +100,11 @@ async fn serve(
     };
     let to = request.to.clone();
     asked.lock().expect("no panic").push(request);
+    if let Habit::Except(port, bytes) = &habit
+        && to.ends_with(&format!(":{port}"))
+    {
+        return client.write_all(bytes).await;
+    }
     let mut server = TcpStream::connect(to).await?;
     let mut answer = yes.to_vec();
     if matches!(habit, Habit::Coalesce) {

@@ -203,11 +203,12 @@ impl Core {
         sender: &Sender,
         failed: Option<&SourceName>,
     ) -> Result<Option<Departure>, RosterError> {
-        let Some(pool) = &sender.outward().pool else {
+        let outward = sender.outward();
+        let Some(pool) = &outward.pool else {
             return Ok(None);
         };
-        let departure = self.roster.departure(pool, failed, self.clock.now());
-        let departure = departure.await;
+        let (tenant, now) = (&outward.integration.tenant, self.clock.now());
+        let departure = self.roster.departure(pool, tenant, failed, now).await;
         if let Some(reason) = departure.as_ref().err().and_then(RosterError::pool_refusal) {
             self.counts.pools.add([reason]);
         }

@@ -9,7 +9,7 @@ use super::Core;
 use super::roster::{Roster, RosterError};
 use crate::connector::CallReport;
 use crate::egress::{Arm, EgressError};
-use crate::id::{PoolName, SourceName};
+use crate::id::{PoolName, SourceName, TenantId};
 use crate::outcome::{Failure, FailureKind, WireRecord};
 use crate::source::{EgressSource, pick};
 use crate::store::{Store, StoreError};
@@ -37,12 +37,13 @@ impl Roster {
     pub async fn departure(
         &self,
         pool: &PoolName,
+        tenant: &TenantId,
         failed: Option<&SourceName>,
         now: Timestamp,
     ) -> Result<Departure, RosterError> {
         let members = self.cached_members(pool).await?;
         let (weighted, usable) = members.as_ref();
-        let mut free = self.free(pool, weighted, now).await?;
+        let mut free = self.free(pool, tenant, weighted, now).await?;
         if free.len() > 1
             && let Some(failed) = failed
         {
@@ -59,13 +60,15 @@ impl Roster {
     async fn free<'s>(
         &self,
         pool: &PoolName,
+        tenant: &TenantId,
         weighted: &'s [(EgressSource, u32)],
         now: Timestamp,
     ) -> Result<Vec<(&'s EgressSource, u32)>, RosterError> {
         let (mut free, mut warming) = (Vec::with_capacity(weighted.len()), false);
         let mut again: Option<Timestamp> = None;
         for (source, weight) in weighted.iter().filter(|(_, weight)| *weight > 0) {
-            let suspended = self.health().suspension(source).map(|found| found.until);
+            let suspended = self.health().suspension(source, Some(tenant));
+            let suspended = suspended.map(|found| found.until);
             let spent = match suspended {
                 Some(_) => None,
                 None => spent_until(self.store(), source, now).await?,

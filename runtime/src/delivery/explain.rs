@@ -10,7 +10,7 @@ use super::Delivery;
 use super::lending::Sender;
 use super::roster::RosterError;
 use crate::egress::{Destination, JudgedAddress, NameVerdict, Refusal, Suspension};
-use crate::id::{ConnectorId, Digest, IntegrationId, PoolName, SourceName};
+use crate::id::{ConnectorId, Digest, IntegrationId, PoolName, SourceName, TenantId};
 use crate::source::{Allowance, EgressSource, Family, ProxyKind};
 use crate::store::{Store, StoreError};
 use crate::tenant::{Integration, IntegrationState, Tenant};
@@ -114,20 +114,27 @@ impl IntegrationView {
         self.unusable.is_none() && names.is_some_and(|names| names.refused.is_none())
     }
 
-    /// Whether, besides, a source of its pool dials the destination.
-    fn leaves(&self) -> bool {
+    /// Whether, besides, a source of its pool dials the destination; without a pool both families are dialled.
+    fn leaves(&self, found: &[JudgedAddress]) -> bool {
         let dials = |share: &SourceShare| share.weight > 0 && share.refused.is_none();
-        self.passes() && (self.pool.is_none() || self.sources.iter().any(dials))
+        self.passes()
+            && match self.pool {
+                Some(_) => self.sources.iter().any(dials),
+                None => found.iter().all(|judged| judged.refused.is_none()),
+            }
     }
 }
 
 impl SourceShare {
+    /// It dials its own family alone: one refused address of that refuses the name.
     fn judge(&mut self, found: &[JudgedAddress]) {
         let family = self.source.family;
-        let dialled = |judged: &JudgedAddress| Family::of(judged.address.to_canonical()) == family;
-        if !found.iter().any(dialled) {
-            self.refused = Some(Refusal::from("egress.family"));
-        }
+        let own = |judged: &&JudgedAddress| Family::of(judged.address.to_canonical()) == family;
+        let mut own = found.iter().filter(own).peekable();
+        self.refused = match own.peek() {
+            None => Some(Refusal::from("egress.family")),
+            Some(_) => own.find_map(|judged| judged.refused),
+        };
     }
 }
 
@@ -161,15 +168,15 @@ impl Delivery {
             }
         }
         let found = addresses.as_deref().unwrap_or_default();
-        let dialled = !found.is_empty() && found.iter().all(|judged| judged.refused.is_none());
-        if dialled {
+        if !found.is_empty() {
             for share in integrations.iter_mut().flat_map(|view| &mut view.sources) {
                 share.judge(found);
             }
         }
+        let leaves = |view: &IntegrationView| view.leaves(found);
         Ok(Explanation {
             destination: destination.to_string(),
-            allowed: dialled && integrations.iter().any(IntegrationView::leaves),
+            allowed: !found.is_empty() && integrations.iter().any(leaves),
             integrations,
             addresses,
             dns,
@@ -207,13 +214,14 @@ impl Delivery {
         view.names = Some(outward.newest.policy.explain(destination));
         view.pool.clone_from(&outward.pool);
         if let Some(pool) = &outward.pool {
+            let tenant = &outward.integration.tenant;
             let members = self.members(pool).await?;
             if members.iter().all(|(_, weight)| *weight == 0) {
                 view.unusable = Some(RosterError::NoSource(pool.clone()).to_string());
             }
             for (source, weight) in members {
                 view.sources.push(SourceShare {
-                    source: self.source_view(source).await?,
+                    source: self.source_view(source, Some(tenant)).await?,
                     weight,
                     refused: None,
                 });
@@ -232,8 +240,9 @@ impl Delivery {
         store: &Store,
         tenant: Option<&Tenant>,
     ) -> Result<SourceAddresses, StoreError> {
+        let tenant = tenant.map(|tenant| &tenant.id);
         let mut pools = BTreeSet::new();
-        for (component, pool) in store.ways_out(tenant.map(|tenant| &tenant.id)).await? {
+        for (component, pool) in store.ways_out(tenant).await? {
             pools.insert(self.way(component, pool).await?);
         }
         if tenant.is_none() {
@@ -250,12 +259,17 @@ impl Delivery {
         }
         for source in sources.into_values() {
             found.addresses.insert(source.address);
-            found.sources.push(self.source_view(source).await?);
+            found.sources.push(self.source_view(source, tenant).await?);
         }
         Ok(found)
     }
 
-    async fn source_view(&self, source: EgressSource) -> Result<SourceView, StoreError> {
+    /// A source as it stands, for everybody or for `tenant`.
+    async fn source_view(
+        &self,
+        source: EgressSource,
+        tenant: Option<&TenantId>,
+    ) -> Result<SourceView, StoreError> {
         let allowances = source.warm_up.as_ref();
         let allowances = allowances.map(|warm_up| warm_up.allowances(self.core.clock.now()));
         let allowances = allowances.unwrap_or_default();
@@ -268,7 +282,7 @@ impl Delivery {
             allowance,
         };
         Ok(SourceView {
-            suspended: self.core.egress.sources().suspension(&source),
+            suspended: self.core.egress.sources().suspension(&source, tenant),
             family: source.family(),
             proxy: source.proxy.map(|proxy| proxy.kind),
             warm_up: allowances.into_iter().map(spent).collect(),

@@ -47,6 +47,9 @@ pub struct EgressConfig {
     pub idle_per_integration: usize,
     /// How long a connection may be idle, in milliseconds.
     pub idle_ms: u64,
+    /// How old a connection or an SMTP session may be that another send uses, in milliseconds: after that the name is
+    /// looked up anew.
+    pub connection_age_ms: u64,
     /// Open SMTP sessions in all, idle ones included.
     pub smtp_sessions: usize,
     /// Open SMTP sessions of one integration: many servers allow few from one client. A send that finds no
@@ -78,6 +81,7 @@ impl Default for EgressConfig {
             idle_connections: 512,
             idle_per_integration: 256,
             idle_ms: 45_000,
+            connection_age_ms: 300_000,
             smtp_sessions: 512,
             smtp_sessions_per_integration: 32,
             smtp_idle_sessions: 256,

@@ -20,18 +20,21 @@ pub(super) struct Ends {
     pub(super) peer: SocketAddr,
     /// What is sent in clear passes a proxy's hands.
     pub(super) proxied: bool,
+    /// When they were connected.
+    pub(super) opened: Instant,
 }
 
 impl Ends {
     /// Those of a stream in memory.
-    pub(super) const NONE: Self = {
+    pub(super) fn none() -> Self {
         let none = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
         Self {
             local: none,
             peer: none,
             proxied: false,
+            opened: Instant::now(),
         }
-    };
+    }
 }
 
 /// Why one address was not reached.
@@ -107,6 +110,7 @@ async fn reach(
         local: SocketAddr::new(source.address, 0),
         peer,
         proxied: true,
+        opened: Instant::now(),
     };
     Ok((tcp, ends))
 }
@@ -124,6 +128,7 @@ async fn direct(
         local: tcp.local_addr()?,
         peer,
         proxied: false,
+        opened: Instant::now(),
     };
     Ok((tcp, ends))
 }

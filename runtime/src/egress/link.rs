@@ -6,7 +6,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -23,6 +23,7 @@ use tokio_rustls::client::TlsStream;
 use super::EgressError;
 use super::dial::Ends;
 use super::meter::{Meter, Metered, Payload};
+use super::pool::Kept;
 use crate::limits::Limits;
 
 /// Interim responses (1xx) that one request may get.
@@ -153,11 +154,6 @@ impl Link {
         }
     }
 
-    /// Whether the connection is idle, open, and got nothing that was not asked for.
-    pub(super) async fn is_usable(&mut self) -> bool {
-        poll_fn(|cx| Poll::Ready(self.drive(cx).is_pending())).await && self.sender.is_ready()
-    }
-
     /// Sends a request and reads the head of its response. A request of which no byte was written comes back.
     pub(super) async fn send(
         &mut self,
@@ -251,6 +247,19 @@ impl Link {
         .await?;
         Ok(whole.into_bytes())
     }
+}
+
+impl Kept for Link {
+    fn opened(&self) -> std::time::Instant {
+        self.ends.opened.into_std()
+    }
+
+    fn is_usable(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.drive(&mut cx).is_pending() && self.sender.is_ready()
+    }
+
+    fn close(self) {}
 }
 
 /// Why no head of a response came.

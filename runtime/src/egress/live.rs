@@ -15,7 +15,7 @@ use super::dial::{Ends, dial};
 use super::journal::Entry;
 use super::link::{Link, SendError, Stream, check_head};
 use super::policy::Ceiling;
-use super::pool::{Edition, Lane, Owner, Pool};
+use super::pool::{Bounds, Edition, Lane, Owner, Pool};
 use super::prepare::Outgoing;
 use super::resolve::{Resolve, Resolved};
 use super::scope::{Gate, Received};
@@ -34,7 +34,7 @@ pub struct Egress {
     ceiling: Arc<Ceiling>,
     resolve: Resolve,
     https: Tls,
-    pool: Pool<Lane, Link>,
+    pool: Arc<Pool<Lane, Link>>,
     pub(super) mail: Mailer,
     refusals: Tally<1>,
     sources: SourceHealth,
@@ -84,11 +84,12 @@ impl Egress {
             ceiling: Arc::new(Ceiling::new(config)?),
             resolve: Resolve::new(config)?,
             https: Tls::new(config.extra_roots.as_deref(), Some(b"http/1.1"))?,
-            pool: Pool::new(
-                config.idle_connections,
-                config.idle_per_integration,
-                Duration::from_millis(config.idle_ms),
-            ),
+            pool: Arc::new(Pool::new(Bounds {
+                total: config.idle_connections,
+                owner: config.idle_per_integration,
+                idle: Duration::from_millis(config.idle_ms),
+                age: Duration::from_millis(config.connection_age_ms),
+            })),
             mail: Mailer::new(config)?,
             refusals: Tally::default(),
             sources: SourceHealth::new(clock, pause),
@@ -132,7 +133,7 @@ impl Egress {
         gate: &Gate,
     ) -> Result<Received, EgressError> {
         let lane = Lane::new(terms.source, &outgoing.target);
-        let kept = self.kept(terms, &lane).await;
+        let kept = self.pool.take(terms.owner, terms.edition, &lane);
         let mut reused = kept.is_some();
         let mut link = match kept {
             Some(link) => link,
@@ -189,24 +190,12 @@ impl Egress {
             .read(body, terms.limits.response_body, terms.deadline)
             .await?;
         entry.release();
-        if link.is_usable().await {
-            self.pool.put(terms.owner, terms.edition, lane, link);
-        }
+        self.pool.put(terms.owner, terms.edition, lane, link);
         Ok(Received {
             status,
             headers: head.headers,
             body,
         })
-    }
-
-    /// An idle connection that is still open.
-    async fn kept(&self, terms: &Terms<'_>, lane: &Lane) -> Option<Link> {
-        loop {
-            let mut link = self.pool.take(terms.owner, terms.edition, lane)?;
-            if link.is_usable().await {
-                return Some(link);
-            }
-        }
     }
 
     /// Reaches the target and, for `https`, makes the TLS session.
@@ -237,11 +226,9 @@ impl Egress {
         entry: &Entry<'_>,
     ) -> Result<(TcpStream, Ends), EgressError> {
         let limits = terms.limits;
-        let addresses = match self
-            .resolve
-            .resolve(&target.host, terms.within(limits.dns_ms))
-            .await?
-        {
+        let family = terms.source.map(EgressSource::family);
+        let until = terms.within(limits.dns_ms);
+        let addresses = match self.resolve.resolve(&target.host, family, until).await? {
             Resolved::Addresses(addresses) => addresses,
             Resolved::Refused { rule, addresses } => {
                 entry.set_progress(Progress::Refused);
@@ -253,8 +240,9 @@ impl Egress {
         let until = terms.within(limits.connect_ms);
         let trying = |peer| entry.set_peer(peer);
         let reached = dial(&addresses, target.port, terms.source, until, trying).await;
-        if let (Some(source), Err(error)) = (terms.source, &reached) {
-            self.sources.note(source, error);
+        if let Some(source) = terms.source {
+            let tenant = &terms.owner.tenant;
+            self.sources.note(source, tenant, &target.host, &reached);
         }
         reached
     }

@@ -2,13 +2,15 @@
 //! one source to one server.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
+
+use tokio::task::unconstrained;
 
 use super::target::{Host, Scheme, Target};
 use crate::id::{IntegrationId, SourceName, TenantId};
-use crate::source::{EgressSource, ProxyKind};
+use crate::source::{EgressSource, Proxy};
 
 /// Whose connections they are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,7 +30,8 @@ pub(super) struct Edition {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Lane {
     source: Option<(SourceName, IpAddr)>,
-    proxy: Option<(ProxyKind, SocketAddr)>,
+    /// With its user and password.
+    proxy: Option<Proxy>,
     scheme: Scheme,
     host: Host,
     port: u16,
@@ -36,16 +39,43 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn new(source: Option<&EgressSource>, target: &Target) -> Self {
-        let proxy = source.and_then(|source| source.proxy.as_ref());
         Self {
             source: source.map(|source| (source.name.clone(), source.address)),
-            proxy: proxy.map(|proxy| (proxy.kind, proxy.address)),
+            proxy: source.and_then(|source| source.proxy.clone()),
             scheme: target.scheme,
             host: target.host.clone(),
             port: target.port,
         }
     }
 }
+
+/// A connection that may be kept idle.
+pub(super) trait Kept: Send + 'static {
+    /// When it was opened.
+    fn opened(&self) -> Instant;
+
+    /// Whether it is open, idle, and got nothing that was not asked for. Never waits.
+    fn is_usable(&mut self) -> bool;
+
+    /// Closes it, with the goodbye of its protocol.
+    fn close(self);
+}
+
+/// How many idle connections are kept, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// In all.
+    pub(super) total: usize,
+    /// Of one owner.
+    pub(super) owner: usize,
+    /// Without traffic.
+    pub(super) idle: Duration,
+    /// Since it was opened: a name may have another address by then.
+    pub(super) age: Duration,
+}
+
+/// The longest time until a connection that its peer closed is let go.
+const WATCH: Duration = Duration::from_secs(1);
 
 struct Idle<L, C> {
     lane: L,
@@ -55,38 +85,32 @@ struct Idle<L, C> {
 
 struct Shelf<L, C> {
     edition: Edition,
+    /// The one used last stands last.
     idle: Vec<Idle<L, C>>,
 }
 
 struct Shelves<L, C> {
     by_owner: HashMap<Owner, Shelf<L, C>>,
     total: usize,
-    swept: Option<Instant>,
-    /// Someone looks for what was idle for too long until the pool is empty.
+    /// Someone looks for what is over until the pool is empty.
     watched: bool,
 }
 
 /// The idle connections of this process in one protocol. `L` says from where to where one leads.
 pub(super) struct Pool<L, C> {
     shelves: Mutex<Shelves<L, C>>,
-    total_max: usize,
-    owner_max: usize,
-    idle_max: Duration,
+    bounds: Bounds,
 }
 
-impl<L: PartialEq, C> Pool<L, C> {
-    /// Keeps at most so many in all and for one owner, and none for longer than `idle_max`.
-    pub(super) fn new(total_max: usize, owner_max: usize, idle_max: Duration) -> Self {
+impl<L: PartialEq + Send + 'static, C: Kept> Pool<L, C> {
+    pub(super) fn new(bounds: Bounds) -> Self {
         Self {
             shelves: Mutex::new(Shelves {
                 by_owner: HashMap::new(),
                 total: 0,
-                swept: None,
                 watched: false,
             }),
-            total_max,
-            owner_max,
-            idle_max,
+            bounds,
         }
     }
 
@@ -102,119 +126,148 @@ impl<L: PartialEq, C> Pool<L, C> {
         });
         if stale && let Some(shelf) = shelves.by_owner.remove(owner) {
             shelves.total = shelves.total.saturating_sub(shelf.idle.len());
+            drop(shelves);
+            close(shelf.idle);
         }
     }
 
-    /// The connection of this lane that was used last, if any.
+    /// The connection of this lane that was used last and is still of use, if any.
     pub(super) fn take(&self, owner: &Owner, edition: Edition, lane: &L) -> Option<C> {
+        loop {
+            let mut idle = self.shelves().take(owner, edition, lane)?;
+            if !self.is_over(&mut idle, Instant::now()) {
+                return Some(idle.connection);
+            }
+            idle.connection.close();
+        }
+    }
+
+    /// Keeps a connection for the next exchange, unless its edition or its time is over. Where there are too many, the
+    /// one that was idle longest goes: its owner's, or of all.
+    pub(super) fn put(self: &Arc<Self>, owner: &Owner, edition: Edition, lane: L, connection: C) {
+        let since = Instant::now();
+        let mut newest = Idle {
+            lane,
+            since,
+            connection,
+        };
+        let Bounds {
+            total, owner: own, ..
+        } = self.bounds;
+        if total == 0 || own == 0 || self.is_over(&mut newest, since) {
+            return newest.connection.close();
+        }
         let mut shelves = self.shelves();
-        let shelf = shelves.by_owner.get_mut(owner)?;
+        let mut surplus = Vec::new();
+        if let Err(late) = shelves.put(owner, edition, newest) {
+            surplus.push(late);
+        }
+        surplus.extend(shelves.shrink(owner, own, total));
+        let watch = shelves.total > 0 && !std::mem::replace(&mut shelves.watched, true);
+        drop(shelves);
+        close(surplus);
+        if watch {
+            tokio::spawn(watch_over(Arc::downgrade(self), self.bounds.idle / 4));
+        }
+    }
+
+    /// Closes the connections that were idle longest, until `owner` has no more than `own`, and all together no more
+    /// than `all`.
+    pub(super) fn shrink(&self, owner: &Owner, own: usize, all: usize) {
+        let surplus = self.shelves().shrink(owner, own, all);
+        close(surplus);
+    }
+
+    fn is_over(&self, idle: &mut Idle<L, C>, now: Instant) -> bool {
+        now.duration_since(idle.since) >= self.bounds.idle
+            || now.duration_since(idle.connection.opened()) >= self.bounds.age
+            || !idle.connection.is_usable()
+    }
+
+    /// Closes what is over. False where nothing is left to watch.
+    fn sweep(&self) -> bool {
+        let now = Instant::now();
+        let mut shelves = self.shelves();
+        let mut over = Vec::new();
+        for shelf in shelves.by_owner.values_mut() {
+            over.extend(shelf.idle.extract_if(.., |idle| self.is_over(idle, now)));
+        }
+        shelves.by_owner.retain(|_, shelf| !shelf.idle.is_empty());
+        shelves.total -= over.len();
+        shelves.watched = shelves.total > 0;
+        let watched = shelves.watched;
+        drop(shelves);
+        close(over);
+        watched
+    }
+}
+
+impl<L: PartialEq, C> Shelves<L, C> {
+    fn take(&mut self, owner: &Owner, edition: Edition, lane: &L) -> Option<Idle<L, C>> {
+        let shelf = self.by_owner.get_mut(owner)?;
         if shelf.edition != edition {
             return None;
         }
         let at = shelf.idle.iter().rposition(|idle| idle.lane == *lane)?;
-        let idle = shelf.idle.remove(at);
-        shelves.total = shelves.total.saturating_sub(1);
-        (idle.since.elapsed() < self.idle_max).then_some(idle.connection)
+        self.total = self.total.saturating_sub(1);
+        Some(shelf.idle.remove(at))
     }
 
-    /// Keeps a connection for the next exchange, unless its edition is over or there are too many.
-    pub(super) fn put(&self, owner: &Owner, edition: Edition, lane: L, connection: C) {
-        let now = Instant::now();
-        let mut shelves = self.shelves();
-        shelves.sweep(now, self.idle_max);
-        if shelves.total >= self.total_max {
-            return;
+    /// Gives it back where another edition of its owner is kept.
+    fn put(
+        &mut self,
+        owner: &Owner,
+        edition: Edition,
+        newest: Idle<L, C>,
+    ) -> Result<(), Idle<L, C>> {
+        let new = || Shelf {
+            edition,
+            idle: Vec::new(),
+        };
+        let shelf = self.by_owner.entry(owner.clone()).or_insert_with(new);
+        if shelf.edition != edition {
+            return Err(newest);
         }
-        let shelf = shelves
-            .by_owner
-            .entry(owner.clone())
-            .or_insert_with(|| Shelf {
-                edition,
-                idle: Vec::new(),
-            });
-        if shelf.edition == edition && shelf.idle.len() < self.owner_max {
-            shelf.idle.push(Idle {
-                lane,
-                since: now,
-                connection,
-            });
-            shelves.total += 1;
-        }
+        shelf.idle.push(newest);
+        self.total += 1;
+        Ok(())
     }
 
-    /// Takes out the connections that were idle longest, until `owner` has no more than `own`, and all
-    /// together no more than `all`.
-    pub(super) fn shrink(&self, owner: &Owner, own: usize, all: usize) -> Vec<C> {
-        let mut shelves = self.shelves();
+    fn shrink(&mut self, owner: &Owner, own: usize, all: usize) -> Vec<Idle<L, C>> {
         let mut out = Vec::new();
-        if let Some(shelf) = shelves.by_owner.get_mut(owner) {
-            // The one used last stands last.
+        if let Some(shelf) = self.by_owner.get_mut(owner) {
             let surplus = shelf.idle.len().saturating_sub(own);
-            out.extend(shelf.idle.drain(..surplus).map(|idle| idle.connection));
+            out.extend(shelf.idle.drain(..surplus));
         }
-        shelves.total = shelves.total.saturating_sub(out.len());
-        while shelves.total > all {
-            let idle = shelves.by_owner.values_mut().map(|shelf| &mut shelf.idle);
-            let oldest =
-                idle.min_by_key(|idle| idle.first().map_or(Instant::now(), |idle| idle.since));
-            let Some(oldest) = oldest.filter(|idle| !idle.is_empty()) else {
+        self.total = self.total.saturating_sub(out.len());
+        while self.total > all {
+            let shelves = self.by_owner.values_mut().map(|shelf| &mut shelf.idle);
+            let idle = shelves.filter(|idle| !idle.is_empty());
+            let Some(oldest) = idle.min_by_key(|idle| idle.first().map(|idle| idle.since)) else {
                 break;
             };
-            out.push(oldest.remove(0).connection);
-            shelves.total -= 1;
+            out.push(oldest.remove(0));
+            self.total -= 1;
         }
         out
     }
-
-    /// How long a connection may be idle.
-    pub(super) const fn idle_max(&self) -> Duration {
-        self.idle_max
-    }
-
-    /// Whether the pool has connections that nobody watches; then the caller must call [`Self::expired`]
-    /// until it says none.
-    pub(super) fn needs_watch(&self) -> bool {
-        let mut shelves = self.shelves();
-        let needed = shelves.total > 0 && !shelves.watched;
-        shelves.watched |= needed;
-        needed
-    }
-
-    /// Takes out what was idle for too long. None where the pool is empty, and no longer watched.
-    pub(super) fn expired(&self) -> Option<Vec<C>> {
-        let now = Instant::now();
-        let mut shelves = self.shelves();
-        if shelves.total == 0 {
-            shelves.watched = false;
-            return None;
-        }
-        let mut expired = Vec::new();
-        for shelf in shelves.by_owner.values_mut() {
-            let over = |idle: &mut Idle<L, C>| now.duration_since(idle.since) >= self.idle_max;
-            let gone = shelf.idle.extract_if(.., over);
-            expired.extend(gone.map(|idle| idle.connection));
-        }
-        shelves.by_owner.retain(|_, shelf| !shelf.idle.is_empty());
-        shelves.total -= expired.len();
-        Some(expired)
-    }
 }
 
-impl<L, C> Shelves<L, C> {
-    /// Closes what was idle for too long; looks at most once in a while, and only when a connection comes back.
-    fn sweep(&mut self, now: Instant, idle_max: Duration) {
-        let due = |swept: Instant| now.duration_since(swept) >= idle_max / 8;
-        if !self.swept.is_none_or(due) {
+fn close<L, C: Kept>(idle: impl IntoIterator<Item = Idle<L, C>>) {
+    idle.into_iter().for_each(|idle| idle.connection.close());
+}
+
+/// Looks for what is over until the pool is empty or gone.
+async fn watch_over<L: PartialEq + Send + 'static, C: Kept>(
+    pool: Weak<Pool<L, C>>,
+    pause: Duration,
+) {
+    loop {
+        tokio::time::sleep(pause.min(WATCH)).await;
+        // Unconstrained: each look is a read, and the runtime's budget for those would hide the ones that come last.
+        let look = async || pool.upgrade().is_some_and(|pool| pool.sweep());
+        if !unconstrained(look()).await {
             return;
         }
-        self.swept = Some(now);
-        self.by_owner.retain(|_, shelf| {
-            shelf
-                .idle
-                .retain(|idle| now.duration_since(idle.since) < idle_max);
-            !shelf.idle.is_empty()
-        });
-        self.total = self.by_owner.values().map(|shelf| shelf.idle.len()).sum();
     }
 }

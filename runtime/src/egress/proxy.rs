@@ -6,8 +6,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::io;
 use std::net::SocketAddr;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_socks::tcp::Socks5Stream;
 use zeroize::Zeroizing;
@@ -35,9 +38,13 @@ pub enum ProxyError {
     /// It will not or cannot reach the destination.
     #[error("the proxy does not reach the destination")]
     Refused,
-    /// What it answers is none of its protocol, or more than it may say.
+    /// Its greeting is none of its protocol: no destination was named yet.
     #[error("the proxy broke its protocol")]
     Protocol,
+    /// It was asked for the destination, and broke off, said more than it may, or what is none of its protocol. Some
+    /// do for a destination that they cannot reach.
+    #[error("the proxy has no proper answer for the destination")]
+    Answer,
 }
 
 impl ProxyError {
@@ -65,15 +72,17 @@ fn password(proxy: &Proxy) -> &str {
 
 async fn socks5(tcp: TcpStream, proxy: &Proxy, peer: SocketAddr) -> Result<TcpStream, ProxyError> {
     use tokio_socks::Error;
+    let mut told = Told::new(tcp);
     let asked = match &proxy.user {
-        None => Socks5Stream::connect_with_socket(tcp, peer).await,
+        None => Socks5Stream::connect_with_socket(&mut told, peer).await,
         Some(user) => {
-            Socks5Stream::connect_with_password_and_socket(tcp, peer, user, password(proxy)).await
+            let password = password(proxy);
+            Socks5Stream::connect_with_password_and_socket(&mut told, peer, user, password).await
         }
     };
-    asked
-        .map(Socks5Stream::into_inner)
-        .map_err(|error| match error {
+    match asked.map(drop) {
+        Ok(()) => Ok(told.tcp),
+        Err(error) => Err(match error {
             Error::AuthorizationRequired
             | Error::NoAcceptableAuthMethods
             | Error::PasswordAuthFailure(_)
@@ -85,8 +94,61 @@ async fn socks5(tcp: TcpStream, proxy: &Proxy, peer: SocketAddr) -> Result<TcpSt
             | Error::ConnectionRefused
             | Error::TtlExpired
             | Error::AddressTypeNotSupported => ProxyError::Refused,
+            _ if told.destination => ProxyError::Answer,
             _ => ProxyError::Protocol,
-        })
+        }),
+    }
+}
+
+/// A connection to a SOCKS5 proxy, and whether it was told the destination: greeting and request begin with the
+/// protocol's version, 5, and a password with its own, 1.
+struct Told {
+    tcp: TcpStream,
+    greeted: bool,
+    destination: bool,
+}
+
+impl Told {
+    const fn new(tcp: TcpStream) -> Self {
+        Self {
+            tcp,
+            greeted: false,
+            destination: false,
+        }
+    }
+}
+
+impl AsyncRead for Told {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Told {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.tcp).poll_write(cx, bytes);
+        if written.is_ready() && bytes.first() == Some(&5) {
+            self.destination = self.greeted;
+            self.greeted = true;
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
 }
 
 async fn connect(
@@ -101,7 +163,7 @@ async fn connect(
         head.push_str(&format!("Proxy-Authorization: Basic {}\r\n", *encoded));
     }
     head.push_str("\r\n");
-    let broken = |_| ProxyError::Protocol;
+    let broken = |_| ProxyError::Answer;
     tcp.write_all(head.as_bytes()).await.map_err(broken)?;
     match read_status(&mut tcp).await? {
         200..300 => Ok(tcp),
@@ -113,19 +175,19 @@ async fn connect(
 
 /// Reads the head of an answer to its last byte and no further: what follows is the peer's.
 async fn read_status(tcp: &mut TcpStream) -> Result<u16, ProxyError> {
-    let broken = |_| ProxyError::Protocol;
+    let broken = |_| ProxyError::Answer;
     let (mut head, mut buffer) = (Vec::new(), [0; 1 << 10]);
     loop {
         let before = head.len();
         let seen = tcp.peek(&mut buffer).await.map_err(broken)?;
         let seen = buffer.get(..seen).unwrap_or_default();
         if seen.is_empty() || before + seen.len() > HEAD_MAX {
-            return Err(ProxyError::Protocol);
+            return Err(ProxyError::Answer);
         }
         head.extend_from_slice(seen);
         let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
         let mut answer = httparse::Response::new(&mut fields);
-        let parsed = answer.parse(&head).map_err(|_| ProxyError::Protocol)?;
+        let parsed = answer.parse(&head).map_err(|_| ProxyError::Answer)?;
         let (taken, status) = match parsed {
             httparse::Status::Complete(end) => (end.saturating_sub(before), answer.code),
             httparse::Status::Partial => (head.len() - before, None),
@@ -133,7 +195,7 @@ async fn read_status(tcp: &mut TcpStream) -> Result<u16, ProxyError> {
         let own = buffer.get_mut(..taken).unwrap_or_default();
         tcp.read_exact(own).await.map_err(broken)?;
         if parsed.is_complete() {
-            return status.ok_or(ProxyError::Protocol);
+            return status.ok_or(ProxyError::Answer);
         }
     }
 }

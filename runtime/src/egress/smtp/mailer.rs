@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use tokio::time::Instant;
 
 use super::mail::Mail;
-use super::seats::{Seat, Seats};
+use super::seats::Seats;
 use super::session::{Opening, Pace, Session};
 use super::{SmtpAuth, SmtpError, SmtpReply, SmtpSecurity, SmtpServer, SmtpSubmission};
 use crate::egress::EgressError;
@@ -17,7 +17,7 @@ use crate::egress::dial::Ends;
 use crate::egress::journal::Entry;
 use crate::egress::link::Stream;
 use crate::egress::live::{Egress, Terms};
-use crate::egress::pool::{Edition, Lane, Owner, Pool};
+use crate::egress::pool::{Bounds, Edition, Lane, Owner, Pool};
 use crate::egress::scope::{EgressScope, Gate, Transport};
 use crate::egress::target::{Host, Target, parse_host};
 use crate::egress::tls::Tls;
@@ -81,7 +81,7 @@ impl Dispatch {
         gate: &Gate,
     ) -> Result<SmtpReply, SmtpError> {
         let opening = self.opening(None, self.pace.deadline);
-        let mut session = opening.open(stream, Ends::NONE).await?;
+        let mut session = opening.open(stream, Ends::none()).await?;
         session.submit(&self.mail, &self.pace, entry, gate).await
     }
 
@@ -123,11 +123,12 @@ impl Mailer {
         Ok(Self {
             // Mail has no name in ALPN.
             tls: Tls::new(config.extra_roots.as_deref(), None)?,
-            sessions: Arc::new(Pool::new(
-                config.smtp_idle_sessions,
-                config.smtp_idle_per_integration,
-                Duration::from_millis(config.smtp_idle_ms),
-            )),
+            sessions: Arc::new(Pool::new(Bounds {
+                total: config.smtp_idle_sessions,
+                owner: config.smtp_idle_per_integration,
+                idle: Duration::from_millis(config.smtp_idle_ms),
+                age: Duration::from_millis(config.connection_age_ms),
+            })),
             seats: Seats::new(config.smtp_sessions, config.smtp_sessions_per_integration),
         })
     }
@@ -135,50 +136,6 @@ impl Mailer {
     /// Closes the sessions that an earlier edition of the integration left idle.
     pub(in crate::egress) fn retire(&self, owner: &Owner, edition: Edition) {
         self.sessions.retire(owner, edition);
-    }
-
-    /// Closes idle sessions, with a goodbye, until another may be opened.
-    fn make_room(&self, owner: &Owner, seat: &Seat) {
-        let surplus = self.seats.make_room(&self.sessions, owner, seat);
-        if !surplus.is_empty() {
-            tokio::spawn(async {
-                for session in surplus {
-                    session.quit().await;
-                }
-            });
-        }
-    }
-
-    /// An idle session that is still open.
-    async fn kept(&self, terms: &Terms<'_>, lane: &SmtpLane) -> Option<Session> {
-        loop {
-            let mut session = self.sessions.take(terms.owner, terms.edition, lane)?;
-            if session.is_usable().await {
-                return Some(session);
-            }
-        }
-    }
-
-    fn keep(&self, terms: &Terms<'_>, lane: SmtpLane, session: Session) {
-        if !session.is_reusable() {
-            return;
-        }
-        self.sessions.put(terms.owner, terms.edition, lane, session);
-        if self.sessions.needs_watch() {
-            let sessions = Arc::downgrade(&self.sessions);
-            let pause = self.sessions.idle_max() / 4;
-            tokio::spawn(async move {
-                loop {
-                    tokio::time::sleep(pause).await;
-                    let Some(expired) = sessions.upgrade().and_then(|pool| pool.expired()) else {
-                        return;
-                    };
-                    for session in expired {
-                        session.quit().await;
-                    }
-                }
-            });
-        }
     }
 }
 
@@ -193,7 +150,12 @@ impl Egress {
         let lane = dispatch.lane(terms);
         let until = terms.within(terms.limits.connect_ms);
         let seat = self.mail.seats.take(terms.owner, until).await?;
-        if let Some(mut session) = self.mail.kept(terms, &lane).await {
+        let keep = |lane, session| {
+            let sessions = &self.mail.sessions;
+            sessions.put(terms.owner, terms.edition, lane, session);
+        };
+        let kept = self.mail.sessions.take(terms.owner, terms.edition, &lane);
+        if let Some(mut session) = kept {
             let result = session
                 .submit(&dispatch.mail, &dispatch.pace, entry, gate)
                 .await;
@@ -201,18 +163,19 @@ impl Egress {
             // A server that had closed the idle session, or says 421 to its first command, has not seen
             // this message.
             if session.answered || result.is_ok() {
-                self.mail.keep(terms, lane, session);
+                keep(lane, session);
                 return result;
             }
             entry.begin_again();
         }
-        self.mail.make_room(terms.owner, &seat);
+        let sessions = &self.mail.sessions;
+        self.mail.seats.make_room(sessions, terms.owner, &seat);
         let mut session = self.open(dispatch, terms, entry).await?;
         let result = session
             .submit(&dispatch.mail, &dispatch.pace, entry, gate)
             .await;
         entry.release();
-        self.mail.keep(terms, lane, session);
+        keep(lane, session);
         result
     }
 

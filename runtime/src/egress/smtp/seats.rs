@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use crate::egress::EgressError;
-use crate::egress::pool::{Owner, Pool};
+use crate::egress::pool::{Kept, Owner, Pool};
 
 /// Places for sessions that are in use. What is idle makes room: a session is only opened where those in
 /// use, itself included, and those idle are no more than allowed.
@@ -52,19 +52,19 @@ impl Seats {
         }
     }
 
-    /// The idle sessions that must be closed before the holder of `seat` opens another.
-    pub(super) fn make_room<L: PartialEq, C>(
+    /// Closes idle sessions until the holder of `seat` may open another.
+    pub(super) fn make_room<L: PartialEq + Send + 'static, C: Kept>(
         &self,
         pool: &Pool<L, C>,
         owner: &Owner,
         seat: &Seat,
-    ) -> Vec<C> {
+    ) {
         let idle = |max: usize, seats: &Semaphore| seats.available_permits().min(max);
         pool.shrink(
             owner,
             idle(self.owner_max, &seat.own),
             idle(self.all_max, &self.all),
-        )
+        );
     }
 
     fn own(&self, owner: &Owner) -> Arc<Semaphore> {

@@ -5,11 +5,10 @@
 //! without a limit on their number, and writes a body and its final dot apart, which waits for the server's
 //! delayed ACK.
 
-use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, ReadBuf};
@@ -25,6 +24,7 @@ use crate::egress::dial::Ends;
 use crate::egress::journal::Entry;
 use crate::egress::link::Stream;
 use crate::egress::meter::{Meter, Metered};
+use crate::egress::pool::Kept;
 use crate::egress::scope::Gate;
 use crate::egress::target::Host;
 use crate::egress::tls::Tls;
@@ -198,26 +198,34 @@ pub(in crate::egress) struct Session {
     clean: bool,
 }
 
-impl Session {
-    /// Whether another message may follow.
-    pub(super) const fn is_reusable(&self) -> bool {
-        self.clean && self.mails < MAILS_MAX
+impl Kept for Session {
+    fn opened(&self) -> std::time::Instant {
+        self.ends.opened.into_std()
     }
 
-    /// Whether the idle session is open and the server said nothing unasked, such as 421.
-    pub(super) async fn is_usable(&mut self) -> bool {
+    /// The server said nothing unasked, such as 421, and another message may follow.
+    fn is_usable(&mut self) -> bool {
         let mut byte = [0];
         let mut byte = ReadBuf::new(&mut byte);
-        poll_fn(|cx| {
-            let stream = Pin::new(&mut self.channel.stream);
-            Poll::Ready(stream.poll_read(cx, &mut byte).is_pending())
-        })
-        .await
+        let mut cx = Context::from_waker(Waker::noop());
+        let stream = Pin::new(&mut self.channel.stream);
+        self.clean
+            && self.mails < MAILS_MAX
             && self.channel.received.is_empty()
+            && stream.poll_read(&mut cx, &mut byte).is_pending()
     }
 
+    fn close(self) {
+        // One that was broken off expects no goodbye.
+        if self.clean {
+            tokio::spawn(self.quit());
+        }
+    }
+}
+
+impl Session {
     /// Says goodbye and closes.
-    pub(super) async fn quit(mut self) {
+    async fn quit(mut self) {
         let until = Instant::now() + GOODBYE;
         let _ = self.channel.write(b"QUIT\r\n", until).await;
     }
