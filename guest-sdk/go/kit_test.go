@@ -11,7 +11,7 @@ import (
 
 // The recorded pure functions of the peer's connector kit.
 func kitRows(t *testing.T, name string) func(func(recorded.Case) bool) {
-	text, err := os.ReadFile(testkit.Golden(t, "kit/"+name+".jsonl"))
+	text, err := os.ReadFile(testkit.Above(t, "guest-sdk/vectors/"+name+".jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func kitRows(t *testing.T, name string) func(func(recorded.Case) bool) {
 }
 
 func TestTemplatesRenderAsThePeerRendersThem(t *testing.T) {
-	for _, file := range []string{"kit-render", "kit-number-format"} {
+	for _, file := range []string{"render", "number-format"} {
 		for row := range kitRows(t, file) {
 			expected := row.At("expect")
 			if row.At("name") == "quirk_prototype_keys" {
@@ -47,7 +47,7 @@ func TestTemplatesAreChosenAsThePeerChoosesThem(t *testing.T) {
 		sendbox.Template
 		row any
 	}
-	for row := range kitRows(t, "kit-template-choice") {
+	for row := range kitRows(t, "template-choice") {
 		args := row.At("args").([]any)
 		var templates sendbox.Templates[template]
 		list, _ := recorded.Inside(args[1], "templates").([]any)
@@ -66,7 +66,7 @@ func TestTemplatesAreChosenAsThePeerChoosesThem(t *testing.T) {
 }
 
 func TestSendersAreReadAsThePeerReadsThem(t *testing.T) {
-	for row := range kitRows(t, "kit-mailbox") {
+	for row := range kitRows(t, "mailbox") {
 		if row.At("fn") != "parseSendFrom" {
 			continue
 		}

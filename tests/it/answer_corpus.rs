@@ -428,7 +428,7 @@ async fn no_byte_of_a_request_or_a_mail_leaves_without_a_trusted_session() {
 
 #[test]
 fn every_kind_of_bad_input_has_its_tests() {
-    let all = sendbox_tests::cases::shared("bad-input.jsonl").unwrap_or_default();
+    let all = sendbox_tests::cases::cases("corpus/bad-input.jsonl");
     const KINDS: [&str; 17] = [
         "addr",
         "dns",

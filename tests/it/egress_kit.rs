@@ -16,7 +16,7 @@ use sendbox::outcome::Exchange;
 use sendbox::secret::Secret;
 use sendbox::settings::{Placeholders, PreparedSettings};
 use sendbox::source::EgressSource;
-use sendbox_tests::cases::shared;
+use sendbox_tests::cases::cases;
 use sendbox_tests::peer::Peer;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -164,21 +164,24 @@ pub fn post(url: impl Into<String>, content_type: &str, body: impl Into<Bytes>) 
     }
 }
 
-/// The bad inputs of a kind, shared ones and those of `corpus/unseen.jsonl`: name, input, expected verdict.
+/// The bad inputs of a kind: name, input, expected verdict.
 pub fn bad_inputs(kind: &str) -> Vec<(String, Value, String)> {
     let text = |case: &Value, field: &str| case[field].as_str().unwrap().to_owned();
-    let mut all = shared("bad-input.jsonl").unwrap_or_default();
-    let unseen = include_str!("../corpus/unseen.jsonl").lines();
-    all.extend(unseen.map(|line| serde_json::from_str::<Value>(line).unwrap()));
-    let own = all.into_iter().filter(|case| case["kind"] == kind);
-    own.map(|case| {
+    let all = ["corpus/bad-input.jsonl", "corpus/unseen.jsonl"].map(cases);
+    let own = all
+        .into_iter()
+        .flatten()
+        .filter(|case| case["kind"] == kind);
+    let own = own.map(|case| {
         (
             text(&case, "id"),
             case["input"].clone(),
             text(&case, "expect"),
         )
-    })
-    .collect()
+    });
+    let own: Vec<_> = own.collect();
+    assert!(!own.is_empty(), "no bad input is of the kind {kind}");
+    own
 }
 
 /// The URL of a path at a peer under [`HOST`].

@@ -161,7 +161,7 @@ fn copy(from: &Path, to: &Path) {
 
 /// Both examples of the language do what the Rust connectors do on the recorded cases.
 async fn examples(workshop: &Workshop, sandbox: &Sandbox) {
-    let Some(golden) = golden() else { return };
+    let golden = golden();
     let sdk = workshop.folder.path().join("guest-sdk");
     for name in ["postmark", "http-sms"] {
         let folder = sdk.join(workshop.language.name).join("examples").join(name);

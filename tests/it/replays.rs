@@ -1,7 +1,6 @@
 //! Built connectors against the recorded peer, through everything but the socket.
 //!
-//! A peer's cases are in `SENDBOX_GOLDEN`, else in `../shared/golden` beside the workspace; where that folder is
-//! absent the test says so and passes.
+//! A peer's cases are in `tests/golden`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -17,14 +16,8 @@ pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-pub(crate) fn golden() -> Option<PathBuf> {
-    let folder = std::env::var_os("SENDBOX_GOLDEN")
-        .map_or_else(|| workspace().join("../shared/golden"), PathBuf::from);
-    if !folder.is_dir() {
-        println!("no recorded cases in {}", folder.display());
-        return None;
-    }
-    Some(folder)
+pub(crate) fn golden() -> PathBuf {
+    workspace().join("tests/golden")
 }
 
 /// The cases that `docs/compatibility.md` lists, in its last section, as `connector/case` at the start of a row.
@@ -76,7 +69,7 @@ async fn different_with(
 
 #[tokio::test]
 async fn a_built_connector_differs_from_its_recorded_peer_only_where_it_says_so() {
-    let Some(golden) = golden() else { return };
+    let golden = golden();
     let runtime = runtime(EngineConfig::default());
     let mut wrong = Vec::new();
     for (name, bytes) in connector_bundle::BUNDLED {
@@ -92,7 +85,7 @@ async fn a_built_connector_differs_from_its_recorded_peer_only_where_it_says_so(
 
 #[tokio::test]
 async fn with_the_switch_values_stand_in_html_as_the_peer_writes_them() {
-    let Some(golden) = golden() else { return };
+    let golden = golden();
     let runtime = runtime(EngineConfig::default());
     let mut switched = Vec::new();
     for (name, bytes) in connector_bundle::BUNDLED {

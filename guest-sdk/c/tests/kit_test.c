@@ -76,7 +76,7 @@ static void each_row(const char *folder, const char *name, row_test *check_row)
     snprintf(path, sizeof path, "%s/%s.jsonl", folder, name);
     FILE *file = fopen(path, "r");
     if (file == NULL) {
-        printf("skipped: no %s\n", path);
+        CHECK_TEXT("not there", path);
         return;
     }
     while ((size = getline(&line, &room, file)) > 0) {
@@ -86,6 +86,7 @@ static void each_row(const char *folder, const char *name, row_test *check_row)
         check_row(row);
         rows += 1;
     }
+    CHECK(rows > 0);
     printf("%s: %d rows\n", name, rows);
     free(line);
     fclose(file);
@@ -96,9 +97,9 @@ const sb_connector sendbox_connector = {.settings = NULL};
 int main(int count, char **arguments)
 {
     const char *folder = count > 1 ? arguments[1] : ".";
-    each_row(folder, "kit-render", renders);
-    each_row(folder, "kit-number-format", renders);
-    each_row(folder, "kit-template-choice", chooses);
-    each_row(folder, "kit-mailbox", reads_mailboxes);
+    each_row(folder, "render", renders);
+    each_row(folder, "number-format", renders);
+    each_row(folder, "template-choice", chooses);
+    each_row(folder, "mailbox", reads_mailboxes);
     return result("kit");
 }

@@ -32,8 +32,7 @@ func replayFile[S any](t *testing.T, connector sendbox.Connector[S], file string
 	}
 }
 
-// ReplayGolden is [Replay] of the recordings of the peer's connector: <id>.jsonl in the folder that SENDBOX_GOLDEN
-// names, else in shared/golden of a folder above this one. The test is skipped where there is none.
+// ReplayGolden is [Replay] of the recordings of the peer's connector: <id>.jsonl in the repository's tests/golden.
 func ReplayGolden[S any](t *testing.T, connector sendbox.Connector[S]) {
 	t.Helper()
 	file := Golden(t, connector.About.ID+".jsonl")
@@ -43,19 +42,23 @@ func ReplayGolden[S any](t *testing.T, connector sendbox.Connector[S]) {
 // Golden is the path of a file of recordings; see [ReplayGolden].
 func Golden(t *testing.T, name string) string {
 	t.Helper()
-	folders := []string{os.Getenv("SENDBOX_GOLDEN")}
-	if here, err := os.Getwd(); err == nil && folders[0] == "" {
-		for above := filepath.Dir(here); above != here; here, above = above, filepath.Dir(above) {
-			folders = append(folders, filepath.Join(above, "shared", "golden"))
-		}
+	return Above(t, filepath.Join("tests", "golden", name))
+}
+
+// Above is the path of a file in a folder above the test's own.
+func Above(t *testing.T, name string) string {
+	t.Helper()
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, folder := range folders {
-		file := filepath.Join(folder, name)
+	for above := filepath.Dir(here); above != here; here, above = above, filepath.Dir(above) {
+		file := filepath.Join(above, name)
 		if _, err := os.Stat(file); err == nil {
 			return file
 		}
 	}
-	t.Skipf("no recordings: SENDBOX_GOLDEN names no folder with %s", name)
+	t.Fatalf("no folder above has %s", name)
 	return ""
 }
 

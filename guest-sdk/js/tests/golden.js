@@ -1,23 +1,16 @@
-// Where the recorded cases are: the folder `SENDBOX_GOLDEN`, else `shared/golden` beside the repository.
-
-import { existsSync } from "node:fs";
-import { pathToFileURL } from "node:url";
+// Where the recorded cases are, and the rows that every SDK is held against.
 
 import { readCases } from "../sdk/testing.js";
 
-const folder = process.env.SENDBOX_GOLDEN
-  ? pathToFileURL(`${process.env.SENDBOX_GOLDEN}/`)
-  : new URL("../../../../shared/golden/", import.meta.url);
-
-/** The rows of a file there. Where it is absent the test says so, and there are none. */
-export function goldenCases(name, t) {
-  const file = new URL(name, folder);
-  if (!existsSync(file)) {
-    t.skip(`no ${name} in ${folder.pathname}`);
-    return [];
-  }
+/** The rows of a file of the repository's `tests/golden`. */
+export function goldenCases(name) {
   // The peer knows no other way than its own.
-  return readCases(file).map((row) =>
+  return readCases(new URL(`../../../tests/golden/${name}`, import.meta.url)).map((row) =>
     row.settings ? { ...row, settings: { ...row.settings, unescapedHtml: true } } : row,
   );
+}
+
+/** The rows of a file of `guest-sdk/vectors`. */
+export function vectors(name) {
+  return readCases(new URL(`../../vectors/${name}`, import.meta.url));
 }

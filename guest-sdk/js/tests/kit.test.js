@@ -6,25 +6,25 @@ import test from "node:test";
 import { Mailbox, render } from "../sdk/index.js";
 import { parsePayload } from "../sdk/template.js";
 import { Templates } from "../sdk/usage.js";
-import { goldenCases } from "./golden.js";
+import { vectors } from "./golden.js";
 
 /** Inherited properties count as missing here. */
 const INHERITED = /{{\s*(constructor|toString|__proto__|hasOwnProperty|valueOf)\b/;
 
-test("variables are filled in as the kit fills them in", (t) => {
-  for (const { id, template, payload, expect } of goldenCases("kit/kit-render.jsonl", t)) {
+test("variables are filled in as the kit fills them in", () => {
+  for (const { id, template, payload, expect } of vectors("render.jsonl")) {
     if (!INHERITED.test(template)) assert.equal(render(template, payload), expect, id);
   }
 });
 
-test("numbers are written as the kit writes them", (t) => {
-  for (const { id, template, payload, expect } of goldenCases("kit/kit-number-format.jsonl", t)) {
+test("numbers are written as the kit writes them", () => {
+  for (const { id, template, payload, expect } of vectors("number-format.jsonl")) {
     assert.equal(render(template, payload), expect, id);
   }
 });
 
-test("templates are chosen as the kit chooses them", (t) => {
-  for (const { id, args, expect } of goldenCases("kit/kit-template-choice.jsonl", t)) {
+test("templates are chosen as the kit chooses them", () => {
+  for (const { id, args, expect } of vectors("template-choice.jsonl")) {
     const [usageType, { templates }] = args;
     if (!Array.isArray(templates)) continue;
     const choose = () => new Templates(templates).choose(usageType);
@@ -33,8 +33,8 @@ test("templates are chosen as the kit chooses them", (t) => {
   }
 });
 
-test("senders are read as the kit reads them", (t) => {
-  for (const { id, fn, args, expect } of goldenCases("kit/kit-mailbox.jsonl", t)) {
+test("senders are read as the kit reads them", () => {
+  for (const { id, fn, args, expect } of vectors("mailbox.jsonl")) {
     if (fn !== "parseSendFrom") continue;
     const [typed, address, name] = args;
     const { address: email, name: read } = Mailbox.parse(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
-import unittest
 from pathlib import Path
 from types import ModuleType
 
@@ -23,10 +21,10 @@ def load(source: Path, name: str) -> ModuleType:
 
 
 def golden(file: str) -> Path:
-    """A file of recorded cases in the folder that `SENDBOX_GOLDEN` names, else in `shared/golden`
-    beside the repository. Skips the test where it is absent."""
-    folder = os.environ.get("SENDBOX_GOLDEN", ROOT.parents[2] / "shared" / "golden")
-    path = Path(folder) / file
-    if not path.exists():
-        raise unittest.SkipTest(f"no {path}: SENDBOX_GOLDEN names the folder of golden cases")
-    return path
+    """A file of recorded cases."""
+    return ROOT.parents[1] / "tests" / "golden" / file
+
+
+def vectors(file: str) -> Path:
+    """A file of rows that every SDK is held against."""
+    return ROOT.parent / "vectors" / file

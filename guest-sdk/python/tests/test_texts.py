@@ -11,7 +11,7 @@ from sendbox_guest.mailbox import without_controls
 from sendbox_guest.number import text
 from sendbox_guest.template import render
 
-from .projects import golden
+from .projects import vectors
 
 # The peer prints JavaScript's own functions for these names; here they count as missing.
 INHERITED = ("constructor", "toString", "__proto__", "hasOwnProperty", "valueOf")
@@ -19,7 +19,7 @@ INHERITED = ("constructor", "toString", "__proto__", "hasOwnProperty", "valueOf"
 
 def rows(file: str) -> list[Any]:
     """The recorded calls of functions of the kit."""
-    lines = golden(f"kit/{file}").read_text("utf-8").split("\n")
+    lines = vectors(file).read_text("utf-8").split("\n")
     return [payload.loads(line) for line in lines if line]
 
 
@@ -27,7 +27,7 @@ class TemplateTest(unittest.TestCase):
     """`{{variables}}`."""
 
     def test_texts_are_rendered_as_the_kit_renders_them(self) -> None:
-        for row in rows("kit-render.jsonl") + rows("kit-number-format.jsonl"):
+        for row in rows("render.jsonl") + rows("number-format.jsonl"):
             if not any(name in row["template"] for name in INHERITED):
                 with self.subTest(row["id"]):
                     self.assertEqual(render(row["template"], row["payload"]), row["expect"])
@@ -109,7 +109,7 @@ class MailboxTest(unittest.TestCase):
     """Senders."""
 
     def test_senders_are_read_and_written_as_in_the_kit(self) -> None:
-        for row in rows("kit-mailbox.jsonl"):
+        for row in rows("mailbox.jsonl"):
             with self.subTest(row["id"]):
                 self.assertEqual(self.seen(row["fn"], *row["args"]), row["expect"])
 

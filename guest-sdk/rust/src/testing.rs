@@ -12,7 +12,7 @@ mod golden;
 mod signature;
 
 pub use golden::{
-    Deviation, golden_rows, inherited, inherited_subject, message_of, replay, replay_own,
+    Deviation, golden_rows, inherited, inherited_subject, message_of, replay, replay_own, vectors,
 };
 pub use signature::verify;
 

@@ -1,7 +1,7 @@
 //! The recorded pure functions of the peer's connector kit.
 #![expect(clippy::unwrap_used, reason = "a row of another shape ends the test")]
 
-use sendbox_guest::testing::golden_rows;
+use sendbox_guest::testing::vectors;
 use sendbox_guest::{Payload, Template, template, usage};
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ fn rendered(row: &Value) -> String {
 
 #[test]
 fn templates_render_as_the_peer_renders_them() {
-    for row in golden_rows("kit/kit-render.jsonl").unwrap_or_default() {
+    for row in vectors("render.jsonl") {
         if row["name"] == "quirk_prototype_keys" {
             assert_eq!(
                 rendered(&row),
@@ -27,7 +27,7 @@ fn templates_render_as_the_peer_renders_them() {
 
 #[test]
 fn numbers_render_as_the_peer_renders_them() {
-    for row in golden_rows("kit/kit-number-format.jsonl").unwrap_or_default() {
+    for row in vectors("number-format.jsonl") {
         assert_eq!(rendered(&row), row["expect"], "{}", row["id"]);
     }
 }
@@ -42,7 +42,7 @@ impl Template for Row<'_> {
 
 #[test]
 fn templates_are_chosen_as_the_peer_chooses_them() {
-    for row in golden_rows("kit/kit-template-choice.jsonl").unwrap_or_default() {
+    for row in vectors("template-choice.jsonl") {
         let usage_type = row["args"][0].as_str().unwrap();
         let templates = row["args"][1]["templates"].as_array();
         let templates: Vec<_> = templates.into_iter().flatten().map(Row).collect();

@@ -1,7 +1,7 @@
 //! The recorded mailbox functions of the peer's connector kit, and what values become in a mail.
 
 use sendbox_guest::mailbox::without_controls;
-use sendbox_guest::testing::{golden_rows, message};
+use sendbox_guest::testing::{message, vectors};
 use sendbox_guest::{Content, ContentType, Mailbox, Message, settings};
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ fn parsed(args: &Value) -> Value {
 
 #[test]
 fn mailboxes_are_read_and_written_as_the_peer_does() {
-    for row in golden_rows("kit/kit-mailbox.jsonl").unwrap_or_default() {
+    for row in vectors("mailbox.jsonl") {
         let args = &row["args"];
         let text = args[0].as_str().unwrap();
         let seen = match row["fn"].as_str().unwrap() {

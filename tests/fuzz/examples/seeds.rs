@@ -11,7 +11,7 @@
 use std::path::PathBuf;
 use std::{env, fs};
 
-use sendbox_tests::cases::shared;
+use sendbox_tests::cases::cases;
 use serde_json::Value;
 
 const HOST: &str = "api.allowed.test";
@@ -23,7 +23,7 @@ type Seed = (&'static str, Vec<String>);
 fn main() {
     let folder: PathBuf = env::args_os().nth(1).expect("a folder").into();
     let mut written = 0;
-    for case in shared("bad-input.jsonl").unwrap_or_default() {
+    for case in cases("corpus/bad-input.jsonl") {
         let id = case["id"].as_str().unwrap_or_default();
         let kind = case["kind"].as_str().unwrap_or_default();
         for (target, fields) in seeds(kind, &case["input"]) {
@@ -33,7 +33,7 @@ fn main() {
             written += 1;
         }
     }
-    println!("{written} seeds of shared cases");
+    println!("{written} seeds of recorded cases");
 }
 
 /// The fields as an input: see `sendbox_fuzz`'s fields. U+0001 parts the items of one.

@@ -61,14 +61,15 @@ const IN_EVERY_MAIL: (&str, Deviation) = (
 
 /// Replays every case of `<id>.jsonl`.
 ///
-/// The folder is `SENDBOX_GOLDEN`, else `../shared/golden` beside the workspace; where it is
-/// absent the test says so and passes.
+/// The folder is `tests/golden` of the workspace.
+///
+/// # Panics
+/// Where the two differ otherwise than `deviations` says, or there are no cases.
 pub fn replay<C: Connector>(deviations: &[(&str, Deviation)]) {
-    if let Some(rows) = golden_rows(&format!("{}.jsonl", C::ABOUT.id)) {
-        let mail = (C::ABOUT.channel == Channel::Email).then_some(&IN_EVERY_MAIL);
-        let deviations: Vec<_> = deviations.iter().chain(mail).collect();
-        replay_rows::<C>(&rows, &deviations);
-    }
+    let rows = golden_rows(&format!("{}.jsonl", C::ABOUT.id));
+    let mail = (C::ABOUT.channel == Channel::Email).then_some(&IN_EVERY_MAIL);
+    let deviations: Vec<_> = deviations.iter().chain(mail).collect();
+    replay_rows::<C>(&rows, &deviations);
 }
 
 /// Replays cases of the connector's own, one JSON object a line in the shape of the recorded ones:
@@ -103,33 +104,44 @@ fn replay_rows<C: Connector>(rows: &[Value], deviations: &[&(&str, Deviation)]) 
     println!("{}: {} golden cases replayed", C::ABOUT.id, rows.len());
 }
 
-/// The rows of a file in the golden folder, or nothing where the folder is absent. Half a surrogate
-/// pair, which UTF-8 cannot hold, is U+FFFD on both sides. Settings ask for values in HTML as they are, which is the
-/// only way that the peer knows.
+/// The rows of a file in `tests/golden`. Settings ask for values in HTML as they are, which is the only way that the
+/// peer knows.
+///
+/// # Panics
+/// Where there are none: whoever loops over them would test nothing.
 #[must_use]
-pub fn golden_rows(file: &str) -> Option<Vec<Value>> {
-    let folder = std::env::var_os("SENDBOX_GOLDEN").map_or_else(
-        || {
-            let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
-            let package = PathBuf::from(package);
-            let workspace = package.ancestors().find(|p| p.join("Cargo.lock").exists());
-            workspace.map_or_else(PathBuf::new, |w| w.join("../shared/golden"))
-        },
-        PathBuf::from,
-    );
-    let Ok(text) = std::fs::read_to_string(folder.join(file)) else {
-        println!("skipped: no {file} in {}", folder.display());
-        return None;
-    };
-    let rows = text.lines().map(without_lone_surrogates);
-    let row = |row: String| {
-        let mut row: Value = serde_json::from_str(&row).unwrap();
+pub fn golden_rows(file: &str) -> Vec<Value> {
+    let mut rows = rows_of(&format!("tests/golden/{file}"));
+    for row in &mut rows {
         if let Some(settings) = row.get_mut("settings").and_then(Value::as_object_mut) {
             settings.insert("unescapedHtml".to_owned(), true.into());
         }
-        row
-    };
-    Some(rows.map(row).collect())
+    }
+    rows
+}
+
+/// The rows of a file in `guest-sdk/vectors`, which every SDK is held against.
+///
+/// # Panics
+/// Where there are none: whoever loops over them would test nothing.
+#[must_use]
+pub fn vectors(file: &str) -> Vec<Value> {
+    rows_of(&format!("guest-sdk/vectors/{file}"))
+}
+
+/// The rows of a file of the workspace. Half a surrogate pair, which UTF-8 cannot hold, is U+FFFD on both sides.
+fn rows_of(file: &str) -> Vec<Value> {
+    let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let workspace = package.ancestors().find(|p| p.join("Cargo.lock").exists());
+    let path = workspace.unwrap_or(&package).join(file);
+    let text = std::fs::read_to_string(&path);
+    let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let rows = text.lines().map(without_lone_surrogates);
+    let rows: Vec<_> = rows
+        .map(|row| serde_json::from_str(&row).unwrap())
+        .collect();
+    assert!(!rows.is_empty(), "{} is empty", path.display());
+    rows
 }
 
 fn run<C: Connector>(case: &Value) -> (Vec<Request>, Result<Receipt, Failure>) {

@@ -14,8 +14,8 @@ test("it says of itself what the contract asks for", () => {
   checkAbout(connector, new URL("..", import.meta.url));
 });
 
-test("it does what the peer does", async (t) => {
-  const cases = goldenCases("http-sms.jsonl", t);
+test("it does what the peer does", async () => {
+  const cases = goldenCases("http-sms.jsonl");
   const deviations = {
     "resp-redirect-303-cross-host": "unknown",
     "redirect-to-http-downgrade": "invalid-settings",
