@@ -27,6 +27,7 @@ mod history;
 mod integrations;
 mod keys;
 mod lapse;
+mod migrations;
 mod open;
 mod pools;
 mod purge;

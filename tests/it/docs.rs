@@ -50,7 +50,7 @@ fn every_command_of_the_readme_is_understood() {
     let lines = readme.lines().map(|line| line.trim_end_matches(" &"));
     let commands = lines.filter_map(|line| {
         let line = line.strip_prefix("target/release/").unwrap_or(line);
-        let demo = line.strip_prefix("cargo run --release -- ");
+        let demo = line.strip_prefix("cargo run -- ");
         demo.map(|rest| format!("sendbox {rest}"))
             .or_else(|| line.starts_with("sendbox ").then(|| line.to_owned()))
     });

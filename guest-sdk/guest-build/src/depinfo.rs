@@ -67,18 +67,19 @@ mod tests {
 
     #[test]
     fn the_manifest_of_each_source_counts_as_well() {
-        let root = tempfile::tempdir().unwrap();
-        let source = root.path().join("guest/src/lib.rs");
+        let root = std::env::temp_dir().join(format!("guest-build-rule-{}", std::process::id()));
+        let source = root.join("guest/src/lib.rs");
         fs::create_dir_all(source.parent().unwrap()).unwrap();
         fs::write(&source, "").unwrap();
-        fs::write(root.path().join("guest/Cargo.toml"), "").unwrap();
-        let rule = root.path().join("guest.d");
+        fs::write(root.join("guest/Cargo.toml"), "").unwrap();
+        let rule = root.join("guest.d");
         fs::write(&rule, format!("x.wasm: {}", source.display())).unwrap();
 
-        let mut inputs = Inputs::new(root.path());
+        let mut inputs = Inputs::new(&root);
         inputs.read(&rule).unwrap();
         assert!(inputs.0.contains(&source));
-        assert!(inputs.0.contains(&root.path().join("guest/Cargo.toml")));
-        assert!(inputs.0.contains(&root.path().join("wit")));
+        assert!(inputs.0.contains(&root.join("guest/Cargo.toml")));
+        assert!(inputs.0.contains(&root.join("wit")));
+        fs::remove_dir_all(root).unwrap();
     }
 }

@@ -223,17 +223,17 @@ mod tests {
 
     #[test]
     fn a_prebuilt_component_is_taken_by_its_packages_name() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("some-guest.wasm"), b"\0asm").unwrap();
-        let taken = prebuilt(folder.path(), &["some-guest"]).unwrap();
+        let name = format!("guest-build-taken-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("some-guest.wasm"), b"\0asm").unwrap();
+        let taken = prebuilt(&folder, &["some-guest"]).unwrap();
         assert_eq!(
             taken,
-            [(
-                "some-guest".to_owned(),
-                folder.path().join("some-guest.wasm")
-            )]
+            [("some-guest".to_owned(), folder.join("some-guest.wasm"))]
         );
-        let missing = prebuilt(folder.path(), &["some-guest", "other"]).unwrap_err();
+        let missing = prebuilt(&folder, &["some-guest", "other"]).unwrap_err();
         assert!(missing.to_string().contains("other.wasm"));
+        fs::remove_dir_all(folder).unwrap();
     }
 }

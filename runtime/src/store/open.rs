@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sqlx::migrate::{Migrate, Migrator};
+use sqlx::migrate::Migrate;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -14,10 +14,9 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::ended::{self, Record, Restored};
 use super::keys::{self, Keys};
+use super::migrations::MIGRATIONS;
 use super::{StoreError, before};
 use crate::secret::{KeyRing, Ledger};
-
-pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// How long a read waits for a connection.
 const READ_WAIT: Duration = Duration::from_secs(2);

@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::open;
 use crate::store::StoreError;
-use crate::store::open::MIGRATIONS;
+use crate::store::migrations::MIGRATIONS;
 use crate::tenant::Role;
 
 /// A file as the version with this schema leaves it at its first start.
