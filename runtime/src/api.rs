@@ -8,6 +8,7 @@ use axum::Router;
 use axum::routing::{get, post, put};
 
 use crate::admission::Admission;
+use crate::built_in::BuiltIn;
 use crate::config::Bound;
 use crate::connector::ConnectorRuntime;
 use crate::counts::Tally;
@@ -47,6 +48,8 @@ pub struct App {
     pub delivery: Delivery,
     /// What is limited by configuration, with the hard maxima.
     pub limits: Arc<BTreeMap<String, Bound>>,
+    /// What comes with the program.
+    pub built_in: Arc<BuiltIn>,
     /// Uploads since the process started, by result: `accepted` or the code of the refusal.
     pub uploads: Arc<Tally<1>>,
     /// What may come in.

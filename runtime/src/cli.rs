@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::built_in::BuiltIn;
+
 mod authoring;
 mod client;
 mod config;
@@ -24,7 +26,28 @@ mod tenant;
 mod upload;
 
 /// A bundled connector's component by its id.
-pub type Bundle = fn(&str) -> Option<&'static [u8]>;
+#[derive(Clone, Copy, Debug)]
+pub struct Bundle {
+    /// Their ids and components.
+    pub components: &'static [(&'static str, &'static [u8])],
+    /// The one that hands over to the operator's e-mail service.
+    pub email_service: &'static str,
+}
+
+impl Bundle {
+    /// The component of a connector.
+    fn component(self, id: &str) -> Option<&'static [u8]> {
+        let mut components = self.components.iter();
+        let found = components.find(|(known, _)| *known == id);
+        found.map(|(_, bytes)| *bytes)
+    }
+
+    /// What a server is told of them.
+    #[must_use]
+    pub fn built_in(self) -> BuiltIn {
+        BuiltIn::of(self.components, self.email_service)
+    }
+}
 
 /// Sends one-time codes and links through sandboxed connectors.
 #[derive(Debug, Parser)]
@@ -153,7 +176,7 @@ pub fn run(cli: Cli, bundle: Bundle) -> ExitCode {
 async fn dispatch(cli: Cli, bundle: Bundle) -> anyhow::Result<ExitCode> {
     let output = cli.output;
     match cli.command {
-        Command::Serve(args) => serve::run(args).await,
+        Command::Serve(args) => serve::run(args, bundle).await,
         Command::Demo(args) => demo::run(args, bundle).await,
         Command::Send(args) => send::run(args, output).await,
         Command::Connector(command) => connector::run(command, output, bundle).await,

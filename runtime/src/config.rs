@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use crate::built_in::BuiltIn;
 use crate::connector::EngineConfig;
 use crate::delivery::DeliveryConfig;
 use crate::egress::EgressConfig;
@@ -40,6 +41,9 @@ pub struct Config {
     pub tenant_limits: TenantLimits,
     /// What the server may take of its machine.
     pub node_limits: NodeLimits,
+    /// What comes with the program; no file says it.
+    #[serde(skip)]
+    pub built_in: BuiltIn,
 }
 
 /// The HTTP server.

@@ -1,6 +1,7 @@
 //! Guests: WebAssembly components that speak to one provider each, run in a sandbox of their own for
 //! every send.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::about::ConnectorInfo;
@@ -107,7 +108,7 @@ impl ConnectorRuntime {
     /// [`ConnectorError::Engine`] where the machine cannot give it its address space or a thread, or the
     /// folder of compiled components cannot be made private.
     pub fn new(config: &EngineConfig, key: Arc<DataKey>) -> Result<Self, ConnectorError> {
-        let trust = trust().map_err(ConnectorError::Engine)?;
+        let trust = trust(&config.built_in).map_err(ConnectorError::Engine)?;
         let memory = memory::Memory::new(config);
         let pools = pool::Pools::start(config, &memory)?;
         // What is compiled for one class is compiled for all.
@@ -191,9 +192,9 @@ impl ConnectorRuntime {
 }
 
 /// Whose components the engine of this build may run.
-fn trust() -> Result<advisories::Trust, String> {
+fn trust(built_in: &BTreeSet<Digest>) -> Result<advisories::Trust, String> {
     let table = Advisories::ours().map_err(|error| error.to_string())?;
     let version = ENGINE_VERSION.parse();
     let version = version.map_err(|error| format!("the version {ENGINE_VERSION}: {error}"))?;
-    Ok(advisories::Trust::in_engine(&version, &table))
+    Ok(advisories::Trust::in_engine(&version, &table, built_in))
 }

@@ -22,17 +22,10 @@ pub struct EmailService {
     /// Caps of single tenants, in place of `monthly_cap`.
     #[serde(default)]
     pub tenant_caps: BTreeMap<TenantId, u64>,
-    /// Components that may hand over to it; the texts are theirs. Unless it is said otherwise, the one that
-    /// comes with this server.
-    #[serde(default = "built_in")]
-    pub connectors: BTreeSet<Digest>,
-}
-
-fn built_in() -> BTreeSet<Digest> {
-    connector_bundle::component(connector_bundle::EMAIL_SERVICE)
-        .map(Digest::of)
-        .into_iter()
-        .collect()
+    /// Components that may hand over to it; the texts are theirs. Where nobody said which, it is the one that comes
+    /// with the server, which fills it in before this is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connectors: Option<BTreeSet<Digest>>,
 }
 
 const fn monthly_cap() -> u64 {
@@ -40,10 +33,11 @@ const fn monthly_cap() -> u64 {
 }
 
 impl EmailService {
-    /// Whether a component is the one that comes with this server.
+    /// Whether a component may hand over to it.
     #[must_use]
-    pub fn is_built_in(digest: Digest) -> bool {
-        built_in().contains(&digest)
+    pub fn admits(&self, digest: Digest) -> bool {
+        let named = self.connectors.as_ref();
+        named.is_some_and(|named| named.contains(&digest))
     }
 
     /// How many messages `tenant` may send in a calendar month.
@@ -94,12 +88,17 @@ mod tests {
     }
 
     #[test]
-    fn only_the_servers_own_connector_hands_over_unless_others_are_named() {
-        let read = |json: &str| -> EmailService { serde_json::from_str(json).unwrap() };
-        let own = Digest::of(connector_bundle::component(connector_bundle::EMAIL_SERVICE).unwrap());
-        let service = read(r#"{"tenant":"house","integration":"ses"}"#);
-        assert_eq!(service.connectors, BTreeSet::from([own]));
-        let service = read(r#"{"tenant":"house","integration":"ses","connectors":[]}"#);
-        assert!(service.connectors.is_empty());
+    fn nobody_hands_over_unless_named() {
+        let own = Digest::of(b"own");
+        for (connectors, admitted) in [
+            ("null", false),
+            ("[]", false),
+            (&format!("[\"{own}\"]"), true),
+        ] {
+            let json =
+                format!(r#"{{"tenant":"house","integration":"ses","connectors":{connectors}}}"#);
+            let service: EmailService = serde_json::from_str(&json).unwrap();
+            assert_eq!(service.admits(own), admitted, "{json}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | words | [`time`] [`id`] [`json`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`redaction`] [`about`] [`tenant`] [`template`] [`source`] [`limits`] [`counts`] [`email_service`] [`fault`] |
+//! | words | [`time`] [`id`] [`json`] [`message`] [`outcome`] [`attempt`] [`secret`] [`settings`] [`redaction`] [`about`] [`built_in`] [`tenant`] [`template`] [`source`] [`limits`] [`counts`] [`email_service`] [`fault`] |
 //! | outside | [`store`] [`egress`] |
 //! | guests | [`connector`] |
 //! | delivery | [`replay`] [`delivery`] [`admission`] |
@@ -12,6 +12,7 @@
 
 pub mod about;
 pub mod attempt;
+pub mod built_in;
 pub mod counts;
 pub mod email_service;
 pub mod fault;

@@ -3,11 +3,15 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use sendbox::cli::{Cli, run};
+use sendbox::cli::{Bundle, Cli, run};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    run(Cli::parse(), connector_bundle::component)
+    let bundle = Bundle {
+        components: connector_bundle::BUNDLED,
+        email_service: connector_bundle::EMAIL_SERVICE,
+    };
+    run(Cli::parse(), bundle)
 }

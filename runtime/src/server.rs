@@ -142,13 +142,14 @@ async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
     }
     let bound = kept_secrets::bind(&store).await;
     bound.map_err(failed("the secrets of an older version"))?;
-    let named = lent_components::name(&store).await;
+    let named = lent_components::name(&store, &config.built_in).await;
     named.map_err(failed("the e-mail service of an older version"))?;
     let last_change = store.last_change().await;
     if let Some(last_change) = last_change.map_err(failed("the outbox"))? {
         clock.not_before(last_change);
     }
     let mut engine = config.engine.clone();
+    engine.built_in.clone_from(&config.built_in.connectors);
     engine
         .artifacts
         .get_or_insert_with(|| config.store.folder.join("artifacts"));
@@ -184,6 +185,7 @@ async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
         delivery,
         admission: Arc::new(admission),
         limits: Arc::new(config.bounds()),
+        built_in: Arc::new(config.built_in.clone()),
         uploads: Arc::default(),
         clock,
         bounds,

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
+use sendbox::cli::Bundle;
 use sendbox::config::Config;
 use sendbox::egress::EgressConfig;
 use sendbox::server::Server;
@@ -244,6 +245,14 @@ pub async fn call(
     })
 }
 
+/// What comes with the program.
+pub fn bundle() -> Bundle {
+    Bundle {
+        components: connector_bundle::BUNDLED,
+        email_service: connector_bundle::EMAIL_SERVICE,
+    }
+}
+
 /// A server with an operator's key.
 pub struct House {
     pub server: Server,
@@ -272,6 +281,7 @@ impl House {
         config.store.folder = folder.path().join("data");
         config.egress = EgressConfig::loopback();
         config.engine.pool_slots = 64;
+        config.built_in = bundle().built_in();
         adapt(&mut config);
         let server = Server::start(&config, clock).await.unwrap();
         let operator = std::fs::read_to_string(&server.operator_key_file)

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 
-use crate::harness::{House, Provider};
+use crate::harness::{House, Provider, bundle};
 
 const REQUIRED: [&str; 4] = ["Register", "SignIn", "ForgotPassword", "Generic"];
 
@@ -496,7 +496,7 @@ pub(crate) async fn command(house: &House, key: &str, words: &str) {
     let server = format!("http://{}", house.server.address);
     let words = format!("sendbox {words} --server {server} --key {key} --output json");
     let cli = Cli::parse_from(words.split_whitespace());
-    let run = move || format!("{:?}", sendbox::cli::run(cli, connector_bundle::component));
+    let run = move || format!("{:?}", sendbox::cli::run(cli, bundle()));
     let code = tokio::task::spawn_blocking(run).await.unwrap();
     assert_eq!(code, format!("{:?}", ExitCode::SUCCESS), "{words}");
 }

@@ -35,8 +35,10 @@ pub(super) async fn get(
 pub(super) async fn put(
     _: Operator,
     State(app): State<App>,
-    Json(service): Json<EmailService>,
+    Json(mut service): Json<EmailService>,
 ) -> Result<Answer<EmailService>, ApiError> {
+    let named = service.connectors.take();
+    service.connectors = named.or_else(|| Some(app.built_in.hands_over()));
     let wrong = |message: &str| ApiError::field("/integration", message);
     let id = &service.integration;
     let integration = app.store.integration(&service.tenant, id).await?;
@@ -64,17 +66,18 @@ pub(super) async fn put(
 /// Whom the operator lends to: components that were uploaded and hand over.
 async fn check_connectors(app: &App, service: &EmailService) -> Result<(), ApiError> {
     let wrong = |message: String| Err(ApiError::field("/connectors", message));
-    if service.connectors.len() > CONNECTORS_MAX {
+    let connectors = service.connectors.iter().flatten();
+    if connectors.clone().count() > CONNECTORS_MAX {
         return wrong(format!("must name at most {CONNECTORS_MAX} components"));
     }
-    for digest in &service.connectors {
+    for digest in connectors {
         match app.delivery.roster().connector(*digest).await {
             Ok(connector) if !connector.hands_over => {
                 return wrong(format!("{digest} sends by itself: it hands nothing over"));
             }
             Ok(_) => {}
             // This server's own is uploaded when a tenant first needs it.
-            Err(RosterError::Missing) if EmailService::is_built_in(*digest) => {}
+            Err(RosterError::Missing) if app.built_in.hands_over().contains(digest) => {}
             Err(RosterError::Missing) => {
                 return wrong(format!("there is no component {digest}: upload it first"));
             }

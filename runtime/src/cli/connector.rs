@@ -108,7 +108,7 @@ pub(super) async fn run(
 
 /// The bytes of a bundled connector, or of a file.
 pub(super) fn component(name: &str, bundle: Bundle) -> anyhow::Result<Bytes> {
-    if let Some(bytes) = bundle(name) {
+    if let Some(bytes) = bundle.component(name) {
         return Ok(Bytes::from_static(bytes));
     }
     let bytes = std::fs::read(Path::new(name));

@@ -45,7 +45,7 @@ pub(super) async fn run(args: DemoArgs, bundle: Bundle) -> anyhow::Result<ExitCo
     let _log = args.log.then(|| Log::start(false)).transpose()?;
     let folder = tempfile::Builder::new().prefix("sendbox-demo-").tempdir()?;
     let provider = Provider::start().await?;
-    let server = Server::start(&profile(&args, folder.path())?, Clock::System).await?;
+    let server = Server::start(&profile(&args, folder.path(), bundle)?, Clock::System).await?;
     let shown = show(&args, bundle, folder.path(), &server, &provider).await;
     if shown.is_ok() && !args.once {
         output::line("\nThe server stays up. Press Ctrl-C to end it.");
@@ -56,12 +56,13 @@ pub(super) async fn run(args: DemoArgs, bundle: Bundle) -> anyhow::Result<ExitCo
 }
 
 /// The demo's own profile: loopback is open, in clear, and nothing else is kept.
-fn profile(args: &DemoArgs, folder: &Path) -> anyhow::Result<Config> {
+fn profile(args: &DemoArgs, folder: &Path, bundle: Bundle) -> anyhow::Result<Config> {
     let mut config = Config::default();
     config.server.listen = args.listen;
     config.store.folder = folder.to_owned();
     config.engine.compiler = Some(serve::THIS_PROGRAM.into());
     config.egress = crate::egress::EgressConfig::loopback();
+    config.built_in = bundle.built_in();
     Ok(config)
 }
 

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::ConfigArgs;
 use super::log::Log;
+use super::{Bundle, ConfigArgs};
 use crate::server::Server;
 use crate::time::Clock;
 
@@ -67,12 +67,13 @@ pub(super) fn stream_large_copies() {
         .exec();
 }
 
-pub(super) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: ServeArgs, bundle: Bundle) -> anyhow::Result<ExitCode> {
     let mut loaded = args.config.load()?;
     let _log = Log::start(args.log_json)?;
     warn_of_ignored_variables();
     let compiler = &mut loaded.config.engine.compiler;
     compiler.get_or_insert_with(|| THIS_PROGRAM.into());
+    loaded.config.built_in = bundle.built_in();
     let server = Server::start(&loaded.config, Clock::System).await?;
     tracing::info!(
         address = %server.address,

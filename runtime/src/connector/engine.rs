@@ -1,5 +1,6 @@
 //! The engine: which WebAssembly it accepts, how instances are pooled, and the tick that bounds guest CPU.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use wasmtime::{
 use super::class::ConnectorClass;
 use super::error::ConnectorError;
 use super::memory::Slots;
+use crate::id::Digest;
 
 /// The most that [`EngineConfig::component_bytes`] may allow.
 pub(super) const COMPONENT_BYTES_MAX: usize = 32 << 20;
@@ -85,6 +87,9 @@ pub struct EngineConfig {
     /// Bytes that all guests together may take: half for what slots keep between sends, half for what guests take
     /// beyond that. Half of what the control group or the machine has by default.
     pub guest_memory: Option<u64>,
+    /// The components that come with the program: where the engine has a known way out of the sandbox, no other runs.
+    #[serde(skip)]
+    pub built_in: BTreeSet<Digest>,
 }
 
 impl Default for EngineConfig {
@@ -104,6 +109,7 @@ impl Default for EngineConfig {
             compilations: 1,
             loaded: 512,
             guest_memory: None,
+            built_in: BTreeSet::new(),
         }
     }
 }
@@ -126,6 +132,7 @@ impl EngineConfig {
         compilations: 16,
         loaded: 10_000,
         guest_memory: Some(1 << 44),
+        built_in: BTreeSet::new(),
     };
 }
 

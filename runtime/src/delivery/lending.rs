@@ -77,7 +77,7 @@ impl Core {
     ) -> Result<(EmailService, Arc<ReadyIntegration>), RosterError> {
         let service = self.store.email_service().await?;
         let service = service.ok_or(RosterError::NotLent)?;
-        if !service.connectors.contains(&digest) {
+        if !service.admits(digest) {
             return Err(RosterError::NotLentTo(digest));
         }
         let lent = self.roster.active(&service.tenant, &service.integration);
