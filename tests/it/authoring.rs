@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use sendbox::authoring::{Language, Project};
+use sendbox_tests::repository;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -270,7 +271,7 @@ fn a_package_that_makes_no_component_is_told_what_its_manifest_lacks() {
 
 #[test]
 fn what_projects_are_written_from_is_in_the_repository() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = repository::root();
     let mut git = Command::new("git");
     let listed = git
         .current_dir(&root)

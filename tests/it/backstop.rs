@@ -7,12 +7,12 @@ use std::process::{Command, Output};
 use sendbox::egress::{AddressPolicy, Cidr};
 use sendbox_tests::canary::{Canary, in_namespace};
 use sendbox_tests::network::can_start;
+use sendbox_tests::repository;
 
 use crate::egress_kit::bad_inputs;
 
 fn script() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    root.join("docs/egress-backstop.sh")
+    repository::root().join("docs/egress-backstop.sh")
 }
 
 fn run(words: &str) -> Output {

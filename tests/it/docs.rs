@@ -1,7 +1,7 @@
 //! The documents say what the program does: its commands, its configuration and its routes.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use clap::Parser;
@@ -10,13 +10,13 @@ use sendbox::cli::Cli;
 use sendbox::config::Config;
 use sendbox::connector::EngineConfig;
 use sendbox::outcome::FailureKind;
+use sendbox_tests::repository;
 use serde_json::Value;
 
 use crate::sandbox::runtime;
 
 fn path(document: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    root.join(document)
+    repository::root().join(document)
 }
 
 fn document(name: &str) -> String {

@@ -8,12 +8,13 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use sendbox_tests::repository;
+
 use crate::harness::House;
-use crate::replays::workspace;
 
 /// The blocks in the guide's section of this heading.
 fn blocks(heading: &str) -> Vec<String> {
-    let guide = fs::read_to_string(workspace().join("docs/writing-connectors.md")).unwrap();
+    let guide = fs::read_to_string(repository::root().join("docs/writing-connectors.md")).unwrap();
     let (_, section) = guide.split_once(&format!("# {heading}\n")).unwrap();
     let section = section.split("\n##").next().unwrap();
     let pieces = section.split("```").skip(1).step_by(2);

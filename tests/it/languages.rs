@@ -12,8 +12,9 @@ use bytes::Bytes;
 use sendbox::connector::{ConnectorClass, EngineConfig, GuestClock, LoadedConnector};
 use sendbox::id::Digest;
 use sendbox::limits::{Limit, Limits};
+use sendbox_tests::repository;
 
-use crate::replays::{different, golden, listed, workspace};
+use crate::replays::{different, golden, listed};
 use crate::sandbox::Sandbox;
 
 /// A language, and how a person sets it up.
@@ -83,9 +84,12 @@ impl Workshop {
         let folder = tempfile::tempdir().unwrap();
         let workshop = Self { language, folder };
         let sdk = workshop.folder.path().join("guest-sdk");
-        copy(&workspace().join("guest-sdk").join(name), &sdk.join(name));
         copy(
-            &workspace().join("wit"),
+            &repository::root().join("guest-sdk").join(name),
+            &sdk.join(name),
+        );
+        copy(
+            &repository::root().join("wit"),
             &workshop.folder.path().join("wit"),
         );
         let parent = workshop.folder.path();
@@ -132,7 +136,7 @@ impl Workshop {
     fn hostile(&self) -> Bytes {
         let project = self.project();
         let extension = Path::new(self.language.entry).extension().unwrap();
-        let sources = workspace().join("tests/languages");
+        let sources = repository::root().join("tests/languages");
         let source = sources.join("hostile").with_extension(extension);
         fs::copy(source, project.join(self.language.entry)).unwrap();
         fs::remove_dir_all(project.join("cases")).unwrap();

@@ -9,15 +9,12 @@ use bytes::Bytes;
 use sendbox::connector::{ConnectorRuntime, EngineConfig};
 use sendbox::id::Digest;
 use sendbox::replay::{ReplayCase, check, replay};
+use sendbox_tests::repository;
 
 use crate::sandbox::runtime;
 
-pub(crate) fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
 pub(crate) fn golden() -> PathBuf {
-    workspace().join("tests/golden")
+    repository::root().join("tests/golden")
 }
 
 /// The cases that `docs/compatibility.md` lists, in its last section, as `connector/case` at the start of a row.
@@ -27,7 +24,7 @@ pub(crate) fn listed(connector: &str) -> BTreeSet<String> {
 
 /// Those whose whole row is one of these.
 fn listed_where(connector: &str, wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
-    let page = std::fs::read_to_string(workspace().join("docs/compatibility.md")).unwrap();
+    let page = std::fs::read_to_string(repository::root().join("docs/compatibility.md")).unwrap();
     let rows = page.lines().filter(|row| wanted(row));
     let cells = rows.filter_map(|line| line.strip_prefix("| `"));
     cells
@@ -115,7 +112,7 @@ async fn a_built_connector_without_a_peer_does_what_its_own_cases_say() {
     let runtime = runtime(EngineConfig::default());
     let mut replayed = Vec::new();
     for (name, bytes) in connector_bundle::BUNDLED {
-        let cases = workspace().join(format!("connectors/{name}/tests/cases.jsonl"));
+        let cases = repository::root().join(format!("connectors/{name}/tests/cases.jsonl"));
         if let Some(different) = different(&runtime, Bytes::from_static(bytes), &cases).await {
             assert!(different.is_empty(), "{different:#?}");
             replayed.push(*name);

@@ -1,8 +1,8 @@
 //! Every route of the server, read off its source, against keys that must not open it and things that are not there.
 
 use std::fs;
-use std::path::Path;
 
+use sendbox_tests::repository;
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, House, Provider, call};
@@ -18,8 +18,7 @@ struct Route {
 }
 
 fn source(path: &str) -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    fs::read_to_string(root.join(path)).unwrap()
+    fs::read_to_string(repository::root().join(path)).unwrap()
 }
 
 /// The routes that a part of a source registers, each path with `prefix` in front.

@@ -5,7 +5,8 @@ use std::fs;
 
 mod files;
 
-use files::{File, folders, holds, root};
+use files::{File, folders, holds};
+use sendbox_tests::repository::root;
 
 /// Lines that a file may have, its tests aside.
 const LINES_MAX: usize = 400;

@@ -29,7 +29,7 @@ pub(crate) fn component_of(core: &str, package: &str) -> Vec<u8> {
     let mut module = wat::parse_str(core).unwrap();
     let mut resolve = Resolve::default();
     resolve
-        .push_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit"))
+        .push_path(sendbox_tests::repository::root().join("wit"))
         .unwrap();
     let package = resolve.push_str("probe.wit", package).unwrap();
     let world = resolve.select_world(&[package], Some("probe")).unwrap();

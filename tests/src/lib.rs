@@ -22,3 +22,4 @@ pub mod network;
 pub mod peer;
 pub mod postfix;
 pub mod proxy;
+pub mod repository;

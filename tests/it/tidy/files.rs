@@ -1,7 +1,8 @@
 //! The repository's text as the checks see it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+
+use sendbox_tests::repository::root;
 
 /// A text file of the repository, or a made-up one.
 pub(super) struct File {
@@ -57,13 +58,6 @@ impl File {
             .map(|(index, line)| (index + 1, line));
         lines.filter(|(_, line)| !line.trim_start().starts_with("//"))
     }
-}
-
-pub(super) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
 }
 
 /// Every text file of the repository; build output and hidden folders aside.
