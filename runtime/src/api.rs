@@ -22,6 +22,7 @@ pub mod auth;
 pub mod body;
 mod browse;
 mod connectors;
+mod data_keys;
 mod egress;
 mod email_service;
 pub mod error;
@@ -113,12 +114,6 @@ pub fn router(app: App) -> Router {
                 .get(email_service::get)
                 .delete(email_service::delete),
         )
-        .route("/sealing-keys", get(sealing_keys::list))
-        .route("/sealing-keys/rotate", post(sealing_keys::rotate))
-        .route(
-            "/sealing-keys/{key}",
-            axum::routing::delete(sealing_keys::delete),
-        )
         .route("/tenants/{tenant}/egress/explain", get(egress::explain))
         .route("/egress/addresses", get(egress::addresses))
         .route("/egress/sources", get(egress::list_sources))
@@ -147,7 +142,8 @@ pub fn router(app: App) -> Router {
             get(connectors::get).delete(connectors::delete),
         )
         .nest("/tenants/{tenant}", tenant.clone())
-        .merge(tenant);
+        .merge(tenant)
+        .merge(sealing_routes());
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -194,4 +190,17 @@ fn tenant_routes() -> Router<App> {
             "/messages/{message}",
             get(messages::get).delete(messages::cancel),
         )
+}
+
+/// What seals, and what seals that.
+fn sealing_routes() -> Router<App> {
+    Router::new()
+        .route("/sealing-keys", get(sealing_keys::list))
+        .route("/sealing-keys/rotate", post(sealing_keys::rotate))
+        .route(
+            "/sealing-keys/{key}",
+            axum::routing::delete(sealing_keys::delete),
+        )
+        .route("/data-keys", get(data_keys::list))
+        .route("/data-keys/renew", post(data_keys::renew))
 }

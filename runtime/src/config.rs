@@ -89,7 +89,14 @@ pub struct StoreConfig {
     pub ended_file: Option<PathBuf>,
     /// Milliseconds that a finished message is kept after it was accepted, at least a day; 0 keeps all.
     pub retention_ms: u64,
+    /// Milliseconds after which a data key is renewed, from [`DATA_KEY_AGE_MIN_MS`] to [`DATA_KEY_AGE_MAX_MS`].
+    pub data_key_age_ms: u64,
 }
+
+/// The shortest age at which data keys are renewed: a day.
+pub const DATA_KEY_AGE_MIN_MS: u64 = 24 * 60 * 60 * 1_000;
+/// The longest: three years.
+pub const DATA_KEY_AGE_MAX_MS: u64 = 3 * 365 * DATA_KEY_AGE_MIN_MS;
 
 impl Default for StoreConfig {
     fn default() -> Self {
@@ -98,6 +105,7 @@ impl Default for StoreConfig {
             sealing_key_file: None,
             ended_file: None,
             retention_ms: 30 * 24 * 60 * 60 * 1_000,
+            data_key_age_ms: 90 * DATA_KEY_AGE_MIN_MS,
         }
     }
 }
@@ -130,6 +138,18 @@ pub enum ConfigError {
         origin: String,
         /// What was expected.
         message: String,
+    },
+    /// A value is under its minimum.
+    #[error("{key} (from {origin}): {value} is less than the minimum of {minimum}")]
+    UnderMinimum {
+        /// The key with its section.
+        key: String,
+        /// The file, the variable or the flag.
+        origin: String,
+        /// What was set.
+        value: u64,
+        /// The least that may be.
+        minimum: u64,
     },
     /// A value is over its hard maximum.
     #[error("{key} (from {origin}): {value} is more than the hard maximum of {maximum}")]
@@ -213,6 +233,17 @@ impl Loaded {
                     maximum,
                 });
             }
+        }
+        let (value, minimum) = (config.store.data_key_age_ms, DATA_KEY_AGE_MIN_MS);
+        if value < minimum {
+            let key = "store.data_key_age_ms".to_owned();
+            let origin = origins.get(&key).cloned().unwrap_or_default();
+            return Err(ConfigError::UnderMinimum {
+                key,
+                origin,
+                value,
+                minimum,
+            });
         }
         Ok(Self { config, origins })
     }
@@ -320,6 +351,11 @@ mod tests {
                 "engine.component_bytes",
                 32_u64 << 20,
             ),
+            (
+                "SENDBOX__STORE__DATA_KEY_AGE_MS",
+                "store.data_key_age_ms",
+                DATA_KEY_AGE_MAX_MS,
+            ),
         ] {
             let load = |value: u64| Loaded::load(None, [variable(name, &value.to_string())], &[]);
             assert!(load(maximum).is_ok(), "{name}");
@@ -330,6 +366,18 @@ mod tests {
             );
             assert_eq!(refused, words);
         }
+    }
+
+    #[test]
+    fn data_keys_that_were_renewed_all_the_time_are_refused() {
+        let name = "SENDBOX__STORE__DATA_KEY_AGE_MS";
+        let load = |value: u64| Loaded::load(None, [variable(name, &value.to_string())], &[]);
+        assert!(load(86_400_000).is_ok());
+        assert_eq!(
+            load(86_399_999).unwrap_err().to_string(),
+            "store.data_key_age_ms (from SENDBOX__STORE__DATA_KEY_AGE_MS): 86399999 is less than the minimum of \
+             86400000"
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod data_key;
 mod key_ring;
 mod ledger;
 
-pub use data_key::DataKey;
+pub use data_key::{DataKey, FIRST, MacKey};
 pub use key_ring::{KeyId, KeyRing, WrappedKey};
 pub use ledger::{Ended, Entry, Ledger, LedgerError};
 
@@ -69,7 +69,7 @@ pub enum SealError {
 const KEY_BYTES: usize = 32;
 
 /// The bytes of a key, wiped on drop.
-type KeyBytes = Zeroizing<[u8; KEY_BYTES]>;
+pub type KeyBytes = Zeroizing<[u8; KEY_BYTES]>;
 
 fn random_key() -> Result<KeyBytes, SealError> {
     let mut bytes = Zeroizing::new([0_u8; KEY_BYTES]);

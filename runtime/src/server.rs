@@ -27,6 +27,7 @@ mod kept_secrets;
 mod lent_components;
 mod listener;
 mod recovery;
+mod renewal;
 mod retention;
 
 pub use recovery::make_operator_key;
@@ -96,6 +97,8 @@ impl Server {
         let delivery = tokio::spawn(async move { delivery.run(running, drain).await });
         let keep = Duration::from_millis(config.store.retention_ms);
         tokio::spawn(retention::run(app.clone(), keep, shutdown.clone()));
+        let age = Duration::from_millis(config.store.data_key_age_ms);
+        tokio::spawn(renewal::run(app.clone(), age, shutdown.clone()));
         tokio::spawn(watch(app.admission.clone(), shutdown.clone()));
         let store = app.store.clone();
         tokio::spawn(async move {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sendbox::secret::{KeyId, KeyRing, WrappedKey};
+use sendbox::secret::{DataKey, KeyId, KeyRing, WrappedKey};
 use sendbox::time::Clock;
 use sendbox_tests::guests;
 use sendbox_tests::mail_peer::{MailPeer, reply, usual};
@@ -470,7 +470,7 @@ async fn unbind(data: &std::path::Path) {
     let mut db = options.connect().await.unwrap();
     let ring = KeyRing::load_or_create(&data.join("sealing.key")).unwrap();
     let mut keys = BTreeMap::new();
-    for row in sqlx::query("SELECT owner, wrapped_by, wrapped FROM data_key")
+    for row in sqlx::query("SELECT owner, wrapped_by, wrapped FROM data_key WHERE purpose = 'seal'")
         .fetch_all(&mut db)
         .await
         .unwrap()
@@ -480,7 +480,8 @@ async fn unbind(data: &std::path::Path) {
             bytes: row.get("wrapped"),
         };
         let owner: String = row.get("owner");
-        let key = ring.data_key(&owner, &wrapped).unwrap();
+        let bytes = ring.unwrap(&owner, &wrapped).unwrap();
+        let key = DataKey::from_bytes(&bytes).unwrap();
         keys.insert(owner, key);
     }
     let plain = json!({ "/authorization": SECRET }).to_string();

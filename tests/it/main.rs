@@ -54,6 +54,7 @@ mod mail_deviations;
 mod mail_kit;
 mod mail_servers;
 mod queues;
+mod renewals;
 mod replays;
 mod restores;
 mod routes;

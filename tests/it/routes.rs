@@ -73,7 +73,7 @@ fn routes() -> Vec<Route> {
         "read them below, too"
     );
     let parts: Vec<_> = api.split("Router::new()").collect();
-    let [_, v1, root, tenant] = parts.as_slice() else {
+    let [_, v1, root, tenant, sealing] = parts.as_slice() else {
         panic!(
             "{} routers in api.rs: read them below, too",
             parts.len() - 1
@@ -82,6 +82,7 @@ fn routes() -> Vec<Route> {
     let templates = source("runtime/src/api/templates.rs");
     let mut all = [
         routes_in(v1, "/v1"),
+        routes_in(sealing, "/v1"),
         routes_in(root, ""),
         routes_in(&source("runtime/src/front_doors.rs"), ""),
     ]

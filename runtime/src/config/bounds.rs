@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::Config;
+use super::{Config, DATA_KEY_AGE_MAX_MS};
 use crate::connector::EngineConfig;
 use crate::limits::{Limits, NodeLimits, TenantLimits};
 
@@ -31,6 +31,13 @@ impl Config {
                 &TenantLimits::MAXIMA,
             ))
             .chain(pairs("node_limits", &self.node_limits, &NodeLimits::MAXIMA))
+            .chain([(
+                "store.data_key_age_ms".to_owned(),
+                Bound {
+                    value: self.store.data_key_age_ms,
+                    maximum: DATA_KEY_AGE_MAX_MS,
+                },
+            )])
             .collect()
     }
 }

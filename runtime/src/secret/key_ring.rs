@@ -10,7 +10,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::data_key::{cipher, open, seal};
-use super::{DataKey, KEY_BYTES, KeyBytes, SealError, random_key, write_private};
+use super::{DataKey, KEY_BYTES, KeyBytes, MacKey, SealError, random_key, write_private};
 
 /// Hexadecimal digits of an id.
 const ID_DIGITS: usize = 12;
@@ -40,7 +40,7 @@ impl fmt::Display for KeyId {
     }
 }
 
-/// A data key as it is stored.
+/// A key as it is stored.
 #[derive(Clone, Debug)]
 pub struct WrappedKey {
     /// The sealing key that opens it.
@@ -154,46 +154,56 @@ impl KeyRing {
         &self.current.id
     }
 
-    /// A new data key for `owner`, and what to store of it.
+    /// A new key for a place such as `tenant/acme`, and what to store of it.
     ///
     /// # Errors
     /// [`SealError::Random`] when the machine has no randomness.
-    pub fn new_data_key(&self, owner: &str) -> Result<(DataKey, WrappedKey), SealError> {
+    pub fn new_key(&self, place: &str) -> Result<(KeyBytes, WrappedKey), SealError> {
         let bytes = random_key()?;
-        Ok((DataKey::from_bytes(&bytes)?, self.wrap(owner, &bytes)?))
+        let wrapped = self.wrap(place, &bytes)?;
+        Ok((bytes, wrapped))
     }
 
-    /// The data key of `owner`.
+    /// What to store of a key. It opens only for the same place.
     ///
     /// # Errors
-    /// [`SealError::Open`] where it was wrapped by a key that is not here, or for another owner.
-    pub fn data_key(&self, owner: &str, wrapped: &WrappedKey) -> Result<DataKey, SealError> {
-        DataKey::from_bytes(&*self.unwrap(owner, wrapped)?)
+    /// [`SealError::Random`] when the machine has no randomness.
+    pub fn wrap(&self, place: &str, bytes: &KeyBytes) -> Result<WrappedKey, SealError> {
+        Ok(WrappedKey {
+            by: self.current.id.clone(),
+            bytes: seal(&self.current.wrap, place, bytes.as_slice())?,
+        })
     }
 
-    /// The same data key, wrapped by the current key.
+    /// The key that was wrapped for this place.
     ///
     /// # Errors
-    /// As [`KeyRing::data_key`].
-    pub fn rewrap(&self, owner: &str, wrapped: &WrappedKey) -> Result<WrappedKey, SealError> {
-        self.wrap(owner, &*self.unwrap(owner, wrapped)?)
+    /// [`SealError::Open`] where it was wrapped by a key that is not here, or for another place.
+    pub fn unwrap(&self, place: &str, wrapped: &WrappedKey) -> Result<KeyBytes, SealError> {
+        let key = self.keys().find(|key| key.id == wrapped.by);
+        let plain = open(&key.ok_or(SealError::Open)?.wrap, place, &wrapped.bytes)?;
+        let bytes: [u8; KEY_BYTES] = plain.as_slice().try_into().map_err(|_| SealError::Open)?;
+        Ok(Zeroizing::new(bytes))
+    }
+
+    /// The same key, wrapped by the current sealing key.
+    ///
+    /// # Errors
+    /// As [`KeyRing::unwrap`].
+    pub fn rewrap(&self, place: &str, wrapped: &WrappedKey) -> Result<WrappedKey, SealError> {
+        self.wrap(place, &self.unwrap(place, wrapped)?)
     }
 
     /// The first key that seals records itself, as the one key did before there were data keys: it opens
-    /// `check`, which was sealed for `place`. Answers it as a data key, and wrapped for `owner`.
+    /// `check`, which was sealed for `place`. Answers it as a data key, with the bytes of its MAC key.
     ///
     /// # Errors
     /// [`SealError::Open`] where none opens it.
-    pub fn from_before(
-        &self,
-        owner: &str,
-        place: &str,
-        check: &[u8],
-    ) -> Result<(DataKey, WrappedKey), SealError> {
+    pub fn from_before(&self, place: &str, check: &[u8]) -> Result<(DataKey, KeyBytes), SealError> {
         for key in self.keys() {
             let before = DataKey::from_bytes(&key.bytes)?;
             if before.open(place, check).is_ok() {
-                return Ok((before, self.wrap(owner, &key.bytes)?));
+                return Ok((before, MacKey::bytes_of(&key.bytes)));
             }
         }
         Err(SealError::Open)
@@ -241,20 +251,6 @@ impl KeyRing {
         self.earlier.iter().chain([&self.current])
     }
 
-    fn wrap(&self, owner: &str, bytes: &[u8; KEY_BYTES]) -> Result<WrappedKey, SealError> {
-        Ok(WrappedKey {
-            by: self.current.id.clone(),
-            bytes: seal(&self.current.wrap, owner, bytes)?,
-        })
-    }
-
-    fn unwrap(&self, owner: &str, wrapped: &WrappedKey) -> Result<KeyBytes, SealError> {
-        let key = self.keys().find(|key| key.id == wrapped.by);
-        let plain = open(&key.ok_or(SealError::Open)?.wrap, owner, &wrapped.bytes)?;
-        let bytes: [u8; KEY_BYTES] = plain.as_slice().try_into().map_err(|_| SealError::Open)?;
-        Ok(Zeroizing::new(bytes))
-    }
-
     fn write(&self, path: &Path) -> Result<(), SealError> {
         let length = self.keys().count() * (2 * KEY_BYTES + 1);
         let mut text = Zeroizing::new(String::with_capacity(length));
@@ -275,7 +271,7 @@ mod tests {
     use super::*;
 
     fn opens(ring: &KeyRing, wrapped: &WrappedKey) -> bool {
-        ring.data_key("tenant/a", wrapped).is_ok()
+        ring.unwrap("tenant/a", wrapped).is_ok()
     }
 
     #[test]
@@ -285,7 +281,7 @@ mod tests {
         let path = folder.path().join("sealing.key");
         let (_, wrapped) = KeyRing::load_or_create(&path)
             .unwrap()
-            .new_data_key("tenant/a")
+            .new_key("tenant/a")
             .unwrap();
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
@@ -297,17 +293,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sealing.key");
         let first = KeyRing::load_or_create(&path).unwrap();
-        let (key, old) = first.new_data_key("tenant/a").unwrap();
-        let sealed = key.seal("x", b"y").unwrap();
+        let (key, old) = first.new_key("tenant/a").unwrap();
         let both = first.rotated().unwrap();
         let new = both.rewrap("tenant/a", &old).unwrap();
         assert!(opens(&both, &old) && opens(&both, &new) && !opens(&first, &new));
         let last = both.without(first.current()).unwrap();
         assert!(opens(&last, &new) && !opens(&last, &old));
-        assert!(last.data_key("tenant/b", &new).is_err(), "another owner");
+        assert!(last.unwrap("tenant/b", &new).is_err(), "another owner");
         let again = KeyRing::load_or_create(&path).unwrap();
-        let key = again.data_key("tenant/a", &new).unwrap();
-        assert_eq!(key.open("x", &sealed).unwrap().as_slice(), b"y");
+        assert_eq!(again.unwrap("tenant/a", &new).unwrap(), key);
         assert_eq!(format!("{again:?}"), format!("{last:?}"));
     }
 

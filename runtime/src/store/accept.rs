@@ -10,9 +10,9 @@ use super::spent::{self, Spending};
 use super::{Store, StoreError, row};
 use crate::attempt::MessageState;
 use crate::fault;
-use crate::id::MessageId;
+use crate::id::{MessageId, TenantId};
 use crate::message::Message;
-use crate::secret::DataKey;
+use crate::secret::{DataKey, MacKey};
 use crate::time::Timestamp;
 
 /// How long an idempotency key is remembered.
@@ -34,7 +34,7 @@ pub enum Accepted {
 }
 
 /// A message ready to be inserted.
-struct NewRow {
+pub(super) struct NewRow {
     tenant: String,
     id: [u8; 16],
     origin: &'static str,
@@ -47,8 +47,22 @@ struct NewRow {
     /// The same key as the layout before data keys has it.
     before: Option<Key>,
     sealed: Vec<u8>,
+    /// The data key's that sealed it.
+    key_generation: i64,
     lease_until: Option<Timestamp>,
     spending: Spending,
+}
+
+impl NewRow {
+    /// Seals it anew where its key was renewed since.
+    fn seal_with(&mut self, before: &DataKey, own: &DataKey) -> Result<(), StoreError> {
+        if self.key_generation != own.generation() {
+            let place = row::place(&self.tenant, MessageId::from_bytes(self.id));
+            self.sealed = own.seal(&place, &before.open(&place, &self.sealed)?)?;
+            self.key_generation = own.generation();
+        }
+        Ok(())
+    }
 }
 
 struct Key {
@@ -60,7 +74,7 @@ struct Key {
 
 impl Key {
     /// The MACs of a message's idempotency key and of what it asks for.
-    fn of(message: &Message, key: &DataKey) -> Option<Self> {
+    fn of(message: &Message, key: &MacKey) -> Option<Self> {
         let name = message.idempotency_key.as_ref()?;
         let (meant, spelled) = (message.recipient.canonical(), message.recipient.expose());
         Some(Self {
@@ -72,7 +86,7 @@ impl Key {
 }
 
 /// Tells one request from another. Keyed, because a plain hash of a six-digit code can be guessed.
-fn request_mac(key: &DataKey, message: &Message, recipient: &str) -> Vec<u8> {
+fn request_mac(key: &MacKey, message: &Message, recipient: &str) -> Vec<u8> {
     let ip = message.client_ip.map(|ip| ip.to_string());
     let parts = [
         "request",
@@ -86,13 +100,13 @@ fn request_mac(key: &DataKey, message: &Message, recipient: &str) -> Vec<u8> {
     key.mac(&parts.map(str::as_bytes)).to_vec()
 }
 
-enum Inserted {
+pub(super) enum Inserted {
     New,
     Earlier(SameKey),
 }
 
 /// What the message with the same key was.
-enum SameKey {
+pub(super) enum SameKey {
     Replayed(MessageId),
     Conflict,
 }
@@ -135,19 +149,7 @@ impl Store {
         let lease = lease.filter(|lease| lease.now < message.expires_at);
         let key = self.data_key(&message.tenant).await?;
         let row = self.new_row(message, lease, &key, spending)?;
-        let (inner, tenant) = (Arc::clone(&self.inner), message.tenant.clone());
-        let inserted = self
-            .writer()
-            .write_or_shed(move |db| {
-                Box::pin(async move {
-                    // Deletions come by the same writer: what is not deleted here stays until this is committed.
-                    if inner.keys.was_deleted(&tenant) {
-                        inner.keys.require(db, &tenant, &key).await?;
-                    }
-                    insert(db, row).await
-                })
-            })
-            .await?;
+        let inserted = self.insert(&message.tenant, key, row).await?;
         fault::pass("accept.committed");
         Ok(match inserted {
             Inserted::New => Accepted::New(lease.map(|lease| Claim {
@@ -162,6 +164,27 @@ impl Store {
         })
     }
 
+    /// Inserts what was sealed with `key`.
+    pub(super) async fn insert(
+        &self,
+        tenant: &TenantId,
+        key: Arc<DataKey>,
+        mut row: NewRow,
+    ) -> Result<Inserted, StoreError> {
+        let (inner, tenant) = (Arc::clone(&self.inner), tenant.clone());
+        self.writer()
+            .write_or_shed(move |db| {
+                Box::pin(async move {
+                    // Deletions and renewals come by the same writer: the key that is there stays until this is
+                    // committed.
+                    let own = inner.keys.in_turn(db, &tenant, &key).await?;
+                    row.seal_with(&key, &own)?;
+                    insert(db, row).await
+                })
+            })
+            .await
+    }
+
     /// What became of the same idempotency key before: [`Accepted::Replayed`] or [`Accepted::Conflict`], or
     /// nothing where the message has none or is the first with it.
     ///
@@ -172,7 +195,7 @@ impl Store {
             return Ok(None);
         }
         let seal = self.data_key(&message.tenant).await?;
-        let keys = [self.key_before(message), Key::of(message, &seal)];
+        let keys = [self.key_before(message), Key::of(message, seal.mac_key())];
         for key in keys.into_iter().flatten() {
             let earlier = find(self.readers(), message.tenant.as_str(), &key).await?;
             if let Some(earlier) = earlier.filter(|one| !one.forgotten(message.created_at)) {
@@ -188,7 +211,7 @@ impl Store {
         Key::of(message, key)
     }
 
-    fn new_row(
+    pub(super) fn new_row(
         &self,
         message: &Message,
         lease: Option<Lease>,
@@ -204,9 +227,10 @@ impl Store {
             usage_type: message.usage_type.as_str(),
             created_at: message.created_at,
             expires_at: message.expires_at,
-            key: Key::of(message, seal),
+            key: Key::of(message, seal.mac_key()),
             before: self.key_before(message),
             sealed: row::seal(seal, message)?,
+            key_generation: seal.generation(),
             lease_until: lease.map(|lease| lease.until),
             spending,
         })
@@ -303,8 +327,8 @@ async fn try_insert(db: &mut SqliteConnection, row: &NewRow) -> Result<bool, Sto
         .unwrap_or(row.created_at.min(row.expires_at));
     let done = sqlx::query(
         "INSERT INTO message (tenant, id, origin, channel, recipient, usage_type, state, created_at, updated_at, \
-         expires_at, due_at, fence, idempotency_key, request_mac, sealed) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO NOTHING",
+         expires_at, due_at, fence, idempotency_key, request_mac, sealed, key_generation) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT DO NOTHING",
     )
     .bind(row.tenant.clone())
     .bind(row.id.to_vec())
@@ -320,6 +344,7 @@ async fn try_insert(db: &mut SqliteConnection, row: &NewRow) -> Result<bool, Sto
     .bind(row.key.as_ref().map(|key| key.name.clone()))
     .bind(row.key.as_ref().map(|key| key.request.clone()))
     .bind(row.sealed.clone())
+    .bind(row.key_generation)
     .execute(db)
     .await?;
     Ok(done.rows_affected() == 1)

@@ -1,19 +1,17 @@
 //! The layout before data keys, in which the one sealing key sealed every record: found at the start and
 //! sealed anew, as one change together with the first data keys.
 
-use std::sync::Arc;
-
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::accept::KEY_LIFE;
-use super::keys::{find_or_make, insert, owner, wrapped};
+use super::data_keys::{find_or_make, insert_mac_alone, mac_alone, owner};
 use super::{StoreError, bound, row};
-use crate::secret::{DataKey, KeyRing, WrappedKey};
+use crate::secret::{DataKey, KeyBytes, KeyRing, MacKey};
 use crate::time::Timestamp;
 
 /// Owner of the key that idempotency keys of that layout were made with.
-const BEFORE: &str = "before";
+pub(super) const OWNER: &str = "before";
 /// Where that layout kept a known text, sealed: it told the right key from a wrong one.
 const CHECK: &str = "store/key-check";
 /// Messages read at once.
@@ -32,22 +30,22 @@ pub(super) async fn check(db: &mut SqliteConnection, ring: &KeyRing) -> Result<(
     }
 }
 
-/// The key that seals the records of a file in that layout, with what is stored of it.
+/// The key that seals the records of a file in that layout, with the bytes of its MAC key.
 async fn sealed_by(
     db: &mut SqliteConnection,
     ring: &KeyRing,
-) -> Result<Option<(DataKey, WrappedKey)>, StoreError> {
+) -> Result<Option<(DataKey, KeyBytes)>, StoreError> {
     let check: Option<Vec<u8>> = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'key'")
         .fetch_optional(db)
         .await?;
     let Some(check) = check else { return Ok(None) };
-    let found = ring.from_before(BEFORE, CHECK, &check);
+    let found = ring.from_before(CHECK, &check);
     found.map(Some).map_err(|_| StoreError::WrongKey)
 }
 
 /// Seals every record of that layout anew.
 pub(super) async fn upgrade(db: &mut SqliteConnection, ring: &KeyRing) -> Result<(), StoreError> {
-    let Some((old, kept)) = sealed_by(db, ring).await? else {
+    let Some((old, mac)) = sealed_by(db, ring).await? else {
         return Ok(());
     };
     tracing::info!("sealing the records anew, with a data key for each tenant");
@@ -67,7 +65,7 @@ pub(super) async fn upgrade(db: &mut SqliteConnection, ring: &KeyRing) -> Result
             .await?;
     if let Some(newest) = newest {
         let until = Timestamp::from_millis(newest).after(KEY_LIFE);
-        insert(db, BEFORE, kept, Some(until)).await?;
+        insert_mac_alone(db, ring, OWNER, &mac, until).await?;
     }
     sqlx::query("DELETE FROM meta WHERE name = 'key'")
         .execute(db)
@@ -139,20 +137,18 @@ async fn reseal_messages(
 pub(super) async fn key(
     db: &mut SqliteConnection,
     ring: &KeyRing,
-) -> Result<Option<(Arc<DataKey>, Timestamp)>, StoreError> {
-    let row = sqlx::query("SELECT wrapped_by, wrapped, until FROM data_key WHERE owner = ?")
-        .bind(BEFORE)
-        .fetch_optional(db)
-        .await?;
+) -> Result<Option<(MacKey, Timestamp)>, StoreError> {
+    let query = "SELECT purpose, wrapped_by, wrapped, until FROM data_key WHERE owner = ?";
+    let row = sqlx::query(query).bind(OWNER).fetch_optional(db).await?;
     let Some(row) = row else { return Ok(None) };
-    let key = ring.data_key(BEFORE, &wrapped(&row)?)?;
-    Ok(Some((Arc::new(key), row::time(&row, "until")?)))
+    let key = mac_alone(ring, OWNER, &row)?;
+    Ok(Some((key, row::time(&row, "until")?)))
 }
 
 /// Drops that key when its time is over, and with it what was made with it.
 pub(super) async fn forget(db: &mut SqliteConnection, now: Timestamp) -> Result<(), StoreError> {
     let done = sqlx::query("DELETE FROM data_key WHERE owner = ? AND until <= ?")
-        .bind(BEFORE)
+        .bind(OWNER)
         .bind(now.as_millis())
         .execute(&mut *db)
         .await?;

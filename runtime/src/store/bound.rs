@@ -6,9 +6,11 @@ use std::fmt::Write as _;
 
 use aws_lc_rs::digest::SHA256;
 use serde::{Deserialize, Serialize};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
 use zeroize::Zeroizing;
 
-use super::StoreError;
+use super::{StoreError, row};
 use crate::about::SecretGrant;
 use crate::id::{ConnectorId, Digest, IntegrationId, TenantId};
 use crate::secret::{DataKey, Secret};
@@ -41,6 +43,30 @@ impl Row<'_> {
     }
 }
 
+/// Where the secrets of an integration's row belong.
+pub(super) fn place_of(row: &SqliteRow) -> Result<String, StoreError> {
+    let (tenant, id) = (row::parsed(row, "tenant")?, row::parsed(row, "id")?);
+    if !row.try_get::<bool, _>("bound")? {
+        return Ok(unbound_place(&tenant, &id));
+    }
+    let row = Row {
+        tenant: &tenant,
+        id: &id,
+        digest: digest(row)?,
+        settings: row.try_get("settings")?,
+        revision: row.try_get("revision")?,
+    };
+    Ok(row.place())
+}
+
+/// The component of an integration's row.
+pub(super) fn digest(row: &SqliteRow) -> Result<Digest, StoreError> {
+    let digest: &[u8] = row.try_get("digest")?;
+    Ok(Digest::from_bytes(
+        digest.try_into().map_err(StoreError::corrupt)?,
+    ))
+}
+
 /// Where those before the last rotation belong.
 pub(super) fn earlier(place: &str) -> String {
     format!("{place}/earlier")
@@ -69,6 +95,39 @@ pub(super) fn seal(
         .collect();
     let plain = Zeroizing::new(serde_json::to_vec(&plain)?);
     Ok(key.seal(place, &plain)?)
+}
+
+/// Seals the secrets of an integration anew that an earlier generation of `key` sealed: its revision stays, and
+/// with it the place. Answers whether one had.
+pub(super) async fn seal_anew(
+    db: &mut SqliteConnection,
+    key: &DataKey,
+    tenant: &str,
+    id: &str,
+) -> Result<bool, StoreError> {
+    let row =
+        sqlx::query("SELECT * FROM integration WHERE tenant = ? AND id = ? AND key_generation < ?")
+            .bind(tenant.to_owned())
+            .bind(id.to_owned())
+            .bind(key.generation())
+            .fetch_optional(&mut *db)
+            .await?;
+    let Some(row) = row else { return Ok(false) };
+    let place = place_of(&row)?;
+    let replaced: Option<&[u8]> = row.try_get("earlier_secrets")?;
+    let replaced = replaced.map(|sealed| key.seal_anew(&earlier(&place), sealed));
+    sqlx::query(
+        "UPDATE integration SET secrets = ?, earlier_secrets = ?, key_generation = ? \
+         WHERE tenant = ? AND id = ?",
+    )
+    .bind(key.seal_anew(&place, row.try_get("secrets")?)?)
+    .bind(replaced.transpose()?)
+    .bind(key.generation())
+    .bind(tenant.to_owned())
+    .bind(id.to_owned())
+    .execute(db)
+    .await?;
+    Ok(true)
 }
 
 /// Opens what [`seal`] made.

@@ -1,10 +1,12 @@
 //! Records of integrations.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
-use super::bound::{Row, earlier, open, open_unbound, seal, unbound_place};
+use super::bound::{Row, digest, earlier, open, open_unbound, place_of, seal};
 use super::generations::Scope;
 use super::pools::{free, require_pool};
 use super::tenants::require_tenant;
@@ -26,11 +28,14 @@ impl Store {
     ) -> Result<Integration, StoreError> {
         let key = self.data_key(&integration.tenant).await?;
         let scope = Scope::Tenant(integration.tenant.clone());
-        let waiting = integration.clone();
+        let (inner, waiting) = (Arc::clone(&self.inner), integration.clone());
         let revision = self
             .writer()
             .change([scope], move |db| {
-                Box::pin(async move { put(db, &waiting, &key).await })
+                Box::pin(async move {
+                    let key = inner.keys.in_turn(db, &waiting.tenant, &key).await?;
+                    put(db, &waiting, &key).await
+                })
             })
             .await?;
         Ok(Integration {
@@ -287,7 +292,8 @@ async fn put(
     };
     sqlx::query(
         "INSERT OR REPLACE INTO integration (tenant, id, connector, digest, state, settings, secrets, \
-         earlier_secrets, egress_pool, revision, updated_at, bound) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+         earlier_secrets, egress_pool, revision, updated_at, bound, key_generation) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)",
     )
     .bind(integration.tenant.to_string())
     .bind(integration.id.to_string())
@@ -300,6 +306,7 @@ async fn put(
     .bind(integration.egress_pool.as_ref().map(ToString::to_string))
     .bind(revision)
     .bind(integration.updated_at.as_millis())
+    .bind(key.generation())
     .execute(db)
     .await?;
     Ok(revision)
@@ -325,20 +332,11 @@ async fn require_revision(
     }
 }
 
-fn digest(row: &SqliteRow) -> Result<Digest, StoreError> {
-    let digest: &[u8] = row.try_get("digest")?;
-    Ok(Digest::from_bytes(
-        digest.try_into().map_err(StoreError::corrupt)?,
-    ))
-}
-
 fn integration(key: &DataKey, row: &SqliteRow) -> Result<Integration, StoreError> {
     let tenant: TenantId = row::parsed(row, "tenant")?;
     let id: IntegrationId = row::parsed(row, "id")?;
     let connector: ConnectorId = row::parsed(row, "connector")?;
-    let digest = digest(row)?;
     let settings: &str = row.try_get("settings")?;
-    let revision: i64 = row.try_get("revision")?;
     let sealed: &[u8] = row.try_get("secrets")?;
     let replaced: Option<&[u8]> = row.try_get("earlier_secrets")?;
     let is_bound: bool = row.try_get("bound")?;
@@ -346,17 +344,7 @@ fn integration(key: &DataKey, row: &SqliteRow) -> Result<Integration, StoreError
         true => open(key, place, sealed),
         false => open_unbound(key, place, sealed, &connector),
     };
-    let place = match is_bound {
-        true => Row {
-            tenant: &tenant,
-            id: &id,
-            digest,
-            settings,
-            revision,
-        }
-        .place(),
-        false => unbound_place(&tenant, &id),
-    };
+    let place = place_of(row)?;
     let replaced = replaced.map(|sealed| open(&earlier(&place), sealed));
     let state: &str = row.try_get("state")?;
     let pool: Option<String> = row.try_get("egress_pool")?;
@@ -364,7 +352,7 @@ fn integration(key: &DataKey, row: &SqliteRow) -> Result<Integration, StoreError
         secrets: open(&place, sealed)?,
         earlier_secrets: replaced.transpose()?.unwrap_or_default(),
         connector,
-        digest,
+        digest: digest(row)?,
         state: match state {
             "draft" => IntegrationState::Draft,
             "active" => IntegrationState::Active,
@@ -375,7 +363,7 @@ fn integration(key: &DataKey, row: &SqliteRow) -> Result<Integration, StoreError
             .map(TryInto::try_into)
             .transpose()
             .map_err(StoreError::corrupt)?,
-        revision,
+        revision: row.try_get("revision")?,
         updated_at: row::time(row, "updated_at")?,
         tenant,
         id,

@@ -4,19 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::Serialize;
-use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
 
+use super::data_keys::{HOST, find, find_or_make, owner, part_mac_keys, rewrap_some};
 use super::tenants::require_tenant;
 use super::{Store, StoreError, before, pools};
 use crate::id::TenantId;
-use crate::secret::{DataKey, KeyId, KeyRing, SealError, WrappedKey};
+use crate::secret::{DataKey, KeyId, KeyRing, MacKey, SealError};
 use crate::time::Timestamp;
-
-/// Owner of the host's own data key.
-const HOST: &str = "host";
-/// Data keys that one transaction wraps anew.
-const REWRAP_AT_ONCE: i64 = 100;
 
 /// A sealing key as an operator sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -25,7 +20,7 @@ pub struct SealingKeyState {
     pub id: KeyId,
     /// Whether it wraps what is wrapped anew.
     pub current: bool,
-    /// How many data keys it wraps. An earlier key that wraps none may be removed.
+    /// How many owners' data keys it wraps. An earlier key that wraps none may be removed.
     pub data_keys: u64,
 }
 
@@ -33,11 +28,13 @@ pub struct SealingKeyState {
 pub(super) struct Keys {
     ring: RwLock<Arc<KeyRing>>,
     tenants: RwLock<Loaded>,
-    pub(super) host: Arc<DataKey>,
+    host: RwLock<Arc<DataKey>>,
     /// What idempotency keys were made with before there were data keys, and until when one of them matters.
-    pub(super) before: Option<(Arc<DataKey>, Timestamp)>,
+    pub(super) before: Option<(MacKey, Timestamp)>,
     /// Held while the ring changes.
     change: tokio::sync::Mutex<()>,
+    /// Held while data keys are renewed.
+    pub(super) renewing: tokio::sync::Mutex<()>,
 }
 
 /// Data keys in memory.
@@ -51,9 +48,15 @@ struct Loaded {
 }
 
 impl Keys {
-    fn ring(&self) -> Arc<KeyRing> {
+    pub(super) fn ring(&self) -> Arc<KeyRing> {
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&ring)
+    }
+
+    /// The host's own data key.
+    pub(super) fn host(&self) -> Arc<DataKey> {
+        let host = self.host.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&host)
     }
 
     /// The key in memory; else how often one was forgotten by now.
@@ -64,14 +67,32 @@ impl Keys {
     }
 
     /// Keeps a key that was read, unless one was forgotten since `seen`: it may be the very one.
-    pub(super) fn keep(&self, tenant: &TenantId, key: DataKey, seen: u64) -> Arc<DataKey> {
+    pub(super) fn keep(&self, tenant: &TenantId, key: DataKey, seen: u64) -> Option<Arc<DataKey>> {
         let mut loaded = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
         if loaded.forgotten != seen {
-            return Arc::new(key);
+            return None;
         }
-        // Who came first is kept: both are the same key.
+        // Who came first is kept: both are the same key, and a renewal may have been in between.
         let key = loaded.keys.entry(tenant.clone()).or_insert(Arc::new(key));
-        Arc::clone(key)
+        Some(Arc::clone(key))
+    }
+
+    /// From now on a tenant's key, or the host's, seals with the generation of `key`. What the one in memory
+    /// opened opens on.
+    pub(super) fn renewed(&self, tenant: Option<&TenantId>, key: DataKey) -> Arc<DataKey> {
+        let Some(tenant) = tenant else {
+            let mut host = self.host.write().unwrap_or_else(PoisonError::into_inner);
+            *host = Arc::new(key.opening_all_of(&host));
+            return Arc::clone(&host);
+        };
+        let mut loaded = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        let key = match loaded.keys.get(tenant) {
+            Some(before) => key.opening_all_of(before),
+            None => key,
+        };
+        let key = Arc::new(key);
+        loaded.keys.insert(tenant.clone(), Arc::clone(&key));
+        key
     }
 
     /// Forgets the key of a tenant that is gone.
@@ -82,25 +103,30 @@ impl Keys {
         loaded.deleted.insert(tenant.clone());
     }
 
-    /// Refuses `key` where it is not a tenant's own any more.
-    pub(super) async fn require(
+    /// The tenant's key as it stands when a change takes its turn, of which `key` is what was read before. What
+    /// waited is sealed with the generation of then, and that may be gone.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] where `key` is not the tenant's own any more.
+    pub(super) async fn in_turn(
         &self,
         db: &mut SqliteConnection,
         tenant: &TenantId,
-        key: &DataKey,
-    ) -> Result<(), StoreError> {
+        key: &Arc<DataKey>,
+    ) -> Result<Arc<DataKey>, StoreError> {
         const SAME: &[&[u8]] = &[b"the same key"];
-        let owner = owner(tenant.as_str());
-        let row = sqlx::query("SELECT wrapped_by, wrapped FROM data_key WHERE owner = ?")
-            .bind(owner.clone())
-            .fetch_optional(db)
-            .await?;
-        let own =
-            row.map(|row| Ok::<_, StoreError>(self.ring().data_key(&owner, &wrapped(&row)?)?));
-        match own.transpose()? {
-            Some(own) if own.mac(SAME) == key.mac(SAME) => Ok(()),
-            _ => Err(StoreError::Missing(format!("tenant {tenant}"))),
-        }
+        let known = self.known(tenant).ok();
+        // What is in memory may have been read between a deletion's turn and its commit.
+        let own = match known.filter(|_| !self.was_deleted(tenant)) {
+            Some(own) if Arc::ptr_eq(&own, key) => return Ok(own),
+            Some(own) => Some(own),
+            None => {
+                let own = find(db, &self.ring(), &owner(tenant.as_str())).await?;
+                own.map(Arc::new)
+            }
+        };
+        own.filter(|own| own.mac(SAME) == key.mac(SAME))
+            .ok_or_else(|| StoreError::Missing(format!("tenant {tenant}")))
     }
 
     /// Whether a tenant of that name was deleted since the start.
@@ -110,15 +136,11 @@ impl Keys {
     }
 }
 
-pub(super) fn owner(tenant: &str) -> String {
-    format!("tenant/{tenant}")
-}
-
 impl Store {
     /// The key for what the host itself keeps outside the database.
     #[must_use]
     pub fn host_key(&self) -> Arc<DataKey> {
-        Arc::clone(&self.inner.keys.host)
+        self.inner.keys.host()
     }
 
     /// The sealing keys, the current one last.
@@ -127,7 +149,8 @@ impl Store {
     /// [`StoreError::Unavailable`].
     pub async fn sealing_keys(&self) -> Result<Vec<SealingKeyState>, StoreError> {
         let ring = self.inner.keys.ring();
-        let query = "SELECT wrapped_by, count(*) AS number FROM data_key GROUP BY wrapped_by";
+        let query =
+            "SELECT wrapped_by, count(DISTINCT owner) AS number FROM data_key GROUP BY wrapped_by";
         let rows = sqlx::query(query).fetch_all(self.readers()).await?;
         let mut numbers = HashMap::new();
         for row in &rows {
@@ -214,28 +237,34 @@ impl Store {
 
     /// The tenant's data key; a new one where it has none yet.
     pub(super) async fn data_key(&self, tenant: &TenantId) -> Result<Arc<DataKey>, StoreError> {
-        if let Some(key) = self.stored_data_key(tenant).await? {
-            return Ok(key);
+        loop {
+            if let Some(key) = self.stored_data_key(tenant).await? {
+                return Ok(key);
+            }
+            let seen = match self.inner.keys.known(tenant) {
+                Ok(key) => return Ok(key),
+                Err(seen) => seen,
+            };
+            let key = self.make_data_key(tenant).await?;
+            if let Some(key) = self.inner.keys.keep(tenant, key, seen) {
+                return Ok(key);
+            }
         }
-        let seen = match self.inner.keys.known(tenant) {
-            Ok(key) => return Ok(key),
-            Err(seen) => seen,
-        };
-        let (inner, owner) = (self.inner.clone(), owner(tenant.as_str()));
-        let name = tenant.clone();
+    }
+
+    async fn make_data_key(&self, tenant: &TenantId) -> Result<DataKey, StoreError> {
+        let (inner, tenant) = (self.inner.clone(), tenant.clone());
         // Wrapped where rotations take their turn, too: none of them can miss it.
-        let key = self
-            .writer()
-            .write(move |db| {
+        self.writer()
+            .change([], move |db| {
                 Box::pin(async move {
-                    if inner.keys.was_deleted(&name) {
-                        require_tenant(db, &name).await?;
+                    if inner.keys.was_deleted(&tenant) {
+                        require_tenant(db, &tenant).await?;
                     }
-                    find_or_make(db, &inner.keys.ring(), &owner).await
+                    find_or_make(db, &inner.keys.ring(), &owner(tenant.as_str())).await
                 })
             })
-            .await?;
-        Ok(self.inner.keys.keep(tenant, key, seen))
+            .await
     }
 
     /// The data key of a tenant whose records are sealed.
@@ -247,18 +276,18 @@ impl Store {
     /// The tenant's data key, if it has one.
     async fn stored_data_key(&self, tenant: &TenantId) -> Result<Option<Arc<DataKey>>, StoreError> {
         let keys = &self.inner.keys;
-        let seen = match keys.known(tenant) {
-            Ok(key) => return Ok(Some(key)),
-            Err(seen) => seen,
-        };
-        let owner = owner(tenant.as_str());
-        let row = sqlx::query("SELECT wrapped_by, wrapped FROM data_key WHERE owner = ?")
-            .bind(owner.clone())
-            .fetch_optional(self.readers())
-            .await?;
-        let Some(row) = row else { return Ok(None) };
-        let key = keys.ring().data_key(&owner, &wrapped(&row)?)?;
-        Ok(Some(keys.keep(tenant, key, seen)))
+        loop {
+            let seen = match keys.known(tenant) {
+                Ok(key) => return Ok(Some(key)),
+                Err(seen) => seen,
+            };
+            let found = find(self.readers(), &keys.ring(), &owner(tenant.as_str())).await?;
+            let Some(key) = found else { return Ok(None) };
+            // One that is not kept may lack what a renewal, too, has done since.
+            if let Some(key) = keys.keep(tenant, key, seen) {
+                return Ok(Some(key));
+            }
+        }
     }
 }
 
@@ -274,6 +303,7 @@ pub(super) async fn open(db: &mut SqliteConnection, ring: KeyRing) -> Result<Key
     if let Some(id) = missing.iter().find(|id| !held(id)) {
         return Err(StoreError::MissingKey(id.clone()));
     }
+    part_mac_keys(&mut transaction, &ring, before::OWNER).await?;
     let host = find_or_make(&mut transaction, &ring, HOST).await?;
     pools::bind_passwords(&mut transaction, &host).await?;
     while rewrap_some(&mut transaction, &ring).await? > 0 {}
@@ -282,75 +312,9 @@ pub(super) async fn open(db: &mut SqliteConnection, ring: KeyRing) -> Result<Key
     Ok(Keys {
         ring: RwLock::new(Arc::new(ring)),
         tenants: RwLock::default(),
-        host: Arc::new(host),
+        host: RwLock::new(Arc::new(host)),
         before,
         change: tokio::sync::Mutex::default(),
+        renewing: tokio::sync::Mutex::default(),
     })
-}
-
-/// The data key of an owner; made where there is none.
-pub(super) async fn find_or_make(
-    db: &mut SqliteConnection,
-    ring: &KeyRing,
-    owner: &str,
-) -> Result<DataKey, StoreError> {
-    let row = sqlx::query("SELECT wrapped_by, wrapped FROM data_key WHERE owner = ?")
-        .bind(owner.to_owned())
-        .fetch_optional(&mut *db)
-        .await?;
-    if let Some(row) = row {
-        return Ok(ring.data_key(owner, &wrapped(&row)?)?);
-    }
-    let (key, wrapped) = ring.new_data_key(owner)?;
-    insert(db, owner, wrapped, None).await?;
-    Ok(key)
-}
-
-pub(super) async fn insert(
-    db: &mut SqliteConnection,
-    owner: &str,
-    wrapped: WrappedKey,
-    until: Option<Timestamp>,
-) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO data_key (owner, wrapped_by, wrapped, until) VALUES (?, ?, ?, ?)")
-        .bind(owner.to_owned())
-        .bind(wrapped.by.as_str().to_owned())
-        .bind(wrapped.bytes)
-        .bind(until.map(Timestamp::as_millis))
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
-pub(super) fn wrapped(row: &SqliteRow) -> Result<WrappedKey, StoreError> {
-    Ok(WrappedKey {
-        by: KeyId::from_stored(row.try_get("wrapped_by")?),
-        bytes: row.try_get("wrapped")?,
-    })
-}
-
-/// Wraps some of the data keys that an earlier key wraps. Answers how many.
-async fn rewrap_some(db: &mut SqliteConnection, ring: &KeyRing) -> Result<usize, StoreError> {
-    let rows = sqlx::query(
-        "SELECT owner, wrapped_by, wrapped FROM data_key WHERE wrapped_by <> ? LIMIT ?",
-    )
-    .bind(ring.current().as_str().to_owned())
-    .bind(REWRAP_AT_ONCE)
-    .fetch_all(&mut *db)
-    .await?;
-    let mut anew = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let owner: String = row.try_get("owner")?;
-        let key = ring.rewrap(&owner, &wrapped(row)?)?;
-        anew.push((owner, key));
-    }
-    for (owner, key) in anew {
-        sqlx::query("UPDATE data_key SET wrapped_by = ?, wrapped = ? WHERE owner = ?")
-            .bind(key.by.as_str().to_owned())
-            .bind(key.bytes)
-            .bind(owner)
-            .execute(&mut *db)
-            .await?;
-    }
-    Ok(rows.len())
 }

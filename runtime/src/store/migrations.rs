@@ -13,7 +13,7 @@ macro_rules! steps {
     };
 }
 
-const STEPS: [(&str, &str); 12] = steps![
+const STEPS: [(&str, &str); 13] = steps![
     "0001_first",
     "0002_templates",
     "0003_email_service",
@@ -26,6 +26,7 @@ const STEPS: [(&str, &str); 12] = steps![
     "0010_spent",
     "0011_origin",
     "0014_queues",
+    "0015_key_generations",
 ];
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> =

@@ -1,5 +1,7 @@
 //! Records of egress sources and pools.
 
+use std::sync::Arc;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
@@ -16,10 +18,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Changed`] where it has another revision by now.
     pub async fn put_source(&self, source: &EgressSource, seen: i64) -> Result<(), StoreError> {
-        let (waiting, key) = (source.clone(), self.host_key());
+        let (waiting, inner) = (source.clone(), Arc::clone(&self.inner));
         self.writer()
             .change([Scope::Shared], move |db| {
-                Box::pin(async move { put_source(db, &waiting, seen, &key).await })
+                // The key as it stands in this turn: it may have been renewed while this waited.
+                Box::pin(async move { put_source(db, &waiting, seen, &inner.keys.host()).await })
             })
             .await
     }
@@ -228,6 +231,17 @@ fn password_place(name: &SourceName, proxy: &Proxy) -> Result<String, StoreError
     Ok(format!("{}/{proxy}", unbound_password_place(name)))
 }
 
+/// Where the password of a source's row belongs, if it has a proxy.
+fn place_of(source: &EgressSource, row: &SqliteRow) -> Result<Option<String>, StoreError> {
+    let Some(proxy) = &source.proxy else {
+        return Ok(None);
+    };
+    match row.try_get("bound")? {
+        true => password_place(&source.name, proxy).map(Some),
+        false => Ok(Some(unbound_password_place(&source.name))),
+    }
+}
+
 async fn put_source(
     db: &mut SqliteConnection,
     source: &EgressSource,
@@ -259,14 +273,16 @@ async fn put_source(
         .execute(&mut *db)
         .await?;
     sqlx::query(
-        "INSERT INTO egress_source (name, record, proxy_password, bound, revision) \
-         VALUES (?1, ?2, ?3, 1, (SELECT value FROM meta WHERE name = 'revision')) \
+        "INSERT INTO egress_source (name, record, proxy_password, bound, key_generation, revision) \
+         VALUES (?1, ?2, ?3, 1, ?4, (SELECT value FROM meta WHERE name = 'revision')) \
          ON CONFLICT (name) DO UPDATE SET record = excluded.record, \
-         proxy_password = excluded.proxy_password, bound = 1, revision = excluded.revision",
+         proxy_password = excluded.proxy_password, bound = 1, \
+         key_generation = excluded.key_generation, revision = excluded.revision",
     )
     .bind(name)
     .bind(record)
     .bind(sealed)
+    .bind(key.generation())
     .execute(db)
     .await?;
     Ok(())
@@ -286,15 +302,38 @@ pub(super) async fn bind_passwords(
     Ok(())
 }
 
+/// Seals the password of a source's proxy anew that an earlier generation of `key` sealed. Answers whether the
+/// source had been written with one.
+pub(super) async fn seal_anew(
+    db: &mut SqliteConnection,
+    key: &DataKey,
+    name: &str,
+) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT * FROM egress_source WHERE name = ? AND key_generation < ?")
+        .bind(name.to_owned())
+        .bind(key.generation())
+        .fetch_optional(&mut *db)
+        .await?;
+    let Some(row) = row else { return Ok(false) };
+    let source: EgressSource = serde_json::from_str(row.try_get("record")?)?;
+    let sealed: Option<&[u8]> = row.try_get("proxy_password")?;
+    let place = place_of(&source, &row)?.unwrap_or_default();
+    let anew = sealed.map(|sealed| key.seal_anew(&place, sealed));
+    sqlx::query("UPDATE egress_source SET proxy_password = ?, key_generation = ? WHERE name = ?")
+        .bind(anew.transpose()?)
+        .bind(key.generation())
+        .bind(name.to_owned())
+        .execute(db)
+        .await?;
+    Ok(true)
+}
+
 fn source(key: &DataKey, row: &SqliteRow) -> Result<EgressSource, StoreError> {
     let record: &str = row.try_get("record")?;
     let mut source: EgressSource = serde_json::from_str(record)?;
     let sealed: Option<&[u8]> = row.try_get("proxy_password")?;
-    if let (Some(proxy), Some(sealed)) = (&mut source.proxy, sealed) {
-        let place = match row.try_get("bound")? {
-            true => password_place(&source.name, proxy)?,
-            false => unbound_password_place(&source.name),
-        };
+    let place = place_of(&source, row)?;
+    if let (Some(proxy), Some(sealed), Some(place)) = (&mut source.proxy, sealed, place) {
         let plain = key.open(&place, sealed)?;
         let text = std::str::from_utf8(&plain).map_err(StoreError::corrupt)?;
         proxy.password = Some(Secret::new(text.to_owned()));

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 
 use super::StoreError;
 use crate::attempt::MessageState;
@@ -38,6 +38,34 @@ pub(super) fn seal(key: &DataKey, message: &Message) -> Result<Vec<u8>, StoreErr
     };
     let plain = zeroize::Zeroizing::new(serde_json::to_vec(&private)?);
     Ok(key.seal(&place(message.tenant.as_str(), message.id), &plain)?)
+}
+
+/// Seals a message anew that an earlier generation of `key` sealed. Answers whether one had.
+pub(super) async fn seal_anew(
+    db: &mut SqliteConnection,
+    key: &DataKey,
+    tenant: &str,
+    id: &[u8],
+) -> Result<bool, StoreError> {
+    let row = sqlx::query(
+        "SELECT id, sealed FROM message \
+         WHERE tenant = ? AND id = ? AND key_generation < ? AND sealed IS NOT NULL",
+    )
+    .bind(tenant.to_owned())
+    .bind(id.to_vec())
+    .bind(key.generation())
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(row) = row else { return Ok(false) };
+    let place = place(tenant, message_id(&row)?);
+    sqlx::query("UPDATE message SET sealed = ?, key_generation = ? WHERE tenant = ? AND id = ?")
+        .bind(key.seal_anew(&place, row.try_get("sealed")?)?)
+        .bind(key.generation())
+        .bind(tenant.to_owned())
+        .bind(id.to_vec())
+        .execute(db)
+        .await?;
+    Ok(true)
 }
 
 /// The message of a row that a claim answers.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use sqlx::SqliteConnection;
 
+use super::data_keys::owner;
 use super::generations::Scope;
-use super::keys::owner;
 use super::pools::require_pool;
 use super::{Store, StoreError, row};
 use crate::id::TenantId;

@@ -18,6 +18,7 @@ mod durability;
 mod keys;
 mod outbox;
 mod records;
+mod renewal;
 mod states;
 mod templates;
 mod upgrades;

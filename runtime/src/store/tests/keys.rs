@@ -36,12 +36,12 @@ fn again(created_at: Timestamp) -> Message {
 }
 
 /// Every byte of the database and its log.
-fn bytes(path: &Path) -> Vec<u8> {
+pub(super) fn bytes(path: &Path) -> Vec<u8> {
     let wal = std::fs::read(path.with_extension("db-wal")).unwrap_or_default();
     [std::fs::read(path).unwrap(), wal].concat()
 }
 
-fn holds(bytes: &[u8], part: &[u8]) -> bool {
+pub(super) fn holds(bytes: &[u8], part: &[u8]) -> bool {
     memchr::memmem::find(bytes, part).is_some()
 }
 
@@ -307,7 +307,7 @@ async fn a_key_that_was_read_before_a_deletion_is_not_kept() {
     let dead = || crate::secret::DataKey::generate().unwrap();
     let seen = keys.known(&acme).unwrap_err();
     keys.forget(&acme);
-    keys.keep(&acme, dead(), seen);
+    assert!(keys.keep(&acme, dead(), seen).is_none());
     let seen = keys.known(&acme).unwrap_err();
     keys.keep(&acme, dead(), seen);
     assert!(keys.known(&acme).is_ok(), "what was read since is kept");

@@ -24,7 +24,7 @@ pub(super) fn tenant() -> Tenant {
     }
 }
 
-fn source() -> EgressSource {
+pub(super) fn source() -> EgressSource {
     EgressSource {
         name: "first".parse().unwrap(),
         address: "192.0.2.1".parse().unwrap(),
