@@ -20,6 +20,7 @@ mod authoring;
 mod backstop;
 mod canaries;
 mod checking;
+mod commands;
 mod crash;
 mod deliver;
 mod deliver_mail;

@@ -8,6 +8,7 @@ use axum::http::header::CONTENT_ENCODING;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 
 use super::App;
 use super::error::ApiError;
@@ -31,6 +32,40 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     async fn from_request(request: Request, _: &App) -> Result<Self, ApiError> {
         let bytes = read(request, JSON_MAX).await?;
         parse(&bytes).map(Json)
+    }
+}
+
+/// A field that bounds what a record may do: left out by mistake, it would open it. So a write that leaves out one
+/// that is there is refused; whoever wants it gone writes `null`.
+#[derive(Debug)]
+pub struct Named<T>(Option<Option<T>>);
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(|named| Self(Some(named)))
+    }
+}
+
+impl<T> Named<T> {
+    /// What is written, where `known` says whether there is one now.
+    ///
+    /// # Errors
+    /// [`ApiError::Invalid`] where there is one that the write does not name.
+    pub fn instead_of(self, known: bool, pointer: &str) -> Result<Option<T>, ApiError> {
+        match self.0 {
+            Some(named) => Ok(named),
+            None if !known => Ok(None),
+            None => Err(ApiError::field(
+                pointer,
+                "there is one, and the body leaves it out: name it to keep it, or write null to give it up",
+            )),
+        }
     }
 }
 

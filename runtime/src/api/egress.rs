@@ -1,5 +1,7 @@
 //! Egress sources and pools, and what comes of them: an operator's work.
 
+use std::net::IpAddr;
+
 use axum::Json as Answer;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -10,18 +12,51 @@ use serde_json::{Value, json};
 
 use super::App;
 use super::auth::{Operator, Reader};
-use super::body::Json;
+use super::body::{Json, Named};
 use super::error::ApiError;
 use crate::egress::Destination;
 use crate::id::{PoolName, SourceName};
 use crate::secret::Secret;
-use crate::source::{EgressPool, EgressSource, Proxy};
+use crate::source::{EgressPool, EgressSource, Proxy, WarmUp};
 use crate::tenant::Tenant;
 
 /// Members of a pool.
 const MEMBERS_MAX: usize = 256;
 /// Days of a warm-up.
 const WARM_UP_DAYS_MAX: usize = 366;
+
+/// A source as an operator writes it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SourceBody {
+    /// As it is shown: the path has it.
+    #[serde(rename = "name")]
+    _name: Option<SourceName>,
+    address: IpAddr,
+    ehlo_name: Option<String>,
+    #[serde(default)]
+    proxy: Named<Proxy>,
+    #[serde(default)]
+    warm_up: Named<WarmUp>,
+}
+
+impl SourceBody {
+    fn over(
+        self,
+        name: SourceName,
+        known: Option<&EgressSource>,
+    ) -> Result<EgressSource, ApiError> {
+        let has_proxy = known.is_some_and(|known| known.proxy.is_some());
+        let is_new = known.is_some_and(|known| known.warm_up.is_some());
+        Ok(EgressSource {
+            name,
+            address: self.address.to_canonical(),
+            ehlo_name: self.ehlo_name,
+            proxy: self.proxy.instead_of(has_proxy, "/proxy")?,
+            warm_up: self.warm_up.instead_of(is_new, "/warm_up")?,
+        })
+    }
+}
 
 /// A source as it is shown: a secret only by name.
 fn shown(source: &EgressSource) -> Value {
@@ -47,20 +82,20 @@ pub(super) async fn list_sources(
     store.answer(&app, &json!({ "data": shown })).await
 }
 
-/// `PUT /v1/egress/sources/{name}`. The beginning of its warm-up and its proxy's password stay where they
-/// are left out.
+/// `PUT /v1/egress/sources/{name}`. Its proxy and its warm-up are lost only by a `null`; the beginning of the warm-up
+/// and the proxy's password stay where they are left out.
 pub(super) async fn put_source(
     _: Operator,
     State(app): State<App>,
     Path(name): Path<String>,
-    Json(mut source): Json<EgressSource>,
+    Json(body): Json<SourceBody>,
 ) -> Result<Answer<Value>, ApiError> {
-    source.name = name.parse()?;
-    source.address = source.address.to_canonical();
-    let (known, seen) = match app.store.source_with_revision(&source.name).await? {
+    let name: SourceName = name.parse()?;
+    let (known, seen) = match app.store.source_with_revision(&name).await? {
         Some((known, revision)) => (Some(known), revision),
         None => (None, 0),
     };
+    let mut source = body.over(name, known.as_ref())?;
     if let Some(warm_up) = &mut source.warm_up {
         let known = known.as_ref().and_then(|known| known.warm_up.as_ref());
         let began_at = known.and_then(|known| known.began_at);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::App;
 use super::auth::ForTenant;
-use super::body::Json;
+use super::body::{Json, Named};
 use super::browse::PageOf;
 use super::egress::gone;
 use super::error::ApiError;
@@ -27,11 +27,32 @@ use crate::tenant::{Integration, IntegrationState};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IntegrationBody {
+    connector: ConnectorId,
+    digest: Option<Digest>,
+    settings: Value,
+    #[serde(default)]
+    egress_pool: Named<PoolName>,
+}
+
+/// What an integration is to be.
+pub(super) struct Written {
     pub(super) connector: ConnectorId,
     /// A version's digest; the newest upload by default.
     pub(super) digest: Option<Digest>,
     pub(super) settings: Value,
     pub(super) egress_pool: Option<PoolName>,
+}
+
+impl IntegrationBody {
+    fn over(self, known: Option<&Integration>) -> Result<Written, ApiError> {
+        let has_pool = known.is_some_and(|known| known.egress_pool.is_some());
+        Ok(Written {
+            connector: self.connector,
+            digest: self.digest,
+            settings: self.settings,
+            egress_pool: self.egress_pool.instead_of(has_pool, "/egress_pool")?,
+        })
+    }
 }
 
 /// An integration as it is shown: secrets only by name.
@@ -96,7 +117,8 @@ pub(super) fn param(params: &BTreeMap<String, String>) -> &str {
     params.get("integration").map_or("", String::as_str)
 }
 
-/// `PUT …/integrations/{integration}`: a new one is a draft. A secret that is left out keeps its value.
+/// `PUT …/integrations/{integration}`: a new one is a draft. A secret that is left out keeps its value, and its
+/// pool is lost only by a `null`.
 pub(super) async fn put(
     caller: ForTenant,
     State(app): State<App>,
@@ -105,6 +127,7 @@ pub(super) async fn put(
 ) -> Result<(StatusCode, Answer<Value>), ApiError> {
     let id: IntegrationId = param(&params).parse()?;
     let known = app.store.integration(&caller.tenant, &id).await?;
+    let body = body.over(known.as_ref())?;
     check_pool(&app, &caller, &body, known.as_ref()).await?;
     let status = if known.is_some() {
         StatusCode::OK
@@ -129,7 +152,7 @@ pub(super) async fn put(
 async fn check_pool(
     app: &App,
     caller: &ForTenant,
-    body: &IntegrationBody,
+    body: &Written,
     known: Option<&Integration>,
 ) -> Result<(), ApiError> {
     if body.egress_pool.as_ref() == known.and_then(|known| known.egress_pool.as_ref()) {
@@ -153,7 +176,7 @@ pub(super) async fn build(
     app: &App,
     tenant: TenantId,
     id: IntegrationId,
-    body: IntegrationBody,
+    body: Written,
     known: Option<Integration>,
 ) -> Result<Integration, ApiError> {
     check_size(app, &body.settings)?;
@@ -224,7 +247,7 @@ fn check_size(app: &App, settings: &Value) -> Result<(), ApiError> {
     app.admission.settings(settings).map_err(wrong)
 }
 
-async fn version(app: &App, body: &IntegrationBody) -> Result<Digest, ApiError> {
+async fn version(app: &App, body: &Written) -> Result<Digest, ApiError> {
     let versions = app.store.connector_versions(&body.connector).await?;
     let found = match body.digest {
         Some(digest) => versions.iter().find(|version| version.digest == digest),

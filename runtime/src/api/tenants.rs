@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::App;
 use super::auth::Operator;
-use super::body::Json;
+use super::body::{Json, Named};
 use super::browse::PageOf;
 use super::error::{ApiError, FieldError};
 use crate::egress::{Author, HostPattern};
@@ -22,8 +22,10 @@ use crate::tenant::Tenant;
 pub(super) struct TenantBody {
     #[serde(default)]
     title: String,
-    egress_pool: Option<PoolName>,
-    allowed_hosts: Option<Vec<String>>,
+    #[serde(default)]
+    egress_pool: Named<PoolName>,
+    #[serde(default)]
+    allowed_hosts: Named<Vec<String>>,
 }
 
 /// `GET /v1/tenants`.
@@ -38,7 +40,7 @@ pub(super) async fn list(
     store.answer(&app, &Page { data, next }).await
 }
 
-/// `PUT /v1/tenants/{tenant}`: makes or changes a tenant.
+/// `PUT /v1/tenants/{tenant}`: makes or changes a tenant. Its pool and its hosts are lost only by a `null`.
 pub(super) async fn put(
     _: Operator,
     State(app): State<App>,
@@ -46,7 +48,13 @@ pub(super) async fn put(
     Json(body): Json<TenantBody>,
 ) -> Result<(StatusCode, Answer<Tenant>), ApiError> {
     let id: TenantId = id.parse()?;
-    if let Some(pool) = &body.egress_pool
+    let known = app.store.tenant(&id).await?;
+    let bounds = known.as_ref();
+    let has_pool = bounds.is_some_and(|known| known.egress_pool.is_some());
+    let egress_pool = body.egress_pool.instead_of(has_pool, "/egress_pool")?;
+    let has_hosts = bounds.is_some_and(|known| known.allowed_hosts.is_some());
+    let allowed_hosts = body.allowed_hosts.instead_of(has_hosts, "/allowed_hosts")?;
+    if let Some(pool) = &egress_pool
         && app.store.pool(pool).await?.is_none()
     {
         return Err(ApiError::field(
@@ -54,8 +62,7 @@ pub(super) async fn put(
             format!("there is no egress pool {pool}: make it first"),
         ));
     }
-    check_hosts(body.allowed_hosts.as_deref().unwrap_or_default())?;
-    let known = app.store.tenant(&id).await?;
+    check_hosts(allowed_hosts.as_deref().unwrap_or_default())?;
     let status = if known.is_some() {
         StatusCode::OK
     } else {
@@ -64,8 +71,8 @@ pub(super) async fn put(
     let tenant = Tenant {
         id,
         title: body.title,
-        egress_pool: body.egress_pool,
-        allowed_hosts: body.allowed_hosts,
+        egress_pool,
+        allowed_hosts,
         created_at: known.map_or_else(|| app.clock.now(), |known| known.created_at),
     };
     app.store.put_tenant(&tenant).await?;

@@ -12,7 +12,7 @@ use super::App;
 use super::auth::ForTenant;
 use super::body::Json;
 use super::error::ApiError;
-use super::integrations::{IntegrationBody, build, param};
+use super::integrations::{Written, build, param};
 use super::messages::{Fields, message};
 use crate::attempt::Outcome;
 use crate::id::{ConnectorId, Digest, IntegrationId};
@@ -56,7 +56,7 @@ pub(super) async fn post(
                 .digest
                 .or_else(|| known.as_ref().map(|known| known.digest));
             let egress_pool = known.as_ref().and_then(|known| known.egress_pool.clone());
-            let body = IntegrationBody {
+            let body = Written {
                 connector,
                 digest,
                 settings,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -96,6 +96,35 @@ impl Client {
         Ok(answer)
     }
 
+    /// Changes a record: `given` over the fields of `kept` that it has now, or over `instead` of them.
+    pub(super) async fn change(
+        &self,
+        path: &str,
+        kept: &[&str],
+        instead: Option<Value>,
+        given: Value,
+    ) -> anyhow::Result<Value> {
+        let mut body = match instead {
+            Some(instead) => instead,
+            None => self.kept(path, kept).await?,
+        };
+        overlay(&mut body, given);
+        self.call("PUT", path, Some(&body)).await
+    }
+
+    /// Some fields of a record, if there is one.
+    async fn kept(&self, path: &str, names: &[&str]) -> anyhow::Result<Value> {
+        let known = match self.call("GET", path, None).await {
+            Ok(known) => known,
+            Err(error) => match error.downcast_ref::<Refused>() {
+                Some(Refused { status: 404, .. }) => Value::Null,
+                _ => return Err(error),
+            },
+        };
+        let kept = |name: &&str| Some(((*name).to_owned(), known.get(*name)?.clone()));
+        Ok(Value::Object(names.iter().filter_map(kept).collect()))
+    }
+
     /// Posts a component.
     pub(super) async fn component(&self, path: &str, bytes: Vec<u8>) -> anyhow::Result<Value> {
         self.exchange("POST", path, "application/wasm", bytes.into())
@@ -143,7 +172,31 @@ impl Client {
         if (200..300).contains(&response.status) {
             return Ok(value);
         }
-        bail!("{}", refusal(response.status, &value))
+        Err(Refused {
+            status: response.status,
+            words: refusal(response.status, &value),
+        }
+        .into())
+    }
+}
+
+/// The server's no.
+#[derive(Debug, thiserror::Error)]
+#[error("{words}")]
+struct Refused {
+    status: u16,
+    words: String,
+}
+
+/// Lays the fields of `given` over those of `body`, into objects that both have.
+fn overlay(body: &mut Value, given: Value) {
+    match (body, given) {
+        (Value::Object(fields), Value::Object(given)) => {
+            for (name, value) in given {
+                overlay(fields.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (body, given) => *body = given,
     }
 }
 
@@ -161,6 +214,14 @@ fn append(list: &mut Value, mut page: Value) {
     if let Some(next) = list.get_mut("next") {
         *next = page.get_mut("next").map_or(Value::Null, Value::take);
     }
+}
+
+/// The fields that were given.
+pub(super) fn named<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
+    let given = fields
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(given.collect())
 }
 
 /// A name as one segment of a path.

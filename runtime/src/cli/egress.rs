@@ -7,12 +7,12 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::client::{Client, segment};
+use super::client::{Client, named, segment};
 use super::{Output, ServerArgs, output};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum EgressCommand {
-    /// Make or change a source: one address that sends leave from.
+    /// Make or change a source: one address that sends leave from. What is not named stays.
     PutSource(PutSource),
     /// Make or change a pool: a weighted list of sources.
     PutPool {
@@ -94,22 +94,34 @@ pub(super) struct PutSource {
     /// When its first day began, such as 2026-11-21T00:00:00Z; with the first write by default.
     #[arg(long)]
     began_at: Option<String>,
+    /// Drop what is not named here: its EHLO name, its proxy and its warm-up.
+    #[arg(long)]
+    replace: bool,
 }
 
 impl PutSource {
-    fn body(&self) -> anyhow::Result<Value> {
+    async fn run(self) -> anyhow::Result<Value> {
+        let path = format!("/v1/egress/sources/{}", segment(&self.name));
+        let nothing = json!({ "proxy": null, "warm_up": null });
         let file = self.proxy_password_file.as_deref();
         let proxy = self.proxy.as_ref().map(|proxy| proxy_of(proxy, file));
-        let is_new = !(self.per_day.is_empty() && self.per_hour.is_empty());
-        let warm_up = is_new.then(|| {
-            json!({
-                "per_day": self.per_day, "per_hour": self.per_hour, "began_at": self.began_at,
-            })
-        });
-        Ok(json!({
-            "address": self.address, "ehlo_name": self.ehlo_name,
-            "proxy": proxy.transpose()?, "warm_up": warm_up,
-        }))
+        let list = |days: Vec<u32>| (!days.is_empty()).then(|| days.into());
+        let warm_up = named([
+            ("per_day", list(self.per_day)),
+            ("per_hour", list(self.per_hour)),
+            ("began_at", self.began_at.map(Value::from)),
+        ]);
+        let is_new = warm_up != json!({});
+        let given = named([
+            ("address", Some(self.address.into())),
+            ("ehlo_name", self.ehlo_name.map(Value::from)),
+            ("proxy", proxy.transpose()?),
+            ("warm_up", is_new.then_some(warm_up)),
+        ]);
+        let client = Client::new(&self.server)?;
+        let kept = ["ehlo_name", "proxy", "warm_up"];
+        let instead = self.replace.then_some(nothing);
+        client.change(&path, &kept, instead, given).await
     }
 }
 
@@ -132,9 +144,8 @@ fn proxy_of(text: &str, password: Option<&Path>) -> anyhow::Result<Value> {
 pub(super) async fn run(command: EgressCommand, output: Output) -> anyhow::Result<ExitCode> {
     let (server, method, path, body) = match command {
         EgressCommand::PutSource(source) => {
-            let body = source.body()?;
-            let path = format!("/v1/egress/sources/{}", segment(&source.name));
-            (source.server, "PUT", path, Some(body))
+            output::result(output, &source.run().await?);
+            return Ok(ExitCode::SUCCESS);
         }
         EgressCommand::PutPool {
             server,

@@ -3,33 +3,18 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::client::{Client, segment};
+use super::client::{Client, named, segment};
 use super::{Output, ServerArgs, output};
+
+const PATH: &str = "/v1/email-service";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum EmailServiceCommand {
-    /// Lend an integration to every tenant that uses the built-in e-mail service.
-    Put {
-        #[command(flatten)]
-        server: ServerArgs,
-        /// The tenant whose integration is lent.
-        tenant: String,
-        /// The integration: active, and of any e-mail connector that sends by itself.
-        integration: String,
-        /// Messages that a tenant may send in a calendar month.
-        #[arg(long, default_value_t = 1_000)]
-        monthly_cap: u64,
-        /// A tenant's own cap, as TENANT=COUNT; repeat for more.
-        #[arg(long = "tenant-cap")]
-        tenant_caps: Vec<String>,
-        /// Digest of an uploaded component that may hand over to it; repeat for more. Without any, the
-        /// one that comes with this server alone.
-        #[arg(long = "connector")]
-        connectors: Vec<String>,
-    },
+    /// Lend an integration to every tenant that uses the built-in e-mail service. What is not named stays.
+    Put(PutService),
     /// Show what is lent.
     Get {
         #[command(flatten)]
@@ -49,25 +34,52 @@ pub(super) enum EmailServiceCommand {
     },
 }
 
+#[derive(Debug, Args)]
+pub(super) struct PutService {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// The tenant whose integration is lent.
+    tenant: String,
+    /// The integration: active, and of any e-mail connector that sends by itself.
+    integration: String,
+    /// Messages that a tenant may send in a calendar month; 1000 at first.
+    #[arg(long)]
+    monthly_cap: Option<u64>,
+    /// A tenant's own cap, as TENANT=COUNT; repeat for more.
+    #[arg(long = "tenant-cap")]
+    tenant_caps: Vec<String>,
+    /// Digest of an uploaded component that may hand over to it; repeat for the whole list. At first the one that
+    /// comes with this server.
+    #[arg(long = "connector")]
+    connectors: Vec<String>,
+    /// Drop what is not named here: the caps and the components.
+    #[arg(long)]
+    replace: bool,
+}
+
+impl PutService {
+    async fn run(self) -> anyhow::Result<Value> {
+        let caps = caps(&self.tenant_caps)?;
+        let connectors = (!self.connectors.is_empty()).then(|| json!(self.connectors));
+        let given = named([
+            ("tenant", Some(self.tenant.into())),
+            ("integration", Some(self.integration.into())),
+            ("monthly_cap", self.monthly_cap.map(Value::from)),
+            ("tenant_caps", Some(caps.into())),
+            ("connectors", connectors),
+        ]);
+        let client = Client::new(&self.server)?;
+        let kept = ["monthly_cap", "tenant_caps", "connectors"];
+        let instead = self.replace.then(|| json!({}));
+        client.change(PATH, &kept, instead, given).await
+    }
+}
+
 pub(super) async fn run(command: EmailServiceCommand, output: Output) -> anyhow::Result<ExitCode> {
-    const PATH: &str = "/v1/email-service";
     let (server, method, path, body) = match command {
-        EmailServiceCommand::Put {
-            server,
-            tenant,
-            integration,
-            monthly_cap,
-            tenant_caps,
-            connectors,
-        } => {
-            let mut body = json!({
-                "tenant": tenant, "integration": integration, "monthly_cap": monthly_cap,
-                "tenant_caps": caps(&tenant_caps)?,
-            });
-            if let (false, Some(fields)) = (connectors.is_empty(), body.as_object_mut()) {
-                fields.insert("connectors".to_owned(), json!(connectors));
-            }
-            (server, "PUT", PATH.to_owned(), Some(body))
+        EmailServiceCommand::Put(put) => {
+            output::result(output, &put.run().await?);
+            return Ok(ExitCode::SUCCESS);
         }
         EmailServiceCommand::Get { server } => (server, "GET", PATH.to_owned(), None),
         EmailServiceCommand::Delete { server } => (server, "DELETE", PATH.to_owned(), None),

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::client::{Client, segment};
+use super::client::{Client, named, segment};
 use super::{Output, ServerArgs, output};
 
 /// A tenant, and a key that may act for it.
@@ -33,24 +33,7 @@ impl TenantArgs {
 #[derive(Debug, Subcommand)]
 pub(super) enum IntegrationCommand {
     /// Save an integration; a new one is a draft.
-    Put {
-        #[command(flatten)]
-        tenant: TenantArgs,
-        /// Its name.
-        name: String,
-        /// The connector's id.
-        #[arg(long)]
-        connector: String,
-        /// JSON file of the settings, as Logto's console holds them; - for standard input.
-        #[arg(long)]
-        settings: PathBuf,
-        /// A version's digest; the newest by default.
-        #[arg(long)]
-        digest: Option<String>,
-        /// The egress pool that overrides the tenant's (operators only).
-        #[arg(long)]
-        egress_pool: Option<String>,
-    },
+    Put(PutIntegration),
     /// List integrations.
     List {
         #[command(flatten)]
@@ -112,20 +95,53 @@ pub(super) enum IntegrationCommand {
     },
 }
 
+#[derive(Debug, Args)]
+pub(super) struct PutIntegration {
+    #[command(flatten)]
+    tenant: TenantArgs,
+    /// Its name.
+    name: String,
+    /// The connector's id.
+    #[arg(long)]
+    connector: String,
+    /// JSON file of all settings, as Logto's console holds them; a secret that is left out keeps its value. - for
+    /// standard input.
+    #[arg(long)]
+    settings: PathBuf,
+    /// A version's digest; the newest by default.
+    #[arg(long)]
+    digest: Option<String>,
+    /// The egress pool that overrides the tenant's (operators only); unless it is named, it stays as it is.
+    #[arg(long)]
+    egress_pool: Option<String>,
+    /// Drop the integration's own egress pool where none is named.
+    #[arg(long)]
+    replace: bool,
+}
+
+impl PutIntegration {
+    async fn run(self) -> anyhow::Result<Value> {
+        let given = named([
+            ("connector", Some(self.connector.into())),
+            ("settings", Some(read(&self.settings)?)),
+            ("digest", self.digest.map(Value::from)),
+            ("egress_pool", self.egress_pool.map(Value::from)),
+        ]);
+        let path = self.tenant.path(&below(&self.name, ""));
+        let client = Client::new(&self.tenant.server)?;
+        let instead = self.replace.then(|| json!({ "egress_pool": null }));
+        let kept = ["egress_pool"];
+        client.change(&path, &kept, instead, given).await
+    }
+}
+
 pub(super) async fn run(command: IntegrationCommand, output: Output) -> anyhow::Result<ExitCode> {
     use IntegrationCommand as C;
     let mut code = ExitCode::SUCCESS;
     let (tenant, method, path, body) = match command {
-        C::Put {
-            tenant,
-            name,
-            connector,
-            settings,
-            digest,
-            egress_pool,
-        } => {
-            let body = saved(&connector, &settings, digest, egress_pool)?;
-            (tenant, "PUT", below(&name, ""), Some(body))
+        C::Put(put) => {
+            output::result(output, &put.run().await?);
+            return Ok(code);
         }
         C::List { tenant } => (tenant, "GET", "integrations".to_owned(), None),
         C::Test {
@@ -171,22 +187,6 @@ pub(super) async fn run(command: IntegrationCommand, output: Output) -> anyhow::
 /// The path of an integration, and of something that it has.
 fn below(name: &str, rest: &str) -> String {
     format!("integrations/{name}{rest}", name = segment(name))
-}
-
-/// The body of an integration that is saved.
-fn saved(
-    connector: &str,
-    settings: &PathBuf,
-    digest: Option<String>,
-    egress_pool: Option<String>,
-) -> anyhow::Result<Value> {
-    let mut body = json!({ "connector": connector, "settings": read(settings)? });
-    for (field, value) in [("digest", digest), ("egress_pool", egress_pool)] {
-        if let (Some(value), Some(fields)) = (value, body.as_object_mut()) {
-            fields.insert(field.to_owned(), value.into());
-        }
-    }
-    Ok(body)
 }
 
 /// The JSON of a file, or of standard input.

@@ -31,7 +31,8 @@ pub(super) enum KeysCommand {
         #[command(flatten)]
         server: ServerArgs,
         /// The key's id.
-        key: String,
+        #[arg(value_name = "KEY")]
+        id: String,
     },
 }
 
@@ -46,11 +47,9 @@ pub(super) async fn run(command: KeysCommand, output: Output) -> anyhow::Result<
         }
         KeysCommand::Renew { server } => (server, "POST", format!("{DATA_KEYS}/renew")),
         KeysCommand::Rotate { server } => (server, "POST", format!("{PATH}/rotate")),
-        KeysCommand::Remove { server, key } => (
-            server,
-            "DELETE",
-            format!("{PATH}/{key}", key = segment(&key)),
-        ),
+        KeysCommand::Remove { server, id } => {
+            (server, "DELETE", format!("{PATH}/{id}", id = segment(&id)))
+        }
     };
     let answer = Client::new(&server)?.call(method, &path, None).await?;
     output::result(output, &answer);

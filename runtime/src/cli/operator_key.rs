@@ -33,7 +33,8 @@ pub(super) enum OperatorKeyCommand {
         #[command(flatten)]
         server: ServerArgs,
         /// The key's id.
-        key: String,
+        #[arg(value_name = "KEY")]
+        id: String,
     },
     /// Make an operator's key on the server's machine, when all are lost. The server must be stopped.
     Recover {
@@ -67,8 +68,8 @@ pub(super) async fn run(command: OperatorKeyCommand, output: Output) -> anyhow::
             let body = json!({ "title": title, "role": role });
             (server, "POST", PATH.to_owned(), Some(body))
         }
-        OperatorKeyCommand::Revoke { server, key } => {
-            let path = format!("{PATH}/{key}", key = segment(&key));
+        OperatorKeyCommand::Revoke { server, id } => {
+            let path = format!("{PATH}/{id}", id = segment(&id));
             (server, "DELETE", path, None)
         }
         OperatorKeyCommand::Recover { config } => {

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::client::{Client, segment};
+use super::client::{Client, named, segment};
 use super::integration::{TenantArgs, read};
 use super::{Output, output};
 
@@ -103,22 +103,46 @@ pub(super) enum TemplateCommand {
         #[command(flatten)]
         filter: FilterArgs,
     },
-    /// Say how templates stand in for each other; without options, show it.
-    Languages {
-        #[command(flatten)]
-        tenant: TenantArgs,
-        /// The language of a message without a template in its own.
-        #[arg(long)]
-        fallback: Option<String>,
-        /// Which templates speak for a message's locale.
-        #[arg(
-            long = "match",
-            value_enum,
-            default_value = "exact",
-            requires = "fallback"
-        )]
-        matching: Fallback,
-    },
+    /// Say how templates stand in for each other: what is not named stays. Without options, show it.
+    Languages(LanguagesArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LanguagesArgs {
+    #[command(flatten)]
+    tenant: TenantArgs,
+    /// The language of a message without a template in its own.
+    #[arg(long)]
+    fallback: Option<String>,
+    /// Which templates speak for a message's locale; those of exactly its tag at first.
+    #[arg(long = "match", value_enum)]
+    matching: Option<Fallback>,
+    /// Drop what is not named here.
+    #[arg(long)]
+    replace: bool,
+}
+
+impl LanguagesArgs {
+    async fn run(self) -> anyhow::Result<Value> {
+        let (client, path) = (
+            Client::new(&self.tenant.server)?,
+            self.tenant.path("languages"),
+        );
+        let matching = self.matching.map(|matching| match matching {
+            Fallback::Exact => "exact",
+            Fallback::Parents => "parents",
+        });
+        let given = named([
+            ("fallback_language", self.fallback.map(Value::from)),
+            ("language_fallback", matching.map(Value::from)),
+        ]);
+        if given == json!({}) && !self.replace {
+            return client.call("GET", &path, None).await;
+        }
+        let kept = ["fallback_language", "language_fallback"];
+        let instead = self.replace.then(|| json!({}));
+        client.change(&path, &kept, instead, given).await
+    }
 }
 
 pub(super) async fn run(command: TemplateCommand, output: Output) -> anyhow::Result<ExitCode> {
@@ -139,20 +163,9 @@ pub(super) async fn run(command: TemplateCommand, output: Output) -> anyhow::Res
             let path = format!("{}{below}", shelf.channel.path());
             (shelf.tenant, "DELETE", path, None)
         }
-        TemplateCommand::Languages {
-            tenant,
-            fallback,
-            matching,
-        } => {
-            let matching = match matching {
-                Fallback::Exact => "exact",
-                Fallback::Parents => "parents",
-            };
-            let body = fallback.map(
-                |fallback| json!({ "fallback_language": fallback, "language_fallback": matching }),
-            );
-            let method = if body.is_some() { "PUT" } else { "GET" };
-            (tenant, method, "languages".to_owned(), body)
+        TemplateCommand::Languages(languages) => {
+            output::result(output, &languages.run().await?);
+            return Ok(ExitCode::SUCCESS);
         }
     };
     let answer = Client::new(&tenant.server)?

@@ -2,30 +2,16 @@
 
 use std::process::ExitCode;
 
-use clap::{Subcommand, ValueEnum};
-use serde_json::json;
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
 
-use super::client::{Client, segment};
+use super::client::{Client, named, segment};
 use super::{Output, ServerArgs, output};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TenantCommand {
-    /// Make or change a tenant.
-    Put {
-        #[command(flatten)]
-        server: ServerArgs,
-        /// Its name.
-        tenant: String,
-        /// A title for people.
-        #[arg(long, default_value = "")]
-        title: String,
-        /// The egress pool that its sends leave by.
-        #[arg(long)]
-        egress_pool: Option<String>,
-        /// A host that its integrations may reach; repeat for more. Without one, all that the operator allows.
-        #[arg(long = "allow-host")]
-        allowed_hosts: Vec<String>,
-    },
+    /// Make or change a tenant: what is not named stays.
+    Put(PutTenant),
     /// List tenants.
     List {
         #[command(flatten)]
@@ -65,8 +51,47 @@ pub(super) enum TenantCommand {
         /// The tenant's name.
         tenant: String,
         /// The key's id.
-        key: String,
+        #[arg(value_name = "KEY")]
+        id: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PutTenant {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Its name.
+    tenant: String,
+    /// A title for people.
+    #[arg(long)]
+    title: Option<String>,
+    /// The egress pool that its sends leave by. A new tenant without one leaves by the machine's default address.
+    #[arg(long)]
+    egress_pool: Option<String>,
+    /// A host that its integrations may reach; repeat for the whole list. A new tenant without one may reach all that
+    /// the operator allows.
+    #[arg(long = "allow-host")]
+    allowed_hosts: Vec<String>,
+    /// Drop what is not named here: its title, its pool and its hosts.
+    #[arg(long)]
+    replace: bool,
+}
+
+impl PutTenant {
+    async fn run(self) -> anyhow::Result<Value> {
+        let path = format!("/v1/tenants/{}", segment(&self.tenant));
+        let nothing = json!({ "egress_pool": null, "allowed_hosts": null });
+        let hosts = (!self.allowed_hosts.is_empty()).then_some(self.allowed_hosts);
+        let given = named([
+            ("title", self.title.map(Value::from)),
+            ("egress_pool", self.egress_pool.map(Value::from)),
+            ("allowed_hosts", hosts.map(Value::from)),
+        ]);
+        let client = Client::new(&self.server)?;
+        let kept = ["title", "egress_pool", "allowed_hosts"];
+        let instead = self.replace.then_some(nothing);
+        client.change(&path, &kept, instead, given).await
+    }
 }
 
 /// What a tenant's key may do.
@@ -89,21 +114,9 @@ impl TenantRole {
 
 pub(super) async fn run(command: TenantCommand, output: Output) -> anyhow::Result<ExitCode> {
     let (server, method, path, body) = match command {
-        TenantCommand::Put {
-            server,
-            tenant,
-            title,
-            egress_pool,
-            allowed_hosts,
-        } => {
-            let allowed_hosts = (!allowed_hosts.is_empty()).then_some(allowed_hosts);
-            let body = json!({ "title": title, "egress_pool": egress_pool, "allowed_hosts": allowed_hosts });
-            (
-                server,
-                "PUT",
-                format!("/v1/tenants/{tenant}", tenant = segment(&tenant)),
-                Some(body),
-            )
+        TenantCommand::Put(put) => {
+            output::result(output, &put.run().await?);
+            return Ok(ExitCode::SUCCESS);
         }
         TenantCommand::List { server } => (server, "GET", "/v1/tenants".to_owned(), None),
         TenantCommand::Delete { server, tenant } => (
@@ -129,17 +142,13 @@ pub(super) async fn run(command: TenantCommand, output: Output) -> anyhow::Resul
             format!("/v1/tenants/{tenant}/keys", tenant = segment(&tenant)),
             None,
         ),
-        TenantCommand::RevokeKey {
-            server,
-            tenant,
-            key,
-        } => (
+        TenantCommand::RevokeKey { server, tenant, id } => (
             server,
             "DELETE",
             format!(
-                "/v1/tenants/{tenant}/keys/{key}",
+                "/v1/tenants/{tenant}/keys/{id}",
                 tenant = segment(&tenant),
-                key = segment(&key)
+                id = segment(&id)
             ),
             None,
         ),
