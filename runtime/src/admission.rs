@@ -188,6 +188,14 @@ impl Admission {
         self.node.look();
     }
 
+    /// Whether the node has room for one more message.
+    ///
+    /// # Errors
+    /// [`OverLimit`].
+    pub fn room(&self) -> Result<(), OverLimit> {
+        self.node.check()
+    }
+
     /// One call of a tenant.
     ///
     /// # Errors

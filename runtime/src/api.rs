@@ -31,12 +31,15 @@ mod integrations;
 mod keys;
 pub mod messages;
 mod metrics;
+pub mod path;
 mod routes;
 mod sealing_keys;
 mod secrets;
 mod templates;
 mod tenants;
 mod test_sends;
+
+use error::ApiError;
 
 /// What the doors stand on. Cheap to clone.
 #[derive(Clone)]
@@ -150,6 +153,8 @@ pub fn router(app: App) -> Router {
         .route("/metrics", get(metrics::get))
         .nest("/v1", v1)
         .merge(front_doors::router())
+        .fallback(async || ApiError::NotFound("route"))
+        .method_not_allowed_fallback(async || ApiError::Method)
         .with_state(app)
 }
 

@@ -1,5 +1,6 @@
 //! The command line: one binary, server and client.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ mod operator_key;
 mod output;
 mod send;
 mod serve;
+mod server_url;
 mod template;
 mod tenant;
 mod upload;
@@ -118,8 +120,11 @@ enum Command {
 #[derive(Clone, Debug, Args)]
 struct ServerArgs {
     /// Base URL of the server.
-    #[arg(long, env = "SENDBOX_SERVER", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, env = "SENDBOX_SERVER", default_value = server_url::DEFAULT)]
     server: String,
+    /// File of PEM certificates to trust besides the public roots: that of a company's own authority.
+    #[arg(long, env = "SENDBOX_CA", value_name = "FILE")]
+    ca: Option<OsString>,
     /// An operator's or a tenant's key.
     #[arg(long, env = "SENDBOX_KEY", hide_env_values = true)]
     key: String,
@@ -129,8 +134,8 @@ struct ServerArgs {
 #[derive(Clone, Debug, Args)]
 struct ConfigArgs {
     /// TOML file.
-    #[arg(long, env = "SENDBOX_CONFIG")]
-    config: Option<PathBuf>,
+    #[arg(long, env = "SENDBOX_CONFIG", value_name = "FILE")]
+    config: Option<OsString>,
     /// Address and port to listen on.
     #[arg(long)]
     listen: Option<String>,
@@ -160,7 +165,13 @@ pub fn run(cli: Cli, bundle: Bundle) -> ExitCode {
         }
     };
     match runtime.block_on(dispatch(cli, bundle)) {
-        Ok(code) => code,
+        Ok(code) => match output::lost() {
+            None => code,
+            Some(error) => {
+                output::note(&format!("error: standard output: {error}"));
+                ExitCode::FAILURE
+            }
+        },
         Err(error) => {
             output::error(&error);
             let wrong_configuration = error.downcast_ref::<crate::config::ConfigError>().is_some();

@@ -82,6 +82,26 @@ impl Default for DeliveryConfig {
     }
 }
 
+impl DeliveryConfig {
+    /// With less nothing is ever sent, or nothing lives long enough to be read.
+    pub const MINIMA: Self = Self {
+        concurrency: 1,
+        tenant_concurrency: 1,
+        time_to_live_ms: 10_000,
+        invitation_time_to_live_ms: 10_000,
+        retry: RetryPolicy::MINIMA,
+    };
+
+    /// What no configuration may go beyond.
+    pub const MAXIMA: Self = Self {
+        concurrency: 100_000,
+        tenant_concurrency: 100_000,
+        time_to_live_ms: 7 * 24 * 60 * 60 * 1_000,
+        invitation_time_to_live_ms: 30 * 24 * 60 * 60 * 1_000,
+        retry: RetryPolicy::MAXIMA,
+    };
+}
+
 /// What delivery stands on.
 pub struct Foundations {
     /// The outbox.

@@ -61,6 +61,7 @@ pub use live::Egress;
 pub use pattern::{Author, HostPattern, PatternError};
 pub use policy::{Ceiling, EgressPolicy, PolicyError, expanded_hosts};
 pub use proxy::ProxyError;
+pub use resolve::system_addresses;
 pub use scope::{Admitted, EgressScope, Transport};
 pub use smtp::{
     CapturedMail, MailScript, SmtpAuth, SmtpEnvelope, SmtpError, SmtpReply, SmtpSecurity,

@@ -110,6 +110,38 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// What a send cannot do with less of: with these an ordinary message of every built-in connector goes out.
+    pub const MINIMA: Self = Self {
+        cpu_ms: 10,
+        wall_ms: 1_000,
+        smtp_wall_ms: 1_000,
+        memory: 2 << 20,
+        table_elements: 1_000,
+        hostcall_bytes: 64 << 10,
+        resources: 16,
+        random_bytes: 32,
+        signatures: 1,
+        requests: 2,
+        concurrent_requests: 1,
+        hosts: 2,
+        headers: 32,
+        header_bytes: 1 << 10,
+        headers_bytes: 4 << 10,
+        url_bytes: 2 << 10,
+        request_body: 64 << 10,
+        response_headers_bytes: 8 << 10,
+        response_body: 16 << 10,
+        log_bytes: 0,
+        log_lines: 0,
+        log_line_bytes: 64,
+        result_bytes: 1 << 10,
+        attempt_bytes: 4 << 10,
+        dns_ms: 100,
+        connect_ms: 100,
+        tls_ms: 100,
+        first_byte_ms: 100,
+    };
+
     /// What no configuration may go beyond: what one send costs at worst is multiplied by the sends at once.
     pub const MAXIMA: Self = Self {
         cpu_ms: 2_000,

@@ -18,22 +18,22 @@ use crate::connector::ConnectorRuntime;
 use crate::delivery::{Delivery, Foundations};
 use crate::egress::Egress;
 use crate::id::TenantId;
-use crate::secret::{KeyRing, write_private};
+use crate::secret::write_private;
 use crate::store::{Restored, Store};
 use crate::time::Clock;
 
+mod database;
+mod descriptors;
 mod head;
 mod kept_secrets;
 mod lent_components;
 mod listener;
+mod patience;
 mod recovery;
 mod renewal;
 mod retention;
 
 pub use recovery::make_operator_key;
-
-/// Environment variable of the sealing keys, in place of their file.
-const SEALING_KEYS: &str = "SENDBOX_SEALING_KEY";
 
 /// How often disk and memory are looked at.
 const NODE_LOOK: Duration = Duration::from_secs(1);
@@ -81,6 +81,7 @@ impl Server {
             .mode(0o700)
             .create(folder);
         made.map_err(failed(format!("the data folder {}", folder.display())))?;
+        database::expect(config)?;
         let app = assemble(config, clock).await?;
         let operator_key_file = folder.join("operator.key");
         ensure_operator(&app, &operator_key_file).await?;
@@ -99,7 +100,11 @@ impl Server {
         tokio::spawn(retention::run(app.clone(), keep, shutdown.clone()));
         let age = Duration::from_millis(config.store.data_key_age_ms);
         tokio::spawn(renewal::run(app.clone(), age, shutdown.clone()));
-        tokio::spawn(watch(app.admission.clone(), shutdown.clone()));
+        tokio::spawn(watch(
+            app.admission.clone(),
+            app.store.clone(),
+            shutdown.clone(),
+        ));
         let store = app.store.clone();
         tokio::spawn(async move {
             if let Err(error) = kept_secrets::find_exposed(&store).await {
@@ -107,8 +112,11 @@ impl Server {
             }
         });
         let (routes, stop) = (router(app.clone()), shutdown.clone());
-        let connections = usize::try_from(config.node_limits.connections).unwrap_or(usize::MAX);
-        let http = tokio::spawn(listener::serve(listener, routes, connections, stop));
+        let terms = listener::Terms {
+            connections: descriptors::connections(config),
+            keep_alive: Duration::from_millis(config.server.keep_alive_ms),
+        };
+        let http = tokio::spawn(listener::serve(listener, routes, terms, stop));
         Ok(Self {
             address,
             operator_key_file,
@@ -139,7 +147,7 @@ impl Server {
 }
 
 async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
-    let store = open_store(config).await?;
+    let store = database::open(config).await?;
     if let Some(restored) = store.restored() {
         tell(restored);
     }
@@ -151,6 +159,8 @@ async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
     if let Some(last_change) = last_change.map_err(failed("the outbox"))? {
         clock.not_before(last_change);
     }
+    let known = store.tidy_components().await;
+    let known = known.map_err(failed("the components"))?;
     let mut engine = config.engine.clone();
     engine.built_in.clone_from(&config.built_in.connectors);
     engine
@@ -159,6 +169,11 @@ async fn assemble(config: &Config, clock: Clock) -> Result<App, StartError> {
     let runtime =
         ConnectorRuntime::new(&engine, store.host_key()).map_err(failed("the connector engine"))?;
     let runtime = Arc::new(runtime);
+    // A folder that was named may be shared.
+    if config.engine.artifacts.is_none() {
+        let swept = runtime.keep_only(known).await;
+        swept.map_err(failed("the folder of compiled components"))?;
+    }
     let egress =
         Arc::new(Egress::with_clock(&config.egress, clock.clone()).map_err(failed("egress"))?);
     let foundations = Foundations {
@@ -204,36 +219,19 @@ fn tell(restored: &Restored) {
     );
 }
 
-async fn open_store(config: &Config) -> Result<Store, StartError> {
-    let path = config.store.folder.join("sendbox.db");
-    let what = format!("the database {}", path.display());
-    let (keys, record) = (sealing_keys(config)?, config.store.ended_file.as_deref());
-    let browse_time = Duration::from_millis(config.node_limits.read_ms);
-    let store = Store::open_for(&path, keys, record, browse_time).await;
-    store.map_err(failed(what))
-}
-
-/// Looks at disk and memory until `shutdown`.
-async fn watch(admission: Arc<Admission>, shutdown: CancellationToken) {
+/// Looks at disk, memory and the database's log until `shutdown`.
+async fn watch(admission: Arc<Admission>, store: Store, shutdown: CancellationToken) {
     let mut turn = tokio::time::interval(NODE_LOOK);
+    let mut log = database::LogWatch::default();
     loop {
         tokio::select! {
-            _ = turn.tick() => admission.look_at_node(),
+            _ = turn.tick() => {
+                admission.look_at_node();
+                log.look(store.log_bytes());
+            }
             () = shutdown.cancelled() => return,
         }
     }
-}
-
-fn sealing_keys(config: &Config) -> Result<KeyRing, StartError> {
-    if let Ok(text) = std::env::var(SEALING_KEYS) {
-        return KeyRing::from_hex(&text).map_err(failed(SEALING_KEYS));
-    }
-    let path = config
-        .store
-        .sealing_key_file
-        .clone()
-        .unwrap_or_else(|| config.store.folder.join("sealing.key"));
-    KeyRing::load_or_create(&path).map_err(failed(format!("the sealing keys {}", path.display())))
 }
 
 /// On the first start there is nobody to make keys: one operator's key is made and left in a private file.

@@ -4,7 +4,7 @@
 //! (`writer`). Payloads, whole recipients and secrets are sealed; a message's leave the file's rows
 //! when its state is final.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -17,11 +17,13 @@ mod api_keys;
 mod before;
 mod bound;
 mod claim;
+mod components;
 mod connectors;
 mod data_keys;
 mod email_service;
 mod ended;
 mod error;
+mod file;
 mod forget;
 mod generations;
 mod history;
@@ -60,6 +62,7 @@ pub use templates::{TEMPLATES_BYTES_MAX, TEMPLATES_MAX};
 
 use api_keys::ApiKeys;
 use ended::Record;
+use file::DatabaseFile;
 use keys::Keys;
 use open::Lanes;
 use writer::Writer;
@@ -78,6 +81,7 @@ pub struct Store {
 }
 
 struct Inner {
+    path: PathBuf,
     keys: Keys,
     record: Record,
     restored: Option<Restored>,
@@ -132,6 +136,7 @@ impl Store {
         let record = record.unwrap_or(Path::new(&beside));
         let opened = open::open(path, ring, record, browse_time).await?;
         let inner = Inner {
+            path: path.to_owned(),
             keys: opened.keys,
             record: opened.record,
             restored: opened.restored,
@@ -197,6 +202,12 @@ impl Store {
         let result = self.check().await;
         *checked = Some((Instant::now(), result.clone()));
         result
+    }
+
+    /// Bytes of the log beside the database. It grows while a reader of somebody else's holds up its checkpoint.
+    #[must_use]
+    pub fn log_bytes(&self) -> u64 {
+        DatabaseFile::log_bytes(&self.inner.path)
     }
 
     fn writer(&self) -> &Writer {

@@ -165,12 +165,12 @@ const LINES: [(&str, &str, &str); 57] = [
 /// Beside the server that the lines above talk to.
 const DEMO: &str = "sendbox demo --once --listen 127.0.0.1:0 --log --connector http-email.wasm";
 const SERVE: &str =
-    "sendbox serve --config server.toml --listen 127.0.0.1:0 --data data --log-json";
+    "sendbox serve --config server.toml --listen 127.0.0.1:0 --data data --log-json --new-database";
 const RECOVER: &str =
     "sendbox operator-key recover --config server.toml --listen 127.0.0.1:1 --data data";
 
 /// Options that mean the same everywhere, and stand in the environment here.
-const EVERYWHERE: [&str; 3] = ["server", "key", "output"];
+const EVERYWHERE: [&str; 4] = ["server", "ca", "key", "output"];
 
 /// A shell in the folder, with this program first on its path.
 fn shell(folder: &Path, line: &str) -> Command {

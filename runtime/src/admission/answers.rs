@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Admission, OverLimit};
+use crate::counts::Seldom;
 use crate::limits::Limit;
 
 /// What is counted as one.
@@ -24,6 +25,7 @@ pub(super) struct Answers {
     units: Arc<Semaphore>,
     all: u32,
     bytes: u64,
+    told: Seldom,
 }
 
 impl Answers {
@@ -36,6 +38,7 @@ impl Answers {
             units: Arc::new(Semaphore::new(all as usize)),
             all,
             bytes,
+            told: Seldom::new(),
         }
     }
 }
@@ -57,6 +60,12 @@ impl Admission {
         }
         self.hits.add([Limit::Answers.code()]);
         let bytes = answers.bytes;
+        if answers.told.now() {
+            tracing::warn!(
+                limit = Limit::Answers.code(),
+                "lists are refused: their callers do not take {bytes} bytes of earlier ones (node_limits.answer_bytes)"
+            );
+        }
         Err(OverLimit {
             limit: Limit::Answers,
             detail: format!(

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::OverLimit;
 use crate::limits::{Limit, NodeLimits, group_memory};
@@ -14,6 +14,7 @@ pub(super) struct Node {
     memory_most: Option<u64>,
     free_disk: AtomicU64,
     memory: AtomicU64,
+    full: AtomicBool,
 }
 
 impl Node {
@@ -27,6 +28,7 @@ impl Node {
                 .or_else(|| Some(group_memory()? / 4 * 3)),
             free_disk: AtomicU64::new(u64::MAX),
             memory: AtomicU64::new(0),
+            full: AtomicBool::new(false),
         };
         node.look();
         node
@@ -39,6 +41,23 @@ impl Node {
         self.free_disk.store(free, Ordering::Relaxed);
         self.memory
             .store(resident().unwrap_or(0), Ordering::Relaxed);
+        self.tell();
+    }
+
+    /// Says when the node becomes full, and when it no longer is.
+    fn tell(&self) {
+        let full = self.check();
+        match (&full, self.full.swap(full.is_err(), Ordering::Relaxed)) {
+            (Err(over), false) => {
+                tracing::warn!(
+                    limit = over.limit.code(),
+                    "no message is taken: {}",
+                    over.detail
+                );
+            }
+            (Ok(()), true) => tracing::info!("messages are taken again"),
+            _ => {}
+        }
     }
 
     /// Whether one more message may be taken.

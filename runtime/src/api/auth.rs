@@ -223,7 +223,7 @@ async fn concerned(
 ) -> Result<(TenantId, Role), ApiError> {
     let params = RawPathParams::from_request_parts(parts, app)
         .await
-        .map_err(|_| ApiError::NotFound("tenant"))?;
+        .map_err(|_| ApiError::path())?;
     let named = params
         .iter()
         .find(|(name, _)| *name == "tenant")

@@ -1,7 +1,7 @@
 //! Connectors: uploaded and removed by an operator, listed for all.
 
 use axum::Json as Answer;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use super::body;
 use super::browse::PageOf;
 use super::egress::gone;
 use super::error::ApiError;
+use super::path::Path;
 use crate::connector::{Inspection, UploadError};
 use crate::id::{ConnectorId, Digest};
 use crate::store::{Page, Store};
@@ -158,5 +159,9 @@ pub(super) async fn delete(
     {
         return Err(ApiError::NotFound("version"));
     }
-    gone(app.store.delete_connector(digest).await?, "version")
+    let deleted = app.store.delete_connector(digest).await?;
+    if deleted {
+        app.runtime.forget(digest).await;
+    }
+    gone(deleted, "version")
 }

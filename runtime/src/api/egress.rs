@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::Json as Answer;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
@@ -14,6 +14,7 @@ use super::App;
 use super::auth::{Operator, Reader};
 use super::body::{Json, Named};
 use super::error::ApiError;
+use super::path::Path;
 use crate::egress::Destination;
 use crate::id::{PoolName, SourceName};
 use crate::secret::Secret;

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::admission::{AdmissionError, OverLimit};
 use crate::connector::UploadError;
+use crate::counts::Seldom;
 use crate::delivery::{RosterError, TestError};
 use crate::id::IdError;
 use crate::limits::Limit;
@@ -18,6 +19,8 @@ use crate::tenant::Role;
 
 /// After which a send under way may have ended.
 const PLACE_WAIT: Duration = Duration::from_secs(1);
+/// Of lists that take too long.
+static TOO_LONG: Seldom = Seldom::new();
 
 /// A place in the request that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -52,6 +55,12 @@ pub enum ApiError {
     /// The body is over its limit.
     #[error("the body must be at most {0} bytes")]
     TooLarge(usize),
+    /// The head is over its limit.
+    #[error("the request's head must be at most {0} bytes")]
+    HeadTooLarge(usize),
+    /// The path has other methods.
+    #[error("the path has other methods, which stand in 'Allow'")]
+    Method,
     /// An upload must be a component.
     #[error("send the component as 'Content-Type: {0}'")]
     MediaType(&'static str),
@@ -86,6 +95,11 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// A path that names nothing.
+    pub(super) fn path() -> Self {
+        Self::BadRequest("a name in the path is not UTF-8, percent-encoded".to_owned())
+    }
+
     /// A single wrong field.
     pub fn field(pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldError {
@@ -104,6 +118,8 @@ impl ApiError {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Invalid(_) | Self::Upload { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::HeadTooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::MediaType(_) | Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::IdempotencyConflict | Self::Conflict(_) => StatusCode::CONFLICT,
             Self::OverLimit(over) => match over.limit {
@@ -140,6 +156,8 @@ impl ApiError {
             Self::BadRequest(_) => "bad_request",
             Self::Invalid(_) => "invalid",
             Self::TooLarge(_) => "too_large",
+            Self::HeadTooLarge(_) => "head_too_large",
+            Self::Method => "method_not_allowed",
             Self::MediaType(_) => "media_type",
             Self::ContentEncoding => "content_encoding",
             Self::Upload { code, .. } => code,
@@ -207,12 +225,20 @@ impl From<StoreError> for ApiError {
                 "the {what} was changed by another call meanwhile: read it again, and repeat the change on what is there now"
             )),
             StoreError::Full(limit) => Self::Conflict(limit),
-            StoreError::TooLong => Self::OverLimit(OverLimit {
-                limit: Limit::ReadTime,
-                detail: "reading took longer than it may (node_limits.read_ms): ask for less"
-                    .to_owned(),
-                wait: Some(Duration::from_secs(1)),
-            }),
+            StoreError::TooLong => {
+                if TOO_LONG.now() {
+                    tracing::warn!(
+                        limit = Limit::ReadTime.code(),
+                        "a list took longer to read than it may (node_limits.read_ms)"
+                    );
+                }
+                Self::OverLimit(OverLimit {
+                    limit: Limit::ReadTime,
+                    detail: "reading took longer than it may (node_limits.read_ms): ask for less"
+                        .to_owned(),
+                    wait: Some(Duration::from_secs(1)),
+                })
+            }
             StoreError::KeyFile(_) | StoreError::Record(_) => Self::Conflict(error.to_string()),
             StoreError::Missing(what) if what.starts_with("tenant ") => Self::NotFound("tenant"),
             StoreError::Unavailable(_) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::Json as Answer;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
@@ -16,6 +16,7 @@ use super::body::{Json, Named};
 use super::browse::PageOf;
 use super::egress::gone;
 use super::error::ApiError;
+use super::path::Path;
 use crate::about::ConnectorInfo;
 use crate::egress::expanded_hosts;
 use crate::id::{ConnectorId, Digest, IntegrationId, PoolName, TenantId};

@@ -1,7 +1,7 @@
 //! API keys: a tenant's, and the server's own. An operator makes and revokes them.
 
 use axum::Json as Answer;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use super::auth::{Grant, Operator, generate};
 use super::body::Json;
 use super::egress::gone;
 use super::error::ApiError;
+use super::path::Path;
 use super::tenants::find;
 use crate::id::TenantId;
 use crate::tenant::{ApiKey, Role};

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::Json as Answer;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -17,6 +17,7 @@ use super::auth::{ForSending, ForTenant};
 use super::body::Json;
 use super::browse::page_size;
 use super::error::ApiError;
+use super::path::Path;
 use crate::attempt::MessageState;
 use crate::delivery::Submitted;
 use crate::id::{MessageId, TenantId};
@@ -186,11 +187,15 @@ fn time_to_live(app: &App, usage_type: &str, asked: Option<u64>) -> Result<Durat
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let Some(value) = headers.get("idempotency-key") else {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else {
         return Ok(None);
     };
-    match value.to_str() {
-        Ok(text) if (1..=256).contains(&text.len()) => Ok(Some(text.to_owned())),
+    match (value.to_str(), values.next()) {
+        (Ok(text), None) if (1..=256).contains(&text.len()) => Ok(Some(text.to_owned())),
+        (_, Some(_)) => Err(ApiError::BadRequest(
+            "Idempotency-Key stands in the head more than once".to_owned(),
+        )),
         _ => Err(ApiError::BadRequest(
             "Idempotency-Key must be 1 to 256 printable ASCII characters".to_owned(),
         )),

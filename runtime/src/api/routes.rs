@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::Json as Answer;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use super::auth::ForTenant;
 use super::body::Json;
 use super::egress::gone;
 use super::error::ApiError;
+use super::path::Path;
 use crate::id::IntegrationId;
 use crate::message::Channel;
 use crate::tenant::{IntegrationState, Route};

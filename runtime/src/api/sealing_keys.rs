@@ -1,7 +1,7 @@
 //! Sealing keys: which there are, a new current one, and the end of an earlier one. Operators only.
 
 use axum::Json as Answer;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
@@ -9,6 +9,7 @@ use super::App;
 use super::auth::Operator;
 use super::egress::gone;
 use super::error::ApiError;
+use super::path::Path;
 use crate::secret::KeyId;
 
 /// `GET /v1/sealing-keys`.

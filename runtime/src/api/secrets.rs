@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::Json as Answer;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,6 +13,7 @@ use super::auth::ForTenant;
 use super::body::Json;
 use super::error::{ApiError, FieldError};
 use super::integrations::{asked, check, find, param, shown};
+use super::path::Path;
 use crate::secret::Secret;
 use crate::settings::{Asked, BoundSecret};
 use crate::tenant::Integration;

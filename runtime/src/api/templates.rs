@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Query, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, patch, put};
@@ -17,6 +17,7 @@ use super::auth::ForTenant;
 use super::body::{Json, parse, read};
 use super::egress::gone;
 use super::error::{ApiError, FieldError};
+use super::path::Path;
 use crate::id::TemplateId;
 use crate::message::{Channel, UsageType};
 use crate::template::{

@@ -1,7 +1,7 @@
 //! Tenants: an operator's work.
 
 use axum::Json as Answer;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
@@ -11,6 +11,7 @@ use super::auth::Operator;
 use super::body::{Json, Named};
 use super::browse::PageOf;
 use super::error::{ApiError, FieldError};
+use super::path::Path;
 use crate::egress::{Author, HostPattern};
 use crate::id::{PoolName, TenantId};
 use crate::store::Page;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::Json as Answer;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use super::body::Json;
 use super::error::ApiError;
 use super::integrations::{Written, build, param};
 use super::messages::{Fields, message};
+use super::path::Path;
 use crate::attempt::Outcome;
 use crate::id::{ConnectorId, Digest, IntegrationId};
 use crate::message::Origin;

@@ -1,5 +1,6 @@
 //! Talks to a server's API. It goes out through the egress floor like everything else.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,10 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::ServerArgs;
+use super::server_url::ServerUrl;
 use crate::egress::{
-    Credential, Egress, EgressConfig, EgressPolicy, EgressScope, HttpRequest, Transport,
+    Credential, Egress, EgressConfig, EgressPolicy, EgressScope, EgressSetupError, HttpRequest,
+    Transport,
 };
 use crate::limits::Limits;
 use crate::settings::Placeholders;
@@ -39,24 +42,20 @@ pub(super) struct Client {
 
 impl Client {
     /// A client of the server that the arguments name: any host, any address.
-    pub(super) fn new(args: &ServerArgs) -> anyhow::Result<Self> {
-        let base = args.server.trim_end_matches('/').to_owned();
-        let authority = base
-            .split_once("://")
-            .map(|(_, rest)| rest)
-            .context("--server must be a URL, such as https://sendbox.example.com")?;
-        let host = authority
-            .rsplit_once(':')
-            .map_or(authority, |(host, _)| host)
-            .trim_matches(['[', ']']);
-        let config = EgressConfig::client(host);
-        let egress = Arc::new(Egress::new(&config)?);
-        let policy = EgressPolicy::new(
-            egress.ceiling(),
-            None,
-            &[authority.to_owned()],
-            &Value::Null,
-        )?;
+    pub(super) async fn new(args: &ServerArgs) -> anyhow::Result<Self> {
+        let url = ServerUrl::read(&args.server).await?;
+        let roots = args.ca.as_ref().filter(|file| !file.is_empty());
+        let mut config = EgressConfig::client(&url.host, url.addresses);
+        config.extra_roots = roots.map(PathBuf::from);
+        let egress = Egress::new(&config).map_err(|error| match error {
+            EgressSetupError::Roots { path, problem } => {
+                anyhow::anyhow!("--ca: {}: {problem}", path.display())
+            }
+            error => error.into(),
+        });
+        let egress = Arc::new(egress?);
+        let hosts = [url.authority];
+        let policy = EgressPolicy::new(egress.ceiling(), None, &hosts, &Value::Null)?;
         let wall_ms = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
         let limits = Limits {
             wall_ms,
@@ -67,8 +66,8 @@ impl Client {
             ..Limits::default()
         };
         Ok(Self {
-            base,
-            key: args.key.clone(),
+            base: url.base,
+            key: args.key.trim().to_owned(),
             egress,
             policy: Arc::new(policy),
             limits: Arc::new(limits),

@@ -1,5 +1,6 @@
 //! `sendbox config check`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -7,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{ConfigArgs, Output, output};
 use crate::config::{ConfigError, Loaded};
+use crate::egress::Egress;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
@@ -15,16 +17,25 @@ pub(super) enum ConfigCommand {
 }
 
 impl ConfigArgs {
-    /// Layers file, environment and flags.
+    /// Layers file, environment and flags, and reads what egress is made of: whatever passes here, `serve` starts on.
     pub(super) fn load(&self) -> Result<Loaded, ConfigError> {
         let mut flags = Vec::new();
         if let Some(listen) = &self.listen {
             flags.push(("server.listen", listen.clone()));
         }
         if let Some(data) = &self.data {
-            flags.push(("store.folder", data.display().to_string()));
+            let folder = data.to_str().ok_or_else(|| ConfigError::Value {
+                key: "store.folder".to_owned(),
+                origin: "--data".to_owned(),
+                message: "the path is not UTF-8".to_owned(),
+            })?;
+            flags.push(("store.folder", folder.to_owned()));
         }
-        Loaded::load(self.config.as_deref(), std::env::vars(), &flags)
+        // Compose writes a variable that is not set as an empty one.
+        let file = self.config.as_ref().filter(|file| !file.is_empty());
+        let loaded = Loaded::load(file.map(Path::new), std::env::vars_os(), &flags)?;
+        Egress::new(&loaded.config.egress)?;
+        Ok(loaded)
     }
 }
 

@@ -92,12 +92,13 @@ pub(super) async fn run(
         ConnectorCommand::Push(args) => return push::run(args, output, bundle).await,
         ConnectorCommand::Upload { server, connector } => {
             let bytes = component(&connector, bundle)?;
-            output::result(output, &upload(&Client::new(&server)?, bytes).await?);
+            output::result(output, &upload(&Client::new(&server).await?, bytes).await?);
         }
         ConnectorCommand::List { server } => {
             output::result(
                 output,
-                &Client::new(&server)?
+                &Client::new(&server)
+                    .await?
                     .call("GET", "/v1/connectors", None)
                     .await?,
             );

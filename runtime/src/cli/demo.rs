@@ -49,7 +49,7 @@ pub(super) async fn run(args: DemoArgs, bundle: Bundle) -> anyhow::Result<ExitCo
     let shown = show(&args, bundle, folder.path(), &server, &provider).await;
     if shown.is_ok() && !args.once {
         output::line("\nThe server stays up. Press Ctrl-C to end it.");
-        serve::ended().await?;
+        serve::Ends::listen()?.next().await;
     }
     server.stop().await;
     shown.map(|()| ExitCode::SUCCESS)
@@ -79,8 +79,10 @@ async fn show(
         .to_owned();
     let operator = Client::new(&ServerArgs {
         server: base.clone(),
+        ca: None,
         key: operator_key.clone(),
-    })?;
+    })
+    .await?;
     output::line(&format!("server     {base}"));
     output::line(&format!(
         "provider   http://{} (a stand-in that prints what reaches it)",
@@ -208,8 +210,10 @@ async fn send(
 ) -> anyhow::Result<()> {
     let client = Client::new(&ServerArgs {
         server: base.to_owned(),
+        ca: None,
         key: key.to_owned(),
-    })?;
+    })
+    .await?;
     output::line(&format!(
         "\nPOST /front-doors/logto/{tenant}/email  {}",
         provider::masked(PAYLOAD)

@@ -118,7 +118,7 @@ impl PutSource {
             ("proxy", proxy.transpose()?),
             ("warm_up", is_new.then_some(warm_up)),
         ]);
-        let client = Client::new(&self.server)?;
+        let client = Client::new(&self.server).await?;
         let kept = ["ehlo_name", "proxy", "warm_up"];
         let instead = self.replace.then_some(nothing);
         client.change(&path, &kept, instead, given).await
@@ -193,7 +193,8 @@ pub(super) async fn run(command: EgressCommand, output: Output) -> anyhow::Resul
             None,
         ),
     };
-    let answer = Client::new(&server)?
+    let answer = Client::new(&server)
+        .await?
         .call(method, &path, body.as_ref())
         .await?;
     output::result(output, &answer);

@@ -68,7 +68,7 @@ impl PutService {
             ("tenant_caps", Some(caps.into())),
             ("connectors", connectors),
         ]);
-        let client = Client::new(&self.server)?;
+        let client = Client::new(&self.server).await?;
         let kept = ["monthly_cap", "tenant_caps", "connectors"];
         let instead = self.replace.then(|| json!({}));
         client.change(PATH, &kept, instead, given).await
@@ -88,7 +88,8 @@ pub(super) async fn run(command: EmailServiceCommand, output: Output) -> anyhow:
             (server, "GET", path, None)
         }
     };
-    let answer = Client::new(&server)?
+    let answer = Client::new(&server)
+        .await?
         .call(method, &path, body.as_ref())
         .await?;
     output::result(output, &answer);

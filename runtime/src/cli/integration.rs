@@ -128,7 +128,7 @@ impl PutIntegration {
             ("egress_pool", self.egress_pool.map(Value::from)),
         ]);
         let path = self.tenant.path(&below(&self.name, ""));
-        let client = Client::new(&self.tenant.server)?;
+        let client = Client::new(&self.tenant.server).await?;
         let instead = self.replace.then(|| json!({ "egress_pool": null }));
         let kept = ["egress_pool"];
         client.change(&path, &kept, instead, given).await
@@ -174,7 +174,8 @@ pub(super) async fn run(command: IntegrationCommand, output: Output) -> anyhow::
             (tenant, "PUT", path, Some(body))
         }
     };
-    let answer = Client::new(&tenant.server)?
+    let answer = Client::new(&tenant.server)
+        .await?
         .call(method, &tenant.path(&path), body.as_ref())
         .await?;
     if answer.get("ok") == Some(&Value::Bool(false)) {
@@ -196,5 +197,7 @@ pub(super) fn read(path: &PathBuf) -> anyhow::Result<Value> {
     } else {
         std::fs::read_to_string(path).with_context(|| path.display().to_string())?
     };
-    serde_json::from_str(&text).with_context(|| format!("{} must be JSON", path.display()))
+    // Editors on Windows put a byte order mark before it.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    serde_json::from_str(text).with_context(|| format!("{} must be JSON", path.display()))
 }

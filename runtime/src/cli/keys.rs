@@ -42,7 +42,7 @@ pub(super) async fn run(command: KeysCommand, output: Output) -> anyhow::Result<
     const PATH: &str = "/v1/sealing-keys";
     let (server, method, path) = match command {
         KeysCommand::Show { server } => {
-            output::result(output, &show(&Client::new(&server)?, PATH).await?);
+            output::result(output, &show(&Client::new(&server).await?, PATH).await?);
             return Ok(ExitCode::SUCCESS);
         }
         KeysCommand::Renew { server } => (server, "POST", format!("{DATA_KEYS}/renew")),
@@ -51,7 +51,10 @@ pub(super) async fn run(command: KeysCommand, output: Output) -> anyhow::Result<
             (server, "DELETE", format!("{PATH}/{id}", id = segment(&id)))
         }
     };
-    let answer = Client::new(&server)?.call(method, &path, None).await?;
+    let answer = Client::new(&server)
+        .await?
+        .call(method, &path, None)
+        .await?;
     output::result(output, &answer);
     Ok(ExitCode::SUCCESS)
 }

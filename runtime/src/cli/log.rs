@@ -60,8 +60,11 @@ impl Log {
         std::thread::Builder::new()
             .name("log".to_owned())
             .spawn(move || of_thread.write_all(&mut output, json))?;
-        let filter =
-            EnvFilter::try_from_env("SENDBOX_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+        // Compose writes a variable that is not set as an empty one.
+        let chosen = std::env::var("SENDBOX_LOG").unwrap_or_default();
+        let chosen = Some(chosen.trim()).filter(|chosen| !chosen.is_empty());
+        let filter = chosen.and_then(|chosen| EnvFilter::try_new(chosen).ok());
+        let filter = filter.unwrap_or_else(|| EnvFilter::new("info"));
         let lines = Arc::clone(&shared);
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)

@@ -79,7 +79,8 @@ pub(super) async fn run(command: OperatorKeyCommand, output: Output) -> anyhow::
             return Ok(ExitCode::SUCCESS);
         }
     };
-    let answer = Client::new(&server)?
+    let answer = Client::new(&server)
+        .await?
         .call(method, &path, body.as_ref())
         .await?;
     output::result(output, &answer);

@@ -1,23 +1,37 @@
 //! What commands print: results on standard output, everything else on standard error.
 
-use std::io::Write;
+use std::borrow::Cow;
+use std::io::{ErrorKind, Write};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
 use super::Output;
+use crate::about::is_invisible;
+
+/// Why a line could not be printed.
+static LOST: OnceLock<std::io::Error> = OnceLock::new();
 
 /// Prints a result: JSON on one line, or for people.
 pub(super) fn result(output: Output, value: &Value) {
     let text = match output {
         Output::Json => value.to_string(),
-        Output::Text => plain(value, 0),
+        Output::Text => visible(&plain(value, 0)).into_owned(),
     };
     line(text.trim_end());
 }
 
-/// Prints one line to standard output. A closed pipe is no error.
+/// Prints one line to standard output. A reader that has gone wants no more; any other failure is [`lost`].
 pub(super) fn line(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => _ = LOST.set(error),
+        _ => {}
+    }
+}
+
+/// Why a line of a result was lost, such as a full disk: then the command has failed.
+pub(super) fn lost() -> Option<&'static std::io::Error> {
+    LOST.get()
 }
 
 /// Prints one line to standard error.
@@ -27,7 +41,17 @@ pub(super) fn note(text: &str) {
 
 /// Prints an error with its causes.
 pub(super) fn error(error: &anyhow::Error) {
-    note(&format!("error: {error:#}"));
+    note(&format!("error: {}", visible(&format!("{error:#}"))));
+}
+
+/// A text as it may stand on a terminal: what others wrote moves no cursor, rings no bell and turns no line around.
+fn visible(text: &str) -> Cow<'_, str> {
+    let is_bad = |c: char| (c.is_control() && !matches!(c, '\n' | '\t')) || is_invisible(c);
+    if text.contains(is_bad) {
+        text.replace(is_bad, "\u{fffd}").into()
+    } else {
+        text.into()
+    }
 }
 
 /// `name: value` lines, nested by indentation; fields without a value are left out.
@@ -75,7 +99,7 @@ fn scalar(value: &Value) -> Option<String> {
 mod tests {
     use serde_json::json;
 
-    use super::plain;
+    use super::{plain, visible};
 
     #[test]
     fn a_result_reads_as_indented_lines() {
@@ -85,5 +109,14 @@ mod tests {
         });
         let expected = "id: mail\ntitles:\n  - en, Mail\n  - de, Post\nsecrets: none\nexchanges:\n  -\n    status: 200\n";
         assert_eq!(plain(&value, 0), expected);
+    }
+
+    #[test]
+    fn what_others_wrote_moves_nothing_on_a_terminal() {
+        assert_eq!(visible("Post\n\tMail é 中"), "Post\n\tMail é 中");
+        assert_eq!(
+            visible("a\u{1b}[2Jb\u{7}c\u{202e}d\re"),
+            "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d\u{fffd}e"
+        );
     }
 }

@@ -54,7 +54,8 @@ pub(super) async fn run(args: SendArgs, output: Output) -> anyhow::Result<ExitCo
         ),
         None => format!("/v1/messages?wait={}", args.wait),
     };
-    let message = Client::new(&args.server)?
+    let message = Client::new(&args.server)
+        .await?
         .call("POST", &path, Some(&body))
         .await?;
     output::result(output, &message);

@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::log::Log;
 use super::{Bundle, ConfigArgs};
@@ -43,6 +43,9 @@ pub(super) struct ServeArgs {
     /// One JSON object a log line.
     #[arg(long)]
     log_json: bool,
+    /// Begin an empty database though the data folder has had one.
+    #[arg(long)]
+    new_database: bool,
 }
 
 /// Starts this program anew in its place, once: glibc reads its settings at a program's start alone. Those that an
@@ -69,22 +72,39 @@ pub(super) fn stream_large_copies() {
 
 pub(super) async fn run(args: ServeArgs, bundle: Bundle) -> anyhow::Result<ExitCode> {
     let mut loaded = args.config.load()?;
-    let _log = Log::start(args.log_json)?;
+    let log = Log::start(args.log_json)?;
+    let mut ends = Ends::listen()?;
     warn_of_ignored_variables();
     let compiler = &mut loaded.config.engine.compiler;
     compiler.get_or_insert_with(|| THIS_PROGRAM.into());
     loaded.config.built_in = bundle.built_in();
-    let server = Server::start(&loaded.config, Clock::System).await?;
+    loaded.config.new_database = args.new_database;
+    let server = tokio::select! {
+        server = Server::start(&loaded.config, Clock::System) => server?,
+        () = ends.next() => {
+            tracing::info!("ended at the start");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     tracing::info!(
         address = %server.address,
         operator_key_file = %server.operator_key_file.display(),
         "listening"
     );
-    ended().await?;
-    tracing::info!("draining");
-    server.stop().await;
-    tracing::info!("stopped");
-    Ok(ExitCode::SUCCESS)
+    ends.next().await;
+    tracing::info!("draining; a second signal ends at once");
+    tokio::select! {
+        () = server.stop() => {
+            tracing::info!("stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+        () = ends.next() => {
+            tracing::warn!("ended before the drain was over: what was under way is in doubt");
+            drop(log);
+            // No waiting for threads: whoever signals twice does not want to.
+            std::process::exit(1)
+        }
+    }
 }
 
 /// What other programs would follow past the egress policy: said once, so that nobody counts on it.
@@ -99,15 +119,44 @@ fn warn_of_ignored_variables() {
     }
 }
 
-/// Until SIGTERM or SIGINT.
-pub(super) async fn ended() -> std::io::Result<()> {
-    let (mut terminate, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that end the server: each is a wish to drain.
+pub(super) struct Ends {
+    terminate: Signal,
+    interrupt: Signal,
+    quit: Signal,
+}
+
+impl Ends {
+    /// What a closed terminal sends, or who takes this for another server: by themselves they would end it at once.
+    const IGNORED: [SignalKind; 4] = [
+        SignalKind::hangup(),
+        SignalKind::user_defined1(),
+        SignalKind::user_defined2(),
+        SignalKind::alarm(),
+    ];
+
+    /// From now on none of them ends the process by itself.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub(super) fn listen() -> std::io::Result<Self> {
+        for kind in Self::IGNORED {
+            // Its handler stays when nobody listens.
+            drop(signal(kind)?);
+        }
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+        })
     }
-    Ok(())
+
+    /// Until SIGTERM, SIGINT or SIGQUIT.
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.quit.recv() => {}
+        }
+    }
 }

@@ -125,7 +125,7 @@ pub(super) struct LanguagesArgs {
 impl LanguagesArgs {
     async fn run(self) -> anyhow::Result<Value> {
         let (client, path) = (
-            Client::new(&self.tenant.server)?,
+            Client::new(&self.tenant.server).await?,
             self.tenant.path("languages"),
         );
         let matching = self.matching.map(|matching| match matching {
@@ -168,7 +168,8 @@ pub(super) async fn run(command: TemplateCommand, output: Output) -> anyhow::Res
             return Ok(ExitCode::SUCCESS);
         }
     };
-    let answer = Client::new(&tenant.server)?
+    let answer = Client::new(&tenant.server)
+        .await?
         .call(method, &tenant.path(&path), body.as_ref())
         .await?;
     output::result(output, &answer);

@@ -87,7 +87,7 @@ impl PutTenant {
             ("egress_pool", self.egress_pool.map(Value::from)),
             ("allowed_hosts", hosts.map(Value::from)),
         ]);
-        let client = Client::new(&self.server)?;
+        let client = Client::new(&self.server).await?;
         let kept = ["title", "egress_pool", "allowed_hosts"];
         let instead = self.replace.then_some(nothing);
         client.change(&path, &kept, instead, given).await
@@ -153,7 +153,8 @@ pub(super) async fn run(command: TenantCommand, output: Output) -> anyhow::Resul
             None,
         ),
     };
-    let answer = Client::new(&server)?
+    let answer = Client::new(&server)
+        .await?
         .call(method, &path, body.as_ref())
         .await?;
     output::result(output, &answer);

@@ -1,5 +1,6 @@
 //! Compiled components on disk, each with the host's MAC: nothing is mapped that this host did not write.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -49,6 +50,33 @@ impl Artifacts {
             self.folder.join(format!("{name}.cwasm")),
             self.folder.join(format!("{name}.mac")),
         )
+    }
+
+    /// Deletes what is compiled of a component.
+    pub(super) fn delete(&self, digest: Digest) {
+        let (code_path, mac_path) = self.paths(digest);
+        for path in [code_path, mac_path] {
+            // A file that is not there needs no deleting, and one that stays is swept at the next start.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    /// Deletes what is compiled of components other than `keep`, or for another engine. Blocks on the disk.
+    pub(super) fn keep_only(&self, keep: &BTreeSet<Digest>) -> std::io::Result<()> {
+        let kept: BTreeSet<PathBuf> = keep
+            .iter()
+            .flat_map(|digest| <[_; 2]>::from(self.paths(*digest)))
+            .collect();
+        for entry in std::fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            let is_ours = path
+                .extension()
+                .is_some_and(|end| end == "cwasm" || end == "mac");
+            if is_ours && !kept.contains(&path) {
+                std::fs::remove_file(path)?;
+            }
+        }
+        Ok(())
     }
 
     fn mac(&self, digest: Digest, code: &[u8]) -> [u8; 32] {

@@ -1,5 +1,6 @@
 //! Connectors that are ready to be called: each compiled, linked and described once.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -96,6 +97,26 @@ impl ConnectorRuntime {
         self.catalog.0.get(&digest)?.get().cloned()
     }
 
+    /// Lets go of a connector that was deleted: no descriptor and no file is kept for it. Sends that run go on.
+    pub async fn forget(&self, digest: Digest) {
+        self.catalog.0.invalidate(&digest);
+        let artifacts = self.compiler.artifacts().cloned();
+        let delete = move || artifacts.map(|artifacts| artifacts.delete(digest));
+        let _ = tokio::task::spawn_blocking(delete).await;
+    }
+
+    /// Deletes what is compiled of components other than `keep`, or for another engine.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub async fn keep_only(&self, keep: BTreeSet<Digest>) -> std::io::Result<()> {
+        let Some(artifacts) = self.compiler.artifacts().cloned() else {
+            return Ok(());
+        };
+        let sweep = tokio::task::spawn_blocking(move || artifacts.keep_only(&keep));
+        sweep.await.map_err(std::io::Error::other)?
+    }
+
     /// The connector of `digest`: from memory, else from this host's artifact, else compiled from `bytes`.
     ///
     /// # Errors
@@ -114,10 +135,15 @@ impl ConnectorRuntime {
                 if let Some(component) = self.compiler.compiled(engine, digest).await {
                     return self.ready(digest, class, &component, Duration::ZERO).await;
                 }
-                if Digest::of(&bytes) != digest {
-                    return Err(ConnectorError::WrongDigest(digest));
-                }
-                inspect::shape(&bytes, self.component_bytes)?;
+                let (read, limit) = (bytes.clone(), self.component_bytes);
+                // Reading a large component takes milliseconds, which an async thread should not spend.
+                let check =
+                    tokio::task::spawn_blocking(move || match Digest::of(&read) == digest {
+                        true => inspect::shape(&read, limit).map(drop).map_err(Into::into),
+                        false => Err(ConnectorError::WrongDigest(digest)),
+                    });
+                let checked = check.await;
+                checked.map_err(|error| ConnectorError::Engine(error.to_string()))??;
                 let started = Instant::now();
                 let component = self.compiler.compile(engine, digest, bytes).await?;
                 let compiled_in = started.elapsed();

@@ -52,6 +52,11 @@ impl Compiler {
         tokio::task::spawn_blocking(read).await.ok().flatten()
     }
 
+    /// Where compiled components are kept, if they are.
+    pub(super) const fn artifacts(&self) -> Option<&Artifacts> {
+        self.artifacts.as_ref()
+    }
+
     /// Compiles `bytes`, whose shape was checked, for `engine`, and keeps the artifact.
     pub(super) async fn compile(
         &self,

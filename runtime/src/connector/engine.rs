@@ -115,6 +115,25 @@ impl Default for EngineConfig {
 }
 
 impl EngineConfig {
+    /// What no engine can do with less of.
+    pub const MINIMA: Self = Self {
+        pool_slots: 1,
+        large_pool_slots: 1,
+        artifacts: None,
+        component_bytes: 64 << 10,
+        memory_resident: 0,
+        large_memory_resident: 0,
+        table_resident: 0,
+        stack_resident: 0,
+        compiler: None,
+        compile_seconds: 1,
+        compile_memory: 256 << 20,
+        compilations: 1,
+        loaded: 1,
+        guest_memory: Some(64 << 20),
+        built_in: BTreeSet::new(),
+    };
+
     /// What no configuration may go beyond. Paths have none.
     pub const MAXIMA: Self = Self {
         // Each slot reserves address space for its memories: 47 bits hold twice as many.

@@ -61,6 +61,24 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
+    /// The least of each number.
+    pub(super) const MINIMA: Self = Self {
+        max_attempts: 1,
+        pause_ms: 1,
+        unknown_pause_ms: 1,
+        unknown_email: OnUnknown::Stop,
+        unknown_sms: OnUnknown::Stop,
+    };
+
+    /// The most of each number.
+    pub(super) const MAXIMA: Self = Self {
+        max_attempts: 100,
+        pause_ms: 60 * 60 * 1_000,
+        unknown_pause_ms: 60 * 60 * 1_000,
+        unknown_email: OnUnknown::Stop,
+        unknown_sms: OnUnknown::Stop,
+    };
+
     fn on_unknown(&self, channel: Channel) -> OnUnknown {
         match channel {
             Channel::Email => self.unknown_email,

@@ -92,6 +92,56 @@ impl Default for EgressConfig {
 }
 
 impl EgressConfig {
+    /// The least of each number. Lists, names and paths have none.
+    pub const MINIMA: Self = Self {
+        allowed_hosts: Vec::new(),
+        ports: Vec::new(),
+        plaintext_hosts: Vec::new(),
+        special_names: Vec::new(),
+        allow_addresses: Vec::new(),
+        own_addresses: Vec::new(),
+        nat64_prefixes: Vec::new(),
+        source_pause_ms: 0,
+        extra_roots: None,
+        name_servers: Vec::new(),
+        dns_ttl_min_ms: 0,
+        hosts: BTreeMap::new(),
+        idle_connections: 0,
+        idle_per_integration: 0,
+        idle_ms: 0,
+        connection_age_ms: 1_000,
+        smtp_sessions: 1,
+        smtp_sessions_per_integration: 1,
+        smtp_idle_sessions: 0,
+        smtp_idle_per_integration: 0,
+        smtp_idle_ms: 0,
+    };
+
+    /// The most of each number: each connection is a descriptor.
+    pub const MAXIMA: Self = Self {
+        allowed_hosts: Vec::new(),
+        ports: Vec::new(),
+        plaintext_hosts: Vec::new(),
+        special_names: Vec::new(),
+        allow_addresses: Vec::new(),
+        own_addresses: Vec::new(),
+        nat64_prefixes: Vec::new(),
+        source_pause_ms: 24 * 60 * 60 * 1_000,
+        extra_roots: None,
+        name_servers: Vec::new(),
+        dns_ttl_min_ms: 60_000,
+        hosts: BTreeMap::new(),
+        idle_connections: 100_000,
+        idle_per_integration: 100_000,
+        idle_ms: 60 * 60 * 1_000,
+        connection_age_ms: 24 * 60 * 60 * 1_000,
+        smtp_sessions: 100_000,
+        smtp_sessions_per_integration: 100_000,
+        smtp_idle_sessions: 100_000,
+        smtp_idle_per_integration: 100_000,
+        smtp_idle_ms: 60 * 60 * 1_000,
+    };
+
     /// The profile of the demo and of tests: loopback is open on every port, also in clear.
     #[must_use]
     pub fn loopback() -> Self {
@@ -107,12 +157,14 @@ impl EgressConfig {
         }
     }
 
-    /// The profile of the command line as a client: it reaches the one `host` that its user names,
-    /// a name without dots or an address of a private network included.
+    /// The profile of the command line as a client: it reaches the one `host` that its user names, a name
+    /// without dots or an address of a private network included. A name is at `addresses`.
     #[must_use]
-    pub fn client(host: &str) -> Self {
+    pub fn client(host: &str, addresses: Vec<IpAddr>) -> Self {
         let name = host.parse::<IpAddr>().is_err().then(|| host.to_owned());
+        let hosts = name.iter().map(|name| (name.clone(), addresses.clone()));
         Self {
+            hosts: hosts.collect(),
             ports: vec![PortRange::ANY],
             plaintext_hosts: vec!["*".to_owned()],
             special_names: name.into_iter().collect(),

@@ -36,6 +36,19 @@ const SHARED_SUFFIXES: &[&str] = &[
     "workers.dev",
 ];
 
+/// Names that never lead outside (RFC 6761, RFC 6762, RFC 7686, RFC 9476 and ICANN's `internal`).
+pub(super) const SPECIAL_NAMES: &[&str] = &[
+    "alt",
+    "arpa",
+    "example",
+    "internal",
+    "invalid",
+    "local",
+    "localhost",
+    "onion",
+    "test",
+];
+
 /// Who writes a pattern decides how wide it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Author {
@@ -114,7 +127,7 @@ impl HostPattern {
             }
             Shape::Any
         } else if let Some(suffix) = host.strip_prefix("*.") {
-            Shape::Below(below(suffix)?)
+            Shape::Below(below(suffix, author)?)
         } else if host.contains('*') {
             let address = host
                 .bytes()
@@ -193,14 +206,16 @@ fn exactly(host: &str, author: Author) -> Result<Shape, PatternError> {
     Ok(Shape::Exactly(host))
 }
 
-fn below(suffix: &str) -> Result<String, PatternError> {
+fn below(suffix: &str, author: Author) -> Result<String, PatternError> {
     if suffix.contains('*') {
         return Err(PatternError::MiddleWildcard);
     }
     let Ok(Host::Name(name)) = parse_host(suffix) else {
         return Err(PatternError::Syntax);
     };
-    if is_public_suffix(&name) {
+    // Below a name that never leads outside nobody can register one: the operator's network has them.
+    let is_own = author == Author::Operator && SPECIAL_NAMES.contains(&name.as_str());
+    if !is_own && is_public_suffix(&name) {
         return Err(PatternError::PublicSuffix(name));
     }
     Ok(name)
@@ -284,6 +299,12 @@ mod tests {
             Err(PatternError::PublicSuffix("github.io".into()))
         );
         assert!(tenant("*.bbc.co.uk").is_ok());
+        let operator = |text| HostPattern::parse(text, Author::Operator);
+        assert!(operator("*.internal").is_ok() && operator("*.test:8080").is_ok());
+        assert!(tenant("*.internal").is_err());
+        for wide in ["*.com", "*.co.uk", "*.github.io"] {
+            assert!(operator(wide).is_err(), "{wide}");
+        }
         assert_eq!(tenant("a*.example.com"), Err(PatternError::MiddleWildcard));
         assert_eq!(
             tenant("https://a.example:8443/x"),

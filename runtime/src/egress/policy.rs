@@ -8,21 +8,8 @@ use serde_json::Value;
 
 use super::address::Cidr;
 use super::config::{EgressConfig, EgressSetupError, PortRange};
-use super::pattern::{Author, HostPattern, PatternError, any_port};
+use super::pattern::{Author, HostPattern, PatternError, SPECIAL_NAMES, any_port};
 use super::target::{Host, Scheme, Target, origin, parse_host};
-
-/// Names that never lead outside (RFC 6761, RFC 6762, RFC 7686, RFC 9476 and ICANN's `internal`).
-const SPECIAL_NAMES: &[&str] = &[
-    "alt",
-    "arpa",
-    "example",
-    "internal",
-    "invalid",
-    "local",
-    "localhost",
-    "onion",
-    "test",
-];
 
 /// Ports of mail: a request in HTTP could speak to a mail server there.
 pub(super) const MAIL_PORTS: &[u16] = &[25, 465, 587];

@@ -4,7 +4,7 @@
 //! success and shows the body of anything else to the person who signs in, so a refusal is one short
 //! plain sentence without a provider's words.
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::IntoResponse;
@@ -15,6 +15,7 @@ use crate::api::auth::caller;
 use crate::api::body::{JSON_MAX, parse, read};
 use crate::api::error::ApiError;
 use crate::api::messages::{Fields, message};
+use crate::api::path::Path;
 use crate::api::{App, Bounds};
 use crate::attempt::{MessageState, Outcome};
 use crate::delivery::{Ended, Submitted};
@@ -39,11 +40,15 @@ struct LogtoBody {
 /// is enough.
 pub(super) async fn post(
     State(app): State<App>,
-    Path((tenant, channel)): Path<(String, String)>,
+    names: Result<Path<(String, String)>, ApiError>,
     request: Request,
 ) -> impl IntoResponse {
     let mut headers = HeaderMap::new();
-    let (status, body) = match accept(&app, &tenant, &channel, request).await {
+    let accepted = match names {
+        Ok(Path((tenant, channel))) => accept(&app, &tenant, &channel, request).await,
+        Err(error) => Err(error),
+    };
+    let (status, body) = match accepted {
         Ok(answer) => answer,
         Err(error) => {
             let wait = error.retry_after().map(HeaderValue::from);

@@ -32,6 +32,15 @@ impl Default for NodeLimits {
 }
 
 impl NodeLimits {
+    /// What no server can do with less of.
+    pub const MINIMA: Self = Self {
+        connections: 4,
+        read_ms: 10,
+        answer_bytes: 1 << 20,
+        free_disk_bytes: 0,
+        memory_bytes: Some(64 << 20),
+    };
+
     /// What no configuration may go beyond.
     pub const MAXIMA: Self = Self {
         connections: 1_000_000,

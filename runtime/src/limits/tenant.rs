@@ -56,6 +56,23 @@ impl Default for TenantLimits {
 }
 
 impl TenantLimits {
+    /// What no tenant can do with less of.
+    pub const MINIMA: Self = Self {
+        queued_messages: 1,
+        queued_bytes: 64 << 10,
+        integrations: 1,
+        integration_bytes: 4 << 10,
+        integration_values: 100,
+        settings_bytes: 4 << 10,
+        concurrent_reads: 1,
+        calls_per_second: Some(1),
+        messages_per_second: Some(1),
+        messages_per_day: Some(1),
+        recipient_interval_ms: Some(1),
+        recipient_per_hour: Some(1),
+        recipient_per_day: Some(1),
+    };
+
     /// What no configuration may go beyond.
     pub const MAXIMA: Self = Self {
         queued_messages: 10_000_000,

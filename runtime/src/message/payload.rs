@@ -55,6 +55,16 @@ impl Payload {
         &self.0
     }
 
+    /// One text for all that say the same: without spaces, the keys of every object in their order.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        let Ok(mut value) = serde_json::from_str::<serde_json::Value>(&self.0) else {
+            return self.0.to_string();
+        };
+        value.sort_all_objects();
+        value.to_string()
+    }
+
     /// The value of a top-level text field.
     #[must_use]
     pub fn text(&self, key: &str) -> Option<String> {
@@ -113,5 +123,28 @@ mod tests {
         assert!(parse(&format!("{{\"a\":{}1{}}}", "[".repeat(31), "]".repeat(31))).is_ok());
         assert!(parse(&format!("{{\"a\":{}1{}}}", "[".repeat(32), "]".repeat(32))).is_err());
         assert!(parse(&format!("{{\"a\":\"{}\"}}", "x".repeat(PAYLOAD_MAX))).is_err());
+    }
+
+    #[test]
+    fn what_says_the_same_has_one_text() {
+        let canonical = |text: &str| {
+            let raw = serde_json::from_str::<Box<RawValue>>(text).unwrap();
+            Payload::parse(&raw).unwrap().canonical()
+        };
+        let text = canonical(r#"{"code":"1","a":{"y":[1,2],"x":1.5}}"#);
+        assert_eq!(text, r#"{"a":{"x":1.5,"y":[1,2]},"code":"1"}"#);
+        for same in [
+            r#"{ "a": {"x":15e-1, "y":[1.0, 2]}, "code":"1" }"#,
+            "{\"code\":\"\\u0031\",\"a\":{\"x\":1.50,\n\"y\":[1,2]}}",
+        ] {
+            assert_eq!(canonical(same), text);
+        }
+        for other in [
+            r#"{"code":1,"a":{"y":[1,2],"x":1.5}}"#,
+            r#"{"code":"1","a":{"y":[2,1],"x":1.5}}"#,
+            r#"{"code":"1 ","a":{"y":[1,2],"x":1.5}}"#,
+        ] {
+            assert_ne!(canonical(other), text);
+        }
     }
 }

@@ -129,7 +129,11 @@ impl KeyRing {
         }
     }
 
-    fn load(path: &Path) -> Result<Self, SealError> {
+    /// Reads the keys from a file, one a line.
+    ///
+    /// # Errors
+    /// [`SealError::File`] and [`SealError::Key`].
+    pub fn load(path: &Path) -> Result<Self, SealError> {
         let text = Zeroizing::new(std::fs::read_to_string(path)?);
         Ok(Self {
             file: Some(path.to_owned()),

@@ -6,8 +6,8 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 use axum::http::header::HOST;
 use axum::http::uri::Authority;
@@ -15,29 +15,49 @@ use axum::http::{Request, Version};
 use hyper::body::Body;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::patience::{Patience, Reading};
 use crate::api::error::ApiError;
+
+/// Bytes of a request's head.
+pub(super) const HEAD_MAX: usize = 16 * 1024;
 
 /// The head that was read last has not been taken yet.
 const UNTAKEN: u64 = u64::MAX;
 /// The body has no length: no other head follows on this connection.
 const LAST: u64 = u64::MAX - 1;
 
-/// Bytes of the body behind the head that was taken last: told to the stream by whoever is given the request.
+/// What a stream and whoever is given its requests tell each other.
 #[derive(Clone)]
-pub(super) struct Framing(Arc<AtomicU64>);
+pub(super) struct Framing(Arc<Known>);
+
+struct Known {
+    /// Bytes of the body behind the head that was taken last.
+    body: AtomicU64,
+    /// Bytes of that head.
+    head: AtomicUsize,
+}
 
 impl Framing {
     /// Notes how the body of a request ends. False where no other head can follow it on this connection: a body
     /// without a length.
     pub(super) fn take(&self, request: &Request<impl Body>) -> bool {
         let length = request.body().size_hint().exact();
-        self.0.store(length.unwrap_or(LAST), Ordering::Relaxed);
+        let body = length.unwrap_or(LAST);
+        self.0.body.store(body, Ordering::Relaxed);
         length.is_some()
+    }
+
+    /// Why the head that was read last is refused.
+    pub(super) fn refusal<B>(&self, request: &Request<B>) -> Option<ApiError> {
+        if self.0.head.load(Ordering::Relaxed) > HEAD_MAX {
+            return Some(ApiError::HeadTooLarge(HEAD_MAX));
+        }
+        refusal(request)
     }
 }
 
 /// Why a request's head is refused.
-pub(super) fn refusal<B>(request: &Request<B>) -> Option<ApiError> {
+fn refusal<B>(request: &Request<B>) -> Option<ApiError> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let is_good = match (hosts.next(), hosts.next()) {
         (None, _) => request.version() < Version::HTTP_11,
@@ -70,6 +90,8 @@ struct Lines {
     filled: bool,
     /// Whether any line did. Before the first, empty ones are skipped (RFC 9112, 2.2).
     begun: bool,
+    /// Bytes so far.
+    bytes: usize,
 }
 
 impl Lines {
@@ -80,6 +102,7 @@ impl Lines {
             *byte = 0;
         }
         self.last = *byte;
+        self.bytes += 1;
         match *byte {
             b'\n' => !std::mem::take(&mut self.filled) && self.begun,
             b'\r' => false,
@@ -99,17 +122,22 @@ pub(super) struct Guarded<S> {
     framing: Framing,
     /// Read from the stream behind a head, before anybody knew what it belongs to.
     behind: Vec<u8>,
+    patience: Patience,
 }
 
 impl<S> Guarded<S> {
     /// The connection, and what is to be told of its bodies.
-    pub(super) fn new(stream: S) -> (Self, Framing) {
-        let framing = Framing(Arc::new(AtomicU64::new(UNTAKEN)));
+    pub(super) fn new(stream: S, patience: Patience) -> (Self, Framing) {
+        let framing = Framing(Arc::new(Known {
+            body: AtomicU64::new(UNTAKEN),
+            head: AtomicUsize::new(0),
+        }));
         let guarded = Self {
             stream,
             place: Place::Head(Lines::default()),
             framing: framing.clone(),
             behind: Vec::new(),
+            patience,
         };
         (guarded, framing)
     }
@@ -117,7 +145,7 @@ impl<S> Guarded<S> {
     /// How many bytes may be read next.
     fn arrive(&mut self) -> io::Result<usize> {
         if matches!(self.place, Place::Behind) {
-            self.place = match self.framing.0.swap(UNTAKEN, Ordering::Relaxed) {
+            self.place = match self.framing.0.body.swap(UNTAKEN, Ordering::Relaxed) {
                 UNTAKEN => return Err(io::Error::from(io::ErrorKind::InvalidData)),
                 0 => Place::Head(Lines::default()),
                 length => Place::Body(length),
@@ -129,11 +157,21 @@ impl<S> Guarded<S> {
         })
     }
 
+    fn reading(&self) -> Reading {
+        match &self.place {
+            Place::Head(lines) if !lines.begun => Reading::Request,
+            Place::Head(_) => Reading::Head,
+            Place::Behind | Place::Body(_) => Reading::Body,
+        }
+    }
+
     /// Steps over what came; how much of it belongs to the head or body that is read.
     fn pass(&mut self, came: &mut [u8]) -> usize {
         match &mut self.place {
             Place::Head(lines) => match came.iter_mut().position(|byte| lines.step(byte)) {
                 Some(end) => {
+                    let bytes = lines.bytes;
+                    self.framing.0.head.store(bytes, Ordering::Relaxed);
                     self.place = Place::Behind;
                     end + 1
                 }
@@ -162,7 +200,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         if this.behind.is_empty() {
             let room = out.initialize_unfilled_to(most);
             let mut read = ReadBuf::new(room);
-            ready!(Pin::new(&mut this.stream).poll_read(context, &mut read))?;
+            if Pin::new(&mut this.stream)
+                .poll_read(context, &mut read)?
+                .is_pending()
+            {
+                let reading = this.reading();
+                return this.patience.nothing_came(reading, context);
+            }
             let came = read.filled_mut();
             let own = this.pass(came);
             this.behind = came.get(own..).unwrap_or_default().to_vec();
@@ -176,6 +220,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
             came.extend(later);
             this.behind = came;
         }
+        this.patience.came(this.reading());
         Poll::Ready(Ok(()))
     }
 }
@@ -186,7 +231,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+        let this = self.get_mut();
+        let taken = Pin::new(&mut this.stream).poll_write(context, bytes);
+        this.patience.offered(bytes.len(), taken, context)
     }
 
     fn poll_write_vectored(
@@ -194,7 +241,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         context: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, bytes)
+        let this = self.get_mut();
+        let taken = Pin::new(&mut this.stream).poll_write_vectored(context, bytes);
+        let offered = bytes.iter().map(|slice| slice.len()).sum();
+        this.patience.offered(offered, taken, context)
     }
 
     fn is_write_vectored(&self) -> bool {

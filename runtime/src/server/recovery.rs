@@ -1,6 +1,6 @@
 //! A new operator's key for whoever holds the machine, when all of them are lost.
 
-use super::{StartError, failed, open_store};
+use super::{StartError, database, failed};
 use crate::api::auth::{Grant, generate};
 use crate::config::Config;
 use crate::secret::Secret;
@@ -16,7 +16,7 @@ pub async fn make_operator_key(config: &Config, clock: Clock) -> Result<Secret, 
     let path = config.store.folder.join("sendbox.db");
     // A wrong folder must not become a server's.
     std::fs::metadata(&path).map_err(failed(format!("the database {}", path.display())))?;
-    let store = open_store(config).await?;
+    let store = database::open(config).await?;
     let grant = Grant::operator("made on the server's machine".to_owned());
     let made = match generate(grant, clock.now()) {
         Ok((record, text)) => store

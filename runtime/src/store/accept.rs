@@ -68,32 +68,34 @@ impl NewRow {
 struct Key {
     name: Vec<u8>,
     request: Vec<u8>,
-    /// The same with the recipient as it was spelled, where that differs: versions before this one compared it so.
-    spelled: Option<Vec<u8>>,
+    /// The same with recipient and payload as they were written: versions before this one compared so.
+    written: [Vec<u8>; 2],
 }
 
 impl Key {
     /// The MACs of a message's idempotency key and of what it asks for.
     fn of(message: &Message, key: &MacKey) -> Option<Self> {
         let name = message.idempotency_key.as_ref()?;
-        let (meant, spelled) = (message.recipient.canonical(), message.recipient.expose());
+        let (recipient, payload) = (message.recipient.canonical(), message.payload.canonical());
+        let (spelled, text) = (message.recipient.expose(), message.payload.expose());
         Some(Self {
             name: key.mac(&[b"idempotency-key", name.as_bytes()]).to_vec(),
-            spelled: (meant != spelled).then(|| request_mac(key, message, spelled)),
-            request: request_mac(key, message, &meant),
+            written: [&recipient, spelled]
+                .map(|recipient| request_mac(key, message, recipient, text)),
+            request: request_mac(key, message, &recipient, &payload),
         })
     }
 }
 
 /// Tells one request from another. Keyed, because a plain hash of a six-digit code can be guessed.
-fn request_mac(key: &MacKey, message: &Message, recipient: &str) -> Vec<u8> {
+fn request_mac(key: &MacKey, message: &Message, recipient: &str, payload: &str) -> Vec<u8> {
     let ip = message.client_ip.map(|ip| ip.to_string());
     let parts = [
         "request",
         message.channel.as_str(),
         recipient,
         message.usage_type.as_str(),
-        message.payload.expose(),
+        payload,
         message.locale.as_deref().unwrap_or_default(),
         ip.as_deref().unwrap_or_default(),
     ];
@@ -286,7 +288,7 @@ impl Earlier {
     }
 
     fn against(self, key: &Key) -> SameKey {
-        if self.request == key.request || Some(&self.request) == key.spelled.as_ref() {
+        if self.request == key.request || key.written.contains(&self.request) {
             SameKey::Replayed(self.id)
         } else {
             SameKey::Conflict

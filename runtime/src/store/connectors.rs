@@ -1,10 +1,12 @@
 //! Records of connector versions, with their components.
 
+use std::collections::BTreeSet;
+
 use sqlx::SqliteConnection;
 
 use super::generations::Scope;
 use super::pools::free;
-use super::{Store, StoreError, row};
+use super::{Store, StoreError, bound, components, row};
 use crate::id::{ConnectorId, Digest};
 use crate::tenant::ConnectorVersion;
 
@@ -24,30 +26,27 @@ impl Store {
             version.info.id.to_string(),
             version.digest.as_bytes().to_vec(),
         );
-        let component = component.to_vec();
+        if self.connector(version.digest).await?.is_some() {
+            return Ok(false);
+        }
+        components::write(self, version.digest, component).await?;
+        let bytes = component.len();
         let uploaded_at = version.uploaded_at.as_millis();
         self.writer()
             .change([Scope::Shared], move |db| {
                 Box::pin(async move {
+                    components::check(db, &digest, bytes).await?;
                     let done = sqlx::query(
                         "INSERT INTO connector_version (digest, id, uploaded_at, record) \
                          VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
                     )
-                    .bind(digest.clone())
+                    .bind(digest)
                     .bind(id)
                     .bind(uploaded_at)
                     .bind(record)
                     .execute(&mut *db)
                     .await?;
-                    if done.rows_affected() == 0 {
-                        return Ok(false);
-                    }
-                    sqlx::query("INSERT INTO component (digest, bytes) VALUES (?, ?)")
-                        .bind(digest)
-                        .bind(component)
-                        .execute(db)
-                        .await?;
-                    Ok(true)
+                    Ok(done.rows_affected() == 1)
                 })
             })
             .await
@@ -70,11 +69,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`] where they are not what was uploaded.
     pub async fn component(&self, digest: Digest) -> Result<Option<Vec<u8>>, StoreError> {
-        let bytes: Option<Vec<u8>> =
-            sqlx::query_scalar("SELECT bytes FROM component WHERE digest = ?")
-                .bind(digest.as_bytes().to_vec())
-                .fetch_optional(self.readers())
-                .await?;
+        let bytes = components::read(self, digest).await?;
         match bytes {
             Some(bytes) if Digest::of(&bytes) != digest => {
                 Err(StoreError::corrupt(format!("component {digest}")))
@@ -122,14 +117,32 @@ impl Store {
         row::records(&rows)
     }
 
-    /// Deletes a version with its component. Answers whether it was there.
+    /// Deletes a version, and then its component. Answers whether it was there.
     ///
     /// # Errors
     /// [`StoreError::InUse`] while an integration has it.
     pub async fn delete_connector(&self, digest: Digest) -> Result<bool, StoreError> {
-        self.writer()
+        let deleted = self
+            .writer()
             .change([Scope::Shared], move |db| Box::pin(delete(db, digest)))
-            .await
+            .await?;
+        if deleted {
+            components::delete(self, digest).await?;
+        }
+        Ok(deleted)
+    }
+
+    /// The digests of all versions, and nothing left of components of which there is none: an upload or a deletion
+    /// that a crash has interrupted. For a start, before anything is uploaded.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn tidy_components(&self) -> Result<BTreeSet<Digest>, StoreError> {
+        components::delete_strays(self).await?;
+        let rows = sqlx::query("SELECT digest FROM connector_version")
+            .fetch_all(self.readers())
+            .await?;
+        rows.iter().map(bound::digest).collect()
     }
 }
 
@@ -142,10 +155,6 @@ async fn delete(db: &mut SqliteConnection, digest: Digest) -> Result<bool, Store
     .fetch_optional(&mut *db)
     .await?;
     free("connector version", &digest.to_string(), user)?;
-    sqlx::query("DELETE FROM component WHERE digest = ?")
-        .bind(bytes.clone())
-        .execute(&mut *db)
-        .await?;
     let done = sqlx::query("DELETE FROM connector_version WHERE digest = ?")
         .bind(bytes)
         .execute(db)

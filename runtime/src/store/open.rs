@@ -20,8 +20,11 @@ use crate::secret::{KeyRing, Ledger};
 
 /// How long a read waits for a connection.
 const READ_WAIT: Duration = Duration::from_secs(2);
-/// How long a statement waits for a lock, such as that of a backup.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// How long a statement waits for somebody else's lock: what is under way then, and what came meanwhile, are answered
+/// before a front door's caller has waited long enough.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+/// Bytes to which the log shrinks again, once those who held it up are gone.
+const LOG_BYTES: &str = "16777216";
 /// Connections of each lane.
 const READERS: u32 = 4;
 /// Steps of `SQLite`'s machine between two looks at the clock: less than a millisecond.
@@ -101,6 +104,7 @@ pub(super) async fn open(
         .busy_timeout(LOCK_WAIT)
         // What is deleted is gone from the file, not merely from its rows.
         .pragma("secure_delete", "ON")
+        .pragma("journal_size_limit", LOG_BYTES)
         .disable_statement_logging();
     let mut db = options.connect().await?;
     before::check(&mut db, &ring).await?;

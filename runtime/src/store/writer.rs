@@ -8,6 +8,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use super::file::DatabaseFile;
 use super::generations::{Generations, Scope};
 use super::open::FileLock;
 use crate::fault;
@@ -50,7 +51,12 @@ impl Writer {
         lock: FileLock,
     ) -> Self {
         let (queue, entries) = mpsc::channel(QUEUE);
-        tokio::spawn(run(db, options, entries, lock));
+        let line = Line {
+            file: DatabaseFile::of(options.get_filename()),
+            db,
+            options,
+        };
+        tokio::spawn(run(line, entries, lock));
         Self {
             queue,
             generations: Arc::default(),
@@ -195,12 +201,14 @@ where
     }
 }
 
-async fn run(
-    mut db: SqliteConnection,
+/// The write connection, and the file that it writes to.
+struct Line {
+    db: SqliteConnection,
     options: SqliteConnectOptions,
-    mut entries: mpsc::Receiver<Entry>,
-    lock: FileLock,
-) {
+    file: DatabaseFile,
+}
+
+async fn run(mut line: Line, mut entries: mpsc::Receiver<Entry>, lock: FileLock) {
     let mut waiting = Vec::with_capacity(BATCH);
     let mut closing = Vec::new();
     while entries.recv_many(&mut waiting, BATCH).await > 0 {
@@ -217,7 +225,7 @@ async fn run(
         if batch.is_empty() {
             continue;
         }
-        let commit = commit(&mut db, &options, &mut batch).await;
+        let commit = line.commit(&mut batch).await;
         if let Err(error) = &commit {
             tracing::error!(%error, changes = batch.len(), "store: nothing of a batch was written");
         }
@@ -225,7 +233,7 @@ async fn run(
             change.answer(&commit);
         }
     }
-    if let Err(error) = db.close().await {
+    if let Err(error) = line.db.close().await {
         tracing::warn!(%error, "store: the write connection did not close cleanly");
     }
     drop(lock);
@@ -234,33 +242,52 @@ async fn run(
     }
 }
 
-/// One transaction for all of `batch`: after an error nothing of it was written.
-async fn commit(
-    db: &mut SqliteConnection,
-    options: &SqliteConnectOptions,
-    batch: &mut [Box<dyn Change>],
-) -> Result<(), StoreError> {
-    if execute(db, "BEGIN IMMEDIATE").await.is_err() {
-        // The last transaction left the connection in a bad way: take a new one.
-        *db = options.connect().await?;
-        execute(db, "BEGIN IMMEDIATE").await?;
-    }
-    let mut result = Ok(());
-    for change in batch {
-        result = change.work(db).await;
-        if result.is_err() {
-            break;
+impl Line {
+    /// One transaction for all of `batch`: after an error nothing of it was written, as far as anybody can tell.
+    async fn commit(&mut self, batch: &mut [Box<dyn Change>]) -> Result<(), StoreError> {
+        // Into a log that was cut nothing must be written: a later checkpoint would copy the gap.
+        self.file.check(&mut self.db).await?;
+        self.begin().await?;
+        let mut result = Ok(());
+        for change in batch {
+            result = change.work(&mut self.db).await;
+            if result.is_err() {
+                break;
+            }
         }
+        if result.is_ok() {
+            fault::pass("commit");
+            result = execute(&mut self.db, "COMMIT").await;
+        }
+        if result.is_err() {
+            // SQLite may have rolled back by itself, and then this fails.
+            execute(&mut self.db, "ROLLBACK").await.ok();
+            return result;
+        }
+        self.file.check(&mut self.db).await
     }
-    if result.is_ok() {
-        fault::pass("commit");
-        result = execute(db, "COMMIT").await;
+
+    async fn begin(&mut self) -> Result<(), StoreError> {
+        const BEGIN: &str = "BEGIN IMMEDIATE";
+        let Err(error) = sqlx::query(BEGIN).execute(&mut self.db).await else {
+            return Ok(());
+        };
+        if is_locked(&error) {
+            // Somebody else writes, and was waited for: a new connection would wait as long again.
+            return Err(error.into());
+        }
+        // The last transaction left the connection in a bad way: take a new one.
+        self.db = self.options.connect().await?;
+        execute(&mut self.db, BEGIN).await
     }
-    if result.is_err() {
-        // SQLite may have rolled back by itself, and then this fails.
-        execute(db, "ROLLBACK").await.ok();
-    }
-    result
+}
+
+/// Whether somebody else has the lock (`SQLITE_BUSY`, of which the lower byte tells).
+fn is_locked(error: &sqlx::Error) -> bool {
+    const BUSY: i64 = 5;
+    let code = error.as_database_error().and_then(|cause| cause.code());
+    let code = code.and_then(|code| code.parse::<i64>().ok());
+    code.is_some_and(|code| code & 0xff == BUSY)
 }
 
 /// Rows that were changed since the connection was opened.

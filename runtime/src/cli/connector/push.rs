@@ -55,7 +55,7 @@ pub(super) async fn run(
         }
         false => component(&args.connector, bundle)?,
     };
-    let answer = upload(&Client::new(&args.server)?, bytes).await?;
+    let answer = upload(&Client::new(&args.server).await?, bytes).await?;
     let uploaded: Uploaded =
         serde_json::from_value(answer).context("the server's answer is not understood")?;
     let approval = Approval::of(
