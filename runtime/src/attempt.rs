@@ -84,6 +84,9 @@ pub struct AttemptStart {
     pub started_at: Timestamp,
     /// Whether an earlier attempt may have been accepted already.
     pub possible_duplicate: bool,
+    /// The integration whose turn it was, and which was left out because its provider is down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passed_by: Option<IntegrationId>,
 }
 
 /// The integration of an attempt, with its connector as it was then.
@@ -223,6 +226,7 @@ mod tests {
                 source: None,
                 started_at: Timestamp::from_millis(0),
                 possible_duplicate: false,
+                passed_by: None,
             },
             ended_at: Timestamp::from_millis(0),
             outcome: Outcome::Receipt(Receipt::default()),

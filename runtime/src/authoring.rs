@@ -19,5 +19,6 @@ pub use check::{CheckReport, Finding, Level, Subject, SubjectError, check};
 pub use dev::{Round, changed, rehearse, round};
 pub use language::Language;
 pub use project::{MANIFEST, Project, ProjectError};
+pub use sample::settings_to_begin_with;
 pub use scaffold::{ScaffoldError, scaffold};
 pub use sources::Sources;

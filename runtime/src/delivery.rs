@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::attempt::Outcome;
 use crate::connector::ConnectorRuntime;
 use crate::egress::Egress;
-use crate::id::{MessageId, TenantId};
+use crate::id::{IntegrationId, MessageId, TenantId};
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::store::{
@@ -21,10 +20,12 @@ use crate::time::{Clock, Timestamp};
 mod attempt;
 mod circuit;
 mod conclude;
+mod config;
 mod content;
 mod counts;
 mod departure;
 mod dispatcher;
+mod dry_run;
 mod explain;
 mod lending;
 mod places;
@@ -37,8 +38,11 @@ mod unrecorded;
 mod verdict;
 mod waiters;
 
+pub use circuit::{CircuitPolicy, CircuitView};
+pub use config::DeliveryConfig;
 pub use counts::Counts;
 pub use departure::Departure;
+pub use dry_run::DryRun;
 pub use explain::{Explanation, IntegrationView, SourceAddresses, SourceShare, SourceView, Spent};
 pub use roster::{ReadyIntegration, Roster, RosterError};
 pub use schedule::{OnUnknown, RetryPolicy};
@@ -53,54 +57,6 @@ use waiters::Waiters;
 
 /// How long a claim outlives the wall clock of its send.
 const LEASE_MARGIN: Duration = Duration::from_secs(10);
-
-/// How delivery behaves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DeliveryConfig {
-    /// Sends under way at once, over all tenants.
-    pub concurrency: usize,
-    /// Sends under way at once for one tenant by one channel.
-    pub tenant_concurrency: usize,
-    /// Milliseconds that a message lives unless its caller says less.
-    pub time_to_live_ms: u64,
-    /// The same for an invitation, which is read when its person has time.
-    pub invitation_time_to_live_ms: u64,
-    /// Retry rules.
-    pub retry: RetryPolicy,
-}
-
-impl Default for DeliveryConfig {
-    fn default() -> Self {
-        Self {
-            concurrency: 256,
-            tenant_concurrency: 64,
-            time_to_live_ms: 600_000,
-            invitation_time_to_live_ms: 86_400_000,
-            retry: RetryPolicy::default(),
-        }
-    }
-}
-
-impl DeliveryConfig {
-    /// With less nothing is ever sent, or nothing lives long enough to be read.
-    pub const MINIMA: Self = Self {
-        concurrency: 1,
-        tenant_concurrency: 1,
-        time_to_live_ms: 10_000,
-        invitation_time_to_live_ms: 10_000,
-        retry: RetryPolicy::MINIMA,
-    };
-
-    /// What no configuration may go beyond.
-    pub const MAXIMA: Self = Self {
-        concurrency: 100_000,
-        tenant_concurrency: 100_000,
-        time_to_live_ms: 7 * 24 * 60 * 60 * 1_000,
-        invitation_time_to_live_ms: 30 * 24 * 60 * 60 * 1_000,
-        retry: RetryPolicy::MAXIMA,
-    };
-}
 
 /// What delivery stands on.
 pub struct Foundations {
@@ -174,7 +130,7 @@ impl Delivery {
                 clock,
                 roster,
                 retry: config.retry.clone(),
-                circuits: Circuits::default(),
+                circuits: Circuits::new(config.circuit.clone()),
                 places: Places::new(config.concurrency, config.tenant_concurrency),
                 counts: Counts::default(),
                 waiters: Arc::default(),
@@ -252,6 +208,32 @@ impl Delivery {
             self.core.settled(settled, None);
         }
         Ok(cancelled)
+    }
+
+    /// Where the circuit of an integration stands.
+    #[must_use]
+    pub fn circuit(&self, tenant: &TenantId, id: &IntegrationId) -> CircuitView {
+        let core = &self.core;
+        core.circuits.view(tenant, id, core.clock.now())
+    }
+
+    /// Circuits that are not closed.
+    #[must_use]
+    pub fn open_circuits(&self) -> usize {
+        self.core.circuits.not_closed()
+    }
+
+    /// An integration was changed: what its provider did before says nothing of it, and what waited for it is tried.
+    pub fn changed(&self, tenant: &TenantId, id: &IntegrationId) {
+        if self.core.circuits.forget(tenant, id) {
+            self.core.let_go(tenant, id);
+        }
+        self.wake();
+    }
+
+    /// A route was changed that had an integration: what waits for it may go another way now.
+    pub fn rerouted(&self, tenant: &TenantId, id: &IntegrationId) {
+        self.core.let_go(tenant, id);
     }
 
     /// Integrations made ready to send.

@@ -27,6 +27,7 @@ mod file;
 mod forget;
 mod generations;
 mod history;
+mod holds;
 mod integrations;
 mod keys;
 mod lapse;

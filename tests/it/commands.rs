@@ -15,7 +15,7 @@ use crate::harness::Provider;
 
 /// Shell lines in their order, in one folder. What a line answers at a JSON pointer is kept under a name, and `{name}`
 /// in later lines stands for it.
-const LINES: [(&str, &str, &str); 57] = [
+const LINES: [(&str, &str, &str); 60] = [
     (
         "sendbox config check --config server.toml --listen 127.0.0.1:1 --data elsewhere",
         "",
@@ -69,7 +69,12 @@ const LINES: [(&str, &str, &str); 57] = [
         "",
     ),
     (
-        "sendbox integration test mail --tenant acme --to ann@example.com --type SignIn",
+        r#"sendbox integration test mail --tenant acme --to ann@example.com --type SignIn --payload '{"code":"1"}' --locale de --dry-run"#,
+        "",
+        "",
+    ),
+    (
+        "sendbox integration test mail --tenant acme --to ann@example.com",
         "",
         "",
     ),
@@ -77,6 +82,11 @@ const LINES: [(&str, &str, &str); 57] = [
     ("sendbox integration route email mail --tenant acme", "", ""),
     (
         r#"sendbox send --tenant acme --channel email --to ann@example.com --type SignIn --payload '{"code":"123456"}' --locale de --wait 30"#,
+        "",
+        "",
+    ),
+    (
+        "sendbox connector inspect postmark --settings > postmark.json",
         "",
         "",
     ),
@@ -92,6 +102,7 @@ const LINES: [(&str, &str, &str); 57] = [
     ),
     ("sendbox integration retire spare --tenant acme", "", ""),
     ("sendbox integration list --tenant acme", "", ""),
+    ("sendbox integration show mail --tenant acme", "", ""),
     ("sendbox integration delete spare --tenant acme", "", ""),
     (
         "sendbox template put templates.json --tenant acme --channel email",
@@ -204,11 +215,6 @@ fn write_files(folder: &Path, provider: &Provider) {
         let details = json!({ "subject": "{{code}}", "content": "{{code}}" });
         json!({ "languageTag": language, "templateType": "SignIn", "details": details })
     };
-    let needed = ["SignIn", "Register", "ForgotPassword", "Generic"];
-    let templates = needed.map(|name| json!({ "usageType": name, "templateAlias": name }));
-    let postmark = json!({
-        "serverToken": "one", "fromEmail": "a@example.com", "templates": templates,
-    });
     let loopback = r#"["127.0.0.0/8"]"#;
     let server = format!(
         "[egress]\nallow_addresses = {loopback}\nplaintext_hosts = [\"provider.test\"]\nports = [\"1-65535\"]\n\
@@ -217,7 +223,6 @@ fn write_files(folder: &Path, provider: &Provider) {
     );
     let files = [
         ("settings.json", settings.to_string()),
-        ("postmark.json", postmark.to_string()),
         ("secrets.json", json!({ "/serverToken": "two" }).to_string()),
         (
             "templates.json",
@@ -329,7 +334,7 @@ fn no_subcommand_and_no_option_is_forgotten() {
     options(&Cli::command(), "", None, &mut all);
     let lines = LINES.iter().map(|(line, ..)| *line);
     for line in lines.chain([DEMO, SERVE, RECOVER]) {
-        let line = line.split(" < ").next().unwrap();
+        let line = line.split(['<', '>']).next().unwrap().trim();
         let words = line.split_whitespace().map(|word| word.trim_matches('\''));
         let matches = without_keys(Cli::command())
             .try_get_matches_from(words)

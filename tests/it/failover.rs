@@ -386,3 +386,158 @@ async fn an_integration_that_is_down_is_passed_by_until_one_message_finds_it_up(
     assert_eq!(tried().await, [first]);
     house.stop().await;
 }
+
+/// Until a message says what `has` looks for.
+async fn until(house: &House, key: &str, id: &str, has: impl Fn(&Value) -> bool) -> Value {
+    let path = format!("/v1/messages/{id}");
+    let look = async {
+        loop {
+            let message = house.call(key, "GET", &path, &Value::Null).await;
+            let message = message.expect(200).json();
+            if has(&message) {
+                return message;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let seen = tokio::time::timeout(Duration::from_secs(60), look);
+    seen.await.expect("the message never gets there")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_another_integration_messages_wait_while_the_provider_is_left_alone() {
+    let clock = Arc::new(AtomicI64::new(1_800_000_000_000));
+    let house = House::start_with(Clock::Manual(clock.clone()), |config| {
+        config.delivery.circuit.failures = 3;
+        config.delivery.retry.max_attempts = 100;
+    })
+    .await;
+    let is_up = Arc::new(AtomicBool::new(false));
+    let peer = Peer::start({
+        let is_up = Arc::clone(&is_up);
+        move |_| match is_up.load(Ordering::SeqCst) {
+            true => Reply::ok("{}"),
+            false => dead("busy-503"),
+        }
+    })
+    .await;
+    let endpoint = format!("http://{}/", peer.address);
+    let key = house.tenant("acme", &endpoint, None).await;
+    let post = async |wait: u32| {
+        let message = json!({
+            "channel": "email", "to": "a@example.com", "type": "SignIn", "payload": { "code": "1" },
+        });
+        let path = format!("/v1/messages?wait={wait}");
+        house.call(&key, "POST", &path, &message).await.expect(202)
+    };
+    let circuit = async || {
+        let path = "/v1/integrations/mail";
+        let shown = house.call(&key, "GET", path, &Value::Null).await;
+        shown.expect(200).json()["circuit"].clone()
+    };
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        assert_eq!(circuit().await, json!({ "state": "closed" }));
+        let failed = post(30).await;
+        assert_eq!(failed.json()["attempt_count"], 1, "{}", failed.text);
+        ids.push(failed.text_at("/id"));
+    }
+    assert_eq!(circuit().await["state"], "open");
+    let asked = peer.arrivals().len();
+    // Whoever waits for the first attempt is told at once that there is none for now.
+    for _ in 0..40 {
+        let held = post(60).await;
+        assert_eq!(held.text_at("/state"), "waiting");
+        assert_eq!(held.text_at("/held_by"), "mail");
+        assert_eq!(held.json()["attempt_count"], 0, "{}", held.text);
+        ids.push(held.text_at("/id"));
+    }
+    assert_eq!(peer.arrivals().len(), asked, "the provider is left alone");
+    let metrics = house.operate("GET", "/metrics", Value::Null).await.text;
+    for line in [
+        "sendbox_circuits_open 1",
+        "sendbox_circuit_changes_total{change=\"opened\"} 1",
+    ] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+    // After the pause one tries, and the others wait on.
+    clock.fetch_add(5_000, Ordering::SeqCst);
+    house.server.app().delivery.wake();
+    let trying = async {
+        while peer.arrivals().len() == asked {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), trying)
+        .await
+        .unwrap();
+    for id in &ids {
+        until(&house, &key, id, |message| message["state"] == "waiting").await;
+    }
+    assert_eq!(peer.arrivals().len(), asked + 1);
+    // Once one gets through, all do, long before the longest pause is over.
+    is_up.store(true, Ordering::SeqCst);
+    clock.fetch_add(10_000, Ordering::SeqCst);
+    house.server.app().delivery.wake();
+    for id in &ids[3..] {
+        until(&house, &key, id, |message| message["state"] == "sent").await;
+    }
+    assert_eq!(circuit().await, json!({ "state": "closed" }));
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_provider_goes_another_way_once_there_is_one() {
+    let house = House::start_with(Clock::System, |config| {
+        config.delivery.circuit.failures = 1;
+        config.delivery.circuit.pause_ms = 3_600_000;
+    })
+    .await;
+    let dead = Peer::start(|_| dead("busy-503")).await;
+    let healthy = Peer::start(|_| Reply::ok("{}")).await;
+    let key = house
+        .tenant("acme", &format!("http://{}/", dead.address), None)
+        .await;
+    let message = json!({
+        "channel": "email", "to": "a@example.com", "type": "SignIn", "payload": { "code": "1" },
+    });
+    let post = async || {
+        let answer = house
+            .call(&key, "POST", "/v1/messages?wait=30", &message)
+            .await;
+        answer.expect(202)
+    };
+    post().await;
+    // The endpoint is corrected: what waited is sent, though the pause is an hour.
+    let held = post().await;
+    assert_eq!(held.text_at("/held_by"), "mail");
+    let put = json!({ "connector": "http-email", "settings": { "endpoint": format!("http://{}/", healthy.address) } });
+    let path = "/v1/integrations/mail";
+    house.call(&key, "PUT", path, &put).await.expect(200);
+    until(&house, &key, &held.text_at("/id"), |message| {
+        message["state"] == "sent"
+    })
+    .await;
+    // Another integration is put before it.
+    let put = json!({ "connector": "http-email", "settings": { "endpoint": format!("http://{}/", dead.address) } });
+    house.call(&key, "PUT", path, &put).await.expect(200);
+    post().await;
+    let held = post().await;
+    assert_eq!(held.text_at("/held_by"), "mail");
+    let endpoint = json!({ "endpoint": format!("http://{}/", healthy.address) });
+    house
+        .integrate("acme", "spare", "http-email", endpoint)
+        .await;
+    let route = json!({ "integrations": ["mail", "spare"] });
+    house
+        .call(&key, "PUT", "/v1/routes/email", &route)
+        .await
+        .expect(200);
+    let sent = until(&house, &key, &held.text_at("/id"), |message| {
+        message["state"] == "sent"
+    })
+    .await;
+    assert_eq!(sent["attempts"][0]["integration"], "spare");
+    assert_eq!(sent["attempts"][0]["passed_by"], "mail");
+    house.stop().await;
+}

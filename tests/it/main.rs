@@ -27,6 +27,7 @@ mod databases;
 mod deliver;
 mod deliver_mail;
 mod docs;
+mod documents;
 mod doors;
 mod egress_connections;
 mod egress_corpus;

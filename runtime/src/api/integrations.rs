@@ -102,15 +102,19 @@ pub(super) async fn list(
     store.answer(&app, &Page { data, next }).await
 }
 
-/// `GET …/integrations/{integration}`.
+/// `GET …/integrations/{integration}`: with its circuit, which says whether its provider is down.
 pub(super) async fn get(
     caller: ForTenant,
     State(app): State<App>,
     Path(params): Path<BTreeMap<String, String>>,
 ) -> Result<Answer<Value>, ApiError> {
-    Ok(Answer(shown(
-        &find(&app, &caller.tenant, param(&params)).await?,
-    )))
+    let found = find(&app, &caller.tenant, param(&params)).await?;
+    let circuit = app.delivery.circuit(&caller.tenant, &found.id);
+    let mut shown = shown(&found);
+    if let Some(fields) = shown.as_object_mut() {
+        fields.insert("circuit".to_owned(), json!(circuit));
+    }
+    Ok(Answer(shown))
 }
 
 /// The integration's name; the tenant's may stand in the path as well.
@@ -146,6 +150,7 @@ pub(super) async fn put(
         app.delivery.roster().prepare(integration.clone()).await?;
     }
     let saved = app.store.put_integration(&integration).await?;
+    app.delivery.changed(&saved.tenant, &saved.id);
     Ok((status, Answer(shown(&saved))))
 }
 

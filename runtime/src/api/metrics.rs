@@ -11,8 +11,10 @@ use axum::response::IntoResponse;
 use super::App;
 use super::auth::Watcher;
 use super::error::ApiError;
+use crate::attempt::MessageState;
 use crate::connector::ENGINE_VERSION;
 use crate::counts::{LOG_LINES_DROPPED, Tally};
+use crate::message::Channel;
 
 /// `GET /metrics`.
 pub(super) async fn get(_: Watcher, State(app): State<App>) -> Result<impl IntoResponse, ApiError> {
@@ -37,26 +39,14 @@ pub(super) async fn get(_: Watcher, State(app): State<App>) -> Result<impl IntoR
         ["channel", "state"],
         &counts.ended,
     );
-    page.family(
-        "sendbox_outbox_messages",
-        "gauge",
-        "Messages in the outbox: none of them is final.",
-    );
-    for (channel, state, messages) in outbox {
-        let labels = [channel.as_str(), state.as_str()];
-        page.sample(
-            "sendbox_outbox_messages",
-            ["channel", "state"],
-            labels,
-            messages,
-        );
-    }
+    waiting(&mut page, outbox);
     page.counter(
         "sendbox_attempts_total",
         "Attempts by what came of them: a receipt, or a failure's kind.",
         ["channel", "outcome"],
         &counts.attempts,
     );
+    circuits(&mut page, &app);
     page.family("sendbox_sends_in_flight", "gauge", "Sends under way.");
     page.sample("sendbox_sends_in_flight", [], [], app.delivery.under_way());
     memory(&mut page, &app);
@@ -84,6 +74,35 @@ pub(super) async fn get(_: Watcher, State(app): State<App>) -> Result<impl IntoR
         [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
         page.0,
     ))
+}
+
+fn waiting(page: &mut Page, outbox: Vec<(Channel, MessageState, u64)>) {
+    page.family(
+        "sendbox_outbox_messages",
+        "gauge",
+        "Messages in the outbox: none of them is final.",
+    );
+    for (channel, state, messages) in outbox {
+        let labels = [channel.as_str(), state.as_str()];
+        page.sample(
+            "sendbox_outbox_messages",
+            ["channel", "state"],
+            labels,
+            messages,
+        );
+    }
+}
+
+fn circuits(page: &mut Page, app: &App) {
+    page.counter(
+        "sendbox_circuit_changes_total",
+        "Circuits of integrations that were opened or closed.",
+        ["change"],
+        &app.delivery.counts().circuits,
+    );
+    let open = "sendbox_circuits_open";
+    page.family(open, "gauge", "Integrations whose provider is down.");
+    page.sample(open, [], [], app.delivery.open_circuits());
 }
 
 fn memory(page: &mut Page, app: &App) {

@@ -89,11 +89,15 @@ pub(super) async fn put(
             return wrong(format!("{id} sends by {}", connector.info.channel.as_str()));
         }
     }
+    let earlier = app.store.route(&caller.tenant, channel).await?;
     let route = Route {
         channel,
         integrations: ids,
     };
     app.store.put_route(&caller.tenant, &route).await?;
+    for integration in earlier.into_iter().flat_map(|route| route.integrations) {
+        app.delivery.rerouted(&caller.tenant, &integration);
+    }
     app.delivery.wake();
     Ok(Answer(route))
 }

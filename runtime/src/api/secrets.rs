@@ -48,6 +48,7 @@ pub(super) async fn rotate(
     )?;
     integration.updated_at = app.clock.now();
     let saved = app.store.put_integration(&integration).await?;
+    app.delivery.changed(&saved.tenant, &saved.id);
     Ok(Answer(shown(&saved)))
 }
 

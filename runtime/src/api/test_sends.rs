@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use axum::Json as Answer;
 use axum::extract::State;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -18,6 +20,7 @@ use super::path::Path;
 use crate::attempt::Outcome;
 use crate::id::{ConnectorId, Digest, IntegrationId};
 use crate::message::Origin;
+use crate::replay::{ReplayResult, ReplayedOutcome, ReplayedRequest};
 
 /// A test send: to whom, and with which settings where not the saved ones.
 #[derive(Deserialize)]
@@ -32,6 +35,9 @@ pub(super) struct TestBody {
     connector: Option<ConnectorId>,
     digest: Option<Digest>,
     settings: Option<Value>,
+    /// Whether nothing is sent, and what would have left is the answer.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 /// `POST …/integrations/{integration}/test`: a message like others, that is sent now, once, past the
@@ -85,6 +91,11 @@ pub(super) async fn post(
         idempotency_key: None,
     };
     let message = message(app.clock.now(), caller.tenant, fields)?;
+    if body.dry_run {
+        let run = app.delivery.dry_run(&ready, &message).await?;
+        let seen = ReplayResult::of(&message.id.to_string(), run.report, &run.capture);
+        return Ok(Answer(would_leave(&seen)));
+    }
     let spending = app.admission.message(&message).await?;
     let id = message.id;
     let attempt = app.delivery.test(ready, message, spending).await?;
@@ -98,4 +109,26 @@ pub(super) async fn post(
         "log": attempt.log,
         "duration_ms": u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
     })))
+}
+
+/// What a dry run saw, each body as text where it is one. In place of each secret stands its pointer.
+fn would_leave(seen: &ReplayResult) -> Value {
+    let request = |request: &ReplayedRequest| {
+        let body = match std::str::from_utf8(&request.body) {
+            Ok(text) => json!(text),
+            Err(_) => json!({ "base64": STANDARD.encode(&request.body) }),
+        };
+        json!({
+            "method": request.method, "url": request.url, "headers": request.headers, "body": body,
+        })
+    };
+    json!({
+        "dry_run": true,
+        "ok": matches!(seen.outcome, ReplayedOutcome::Receipt { .. }),
+        "outcome": seen.outcome,
+        "requests": seen.requests.iter().map(request).collect::<Vec<_>>(),
+        "mails": seen.smtp,
+        "content": seen.content,
+        "log": seen.log,
+    })
 }

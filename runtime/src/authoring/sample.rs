@@ -24,6 +24,12 @@ pub(super) fn case(info: &ConnectorInfo, schema: &SettingsSchema) -> Option<Stri
     Some(case.to_string())
 }
 
+/// Settings to begin with: all that the schema requires, by its own examples where it has some.
+#[must_use]
+pub fn settings_to_begin_with(info: &ConnectorInfo) -> Value {
+    value(&info.settings_schema, &info.settings_schema, 0)
+}
+
 /// A value that `schema` probably takes: its own example, else one by its type.
 fn value(schema: &Value, root: &Value, depth: usize) -> Value {
     if depth > DEPTH_MAX {

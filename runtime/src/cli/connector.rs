@@ -12,7 +12,7 @@ use clap::Subcommand;
 use super::client::Client;
 use super::upload::upload;
 use super::{Bundle, Output, ServerArgs, authoring, output};
-use crate::authoring::Language;
+use crate::authoring::{Language, settings_to_begin_with};
 use crate::connector::{ConnectorRuntime, EngineConfig};
 use crate::id::Digest;
 use crate::replay::{ReplayCase, replay};
@@ -42,6 +42,10 @@ pub(super) enum ConnectorCommand {
     Inspect {
         /// A component's file, or the id of a bundled connector.
         connector: String,
+        /// Print settings to begin with instead: what its schema requires, with examples, for --settings of
+        /// `integration put`.
+        #[arg(long)]
+        settings: bool,
     },
     /// Run a connector against recorded cases from standard input, without a network.
     Replay {
@@ -79,10 +83,18 @@ pub(super) async fn run(
     match command {
         ConnectorCommand::New { lang, name } => authoring::new(output, lang, &name)?,
         ConnectorCommand::Build { folder } => authoring::build_project(output, folder).await?,
-        ConnectorCommand::Inspect { connector } => {
+        ConnectorCommand::Inspect {
+            connector,
+            settings,
+        } => {
             let runtime = local_runtime()?;
             let inspection = runtime.inspect(component(&connector, bundle)?).await?;
-            output::result(output, &serde_json::to_value(inspection)?);
+            if settings {
+                let begin = settings_to_begin_with(&inspection.info);
+                output::line(&serde_json::to_string_pretty(&begin)?);
+            } else {
+                output::result(output, &serde_json::to_value(inspection)?);
+            }
         }
         ConnectorCommand::Replay { connector, check } => {
             return run_cases(component(&connector, bundle)?, check).await;

@@ -34,6 +34,13 @@ impl TenantArgs {
 pub(super) enum IntegrationCommand {
     /// Save an integration; a new one is a draft.
     Put(PutIntegration),
+    /// Show one: its settings without secrets, and whether its provider is down.
+    Show {
+        #[command(flatten)]
+        tenant: TenantArgs,
+        /// Its name.
+        name: String,
+    },
     /// List integrations.
     List {
         #[command(flatten)]
@@ -51,6 +58,15 @@ pub(super) enum IntegrationCommand {
         /// Usage type.
         #[arg(long = "type", default_value = "Generic")]
         usage_type: String,
+        /// Template variables as JSON; the code 000000 by default.
+        #[arg(long)]
+        payload: Option<String>,
+        /// The recipient's language, such as de or zh-CN.
+        #[arg(long)]
+        locale: Option<String>,
+        /// Send nothing, and show the requests or the mail that would leave.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Let routes name it.
     Activate {
@@ -143,14 +159,26 @@ pub(super) async fn run(command: IntegrationCommand, output: Output) -> anyhow::
             output::result(output, &put.run().await?);
             return Ok(code);
         }
+        C::Show { tenant, name } => (tenant, "GET", below(&name, ""), None),
         C::List { tenant } => (tenant, "GET", "integrations".to_owned(), None),
         C::Test {
             tenant,
             name,
             to,
             usage_type,
+            payload,
+            locale,
+            dry_run,
         } => {
-            let body = json!({ "to": to, "type": usage_type });
+            let payload = payload.as_deref().map(serde_json::from_str::<Value>);
+            let payload = payload.transpose().context("--payload must be JSON")?;
+            let body = named([
+                ("to", Some(to.into())),
+                ("type", Some(usage_type.into())),
+                ("payload", payload),
+                ("locale", locale.map(Value::from)),
+                ("dry_run", dry_run.then_some(Value::Bool(true))),
+            ]);
             (tenant, "POST", below(&name, "/test"), Some(body))
         }
         C::Activate { tenant, name } => (tenant, "POST", below(&name, "/activate"), None),

@@ -10,6 +10,7 @@ use super::departure::{Departure, failed_by_source};
 use super::lending::Sender;
 use super::roster::{ReadyIntegration, RosterError, Version};
 use super::route::{Choice, choose};
+use super::schedule::latest;
 use super::verdict::verdict;
 use crate::attempt::{Attempt, AttemptStart, Outcome, Via};
 use crate::connector::{Call, CallReport, GuestClock};
@@ -21,12 +22,32 @@ use crate::message::{Origin, OutgoingMessage};
 use crate::settings::Placeholders;
 use crate::store::{Claim, Lease, StoreError};
 use crate::tenant::Integration;
+use crate::time::Timestamp;
 
 /// What the route and the roster decided for one attempt.
 pub(super) struct Plan {
     pub(super) choice: Choice,
     pub(super) sender: Sender,
     pub(super) departure: Option<Departure>,
+    /// The integration whose turn it would have been, were its circuit not open.
+    pub(super) passed_by: Option<IntegrationId>,
+}
+
+/// Why there is no plan for an attempt.
+enum NoPlan {
+    /// None can be made, which is an attempt that failed.
+    Unplanned(Unplanned),
+    /// The integration's provider is down: there is no attempt before `until`.
+    Held {
+        integration: IntegrationId,
+        until: Timestamp,
+    },
+}
+
+impl<E: Into<Unplanned>> From<E> for NoPlan {
+    fn from(error: E) -> Self {
+        Self::Unplanned(error.into())
+    }
 }
 
 /// Why an attempt has no plan, and how far the planning came.
@@ -56,6 +77,20 @@ impl From<RosterError> for Unplanned {
     }
 }
 
+/// The integration that would have been tried, had no circuit been open.
+fn passed_by(
+    choice: &Choice,
+    route: &[IntegrationId],
+    attempts: &[Attempt],
+    open: &[IntegrationId],
+) -> Option<IntegrationId> {
+    if open.is_empty() {
+        return None;
+    }
+    let first = choose(route, attempts, &[])?.integration;
+    (first != choice.integration).then_some(first)
+}
+
 /// One send's way out, with the settings whose secrets it fills in.
 pub(super) struct Exit {
     settings: String,
@@ -70,33 +105,42 @@ impl Core {
     /// # Errors
     /// [`StoreError::Fenced`] where another holds the message now. [`StoreError::Unavailable`] where the store went
     /// away before anything was sent: the claim is to be given back.
-    pub(super) async fn attempt(&self, claim: Claim) -> Result<Attempt, StoreError> {
+    pub(super) async fn attempt(self: &Arc<Self>, claim: Claim) -> Result<(), StoreError> {
         if let Some(start) = claim
             .interrupted
             .as_ref()
             .and_then(|interrupted| interrupted.start.clone())
         {
-            return self.conclude_interrupted(claim, start).await;
+            return self.conclude_interrupted(claim, start).await.map(drop);
         }
         if claim.message.origin == Origin::Test {
-            return self.conclude_abandoned(claim).await;
+            return self.conclude_abandoned(claim).await.map(drop);
         }
         let plan = match self.plan(&claim).await {
             Ok(plan) => plan,
-            Err(Unplanned {
+            Err(NoPlan::Held { integration, until }) => {
+                return self.hold(&claim, &integration, until).await;
+            }
+            Err(NoPlan::Unplanned(Unplanned {
                 error: RosterError::Store(error @ StoreError::Unavailable(_)),
                 ..
-            }) => return Err(error),
-            Err(unplanned) => return self.conclude_unplanned(claim, unplanned).await,
+            })) => return Err(error),
+            Err(NoPlan::Unplanned(unplanned)) => {
+                return self.conclude_unplanned(claim, unplanned).await.map(drop);
+            }
         };
-        self.attempt_by(claim, plan).await
+        self.attempt_by(claim, plan).await.map(drop)
     }
 
     /// Makes the attempt by a plan and records it.
     ///
     /// # Errors
     /// As [`Core::attempt`].
-    pub(super) async fn attempt_by(&self, claim: Claim, plan: Plan) -> Result<Attempt, StoreError> {
+    pub(super) async fn attempt_by(
+        self: &Arc<Self>,
+        claim: Claim,
+        plan: Plan,
+    ) -> Result<Attempt, StoreError> {
         let mut start = self.start(&claim, &plan);
         if start.started_at >= claim.message.expires_at {
             return self.conclude_late(claim, start).await;
@@ -155,34 +199,44 @@ impl Core {
         Ok((route, attempts))
     }
 
-    async fn plan(&self, claim: &Claim) -> Result<Plan, Unplanned> {
+    async fn plan(&self, claim: &Claim) -> Result<Plan, NoPlan> {
         let (route, attempts) = self.history(claim).await?;
         let (tenant, now) = (&claim.message.tenant, self.clock.now());
         let open = self.circuits.open(tenant, &route, now);
         let choice = choose(&route, &attempts, &open).ok_or(RosterError::Missing)?;
+        let passed_by = passed_by(&choice, &route, &attempts, &open);
         let chosen = &choice.integration;
-        self.circuits.enter(tenant, chosen, now);
         let ready = match self.roster.active(tenant, chosen).await {
             Ok(ready) => ready,
-            Err(error) => return Err(self.unready(tenant, choice, error).await),
+            Err(error) => return Err(self.unready(tenant, choice, error).await.into()),
         };
         let chosen = via(&choice, &ready.integration);
         let sender = match self.sender(ready).await {
             Ok(sender) => sender,
-            Err(error) => return Err(Unplanned::at(choice, Some(chosen), error)),
+            Err(error) => return Err(Unplanned::at(choice, Some(chosen), error).into()),
         };
         let last = attempts
             .last()
             .filter(|last| failed_by_source(&last.exchanges));
         let failed = last.and_then(|last| last.start.source.as_ref());
-        match self.departure(&sender, failed).await {
-            Ok(departure) => Ok(Plan {
+        let departure = match self.departure(&sender, failed).await {
+            Ok(departure) => departure,
+            // The route goes on to its next integration, which may leave by another pool.
+            Err(error) => return Err(Unplanned::at(choice, Some(chosen), error).into()),
+        };
+        let latest = latest(claim.message.created_at, claim.message.expires_at);
+        let (integration, now) = (&choice.integration, self.clock.now());
+        match self.circuits.enter(tenant, integration, now, latest) {
+            None => Ok(Plan {
                 choice,
                 sender,
                 departure,
+                passed_by,
             }),
-            // The route goes on to its next integration, which may leave by another pool.
-            Err(error) => Err(Unplanned::at(choice, Some(chosen), error)),
+            Some(until) => Err(NoPlan::Held {
+                integration: choice.integration,
+                until,
+            }),
         }
     }
 
@@ -222,6 +276,7 @@ impl Core {
             source: plan.departure.as_ref().map(|by| by.source.name.clone()),
             started_at: self.clock.now(),
             possible_duplicate: claim.possible_duplicate,
+            passed_by: plan.passed_by.clone(),
         }
     }
 

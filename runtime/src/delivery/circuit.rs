@@ -1,23 +1,86 @@
-//! Whether a route asks an integration first: one whose provider is down is left to later while another may take the
-//! message. Pure, but for the lock.
+//! Whether an integration is asked at all: one whose provider is down is left to later while another may take the message,
+//! and without another the message waits. Pure, but for the lock.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::attempt::{Attempt, Outcome};
 use crate::id::{IntegrationId, TenantId};
 use crate::outcome::FailureKind;
 use crate::time::Timestamp;
 
-/// Failures one after another that open a circuit.
-const IN_A_ROW: u32 = 5;
-/// Or more than half of so many attempts.
+/// More than half of so many attempts that failed open a circuit, too.
 const WINDOW: u32 = 20;
-/// How long it is open at first, and at most.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 /// Integrations that are known at once. Of those beyond nothing is known, and each is asked in its turn.
 const MOST: usize = 10_000;
+
+/// When an integration whose provider is down is left alone, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CircuitPolicy {
+    /// Failures of the provider one after another that open the circuit. More than half of the last twenty attempts do
+    /// so as well.
+    pub failures: u32,
+    /// Milliseconds until one message tries again; twice as many after each such try that fails.
+    pub pause_ms: u64,
+    /// The most that these become.
+    pub longest_pause_ms: u64,
+}
+
+impl Default for CircuitPolicy {
+    fn default() -> Self {
+        Self {
+            failures: 5,
+            pause_ms: 5_000,
+            longest_pause_ms: 60_000,
+        }
+    }
+}
+
+impl CircuitPolicy {
+    /// The least of each number.
+    pub(super) const MINIMA: Self = Self {
+        failures: 1,
+        pause_ms: 100,
+        longest_pause_ms: 100,
+    };
+
+    /// The most of each number.
+    pub(super) const MAXIMA: Self = Self {
+        failures: 1_000,
+        pause_ms: 60 * 60 * 1_000,
+        longest_pause_ms: 60 * 60 * 1_000,
+    };
+
+    const fn first(&self) -> Duration {
+        Duration::from_millis(self.pause_ms)
+    }
+
+    fn after(&self, pause: Duration) -> Duration {
+        (pause * 2).min(
+            self.first()
+                .max(Duration::from_millis(self.longest_pause_ms)),
+        )
+    }
+}
+
+/// Where the circuit of an integration stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum CircuitView {
+    /// Messages go this way.
+    Closed,
+    /// The provider is down: none goes.
+    Open {
+        /// When one may try.
+        until: Timestamp,
+    },
+    /// The next message tries.
+    HalfOpen,
+}
 
 /// What an attempt says of the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +125,7 @@ impl Circuit {
         }
     }
 
-    fn note(&mut self, sign: Sign, started_at: Timestamp, now: Timestamp) {
+    fn note(&mut self, policy: &CircuitPolicy, sign: Sign, started_at: Timestamp, now: Timestamp) {
         match sign {
             Sign::Neither => {}
             // What was before an outage, and in it, tells nothing of the time after it.
@@ -74,7 +137,7 @@ impl Circuit {
             Sign::Down => {
                 self.in_a_row = self.in_a_row.saturating_add(1);
                 self.count(1);
-                self.down(started_at, now);
+                self.down(policy, started_at, now);
             }
         }
     }
@@ -84,13 +147,12 @@ impl Circuit {
         self.seen = self.seen.saturating_add(1).min(WINDOW);
     }
 
-    fn down(&mut self, started_at: Timestamp, now: Timestamp) {
-        let (first, most) = PAUSES;
+    fn down(&mut self, policy: &CircuitPolicy, started_at: Timestamp, now: Timestamp) {
         let half = self.seen == WINDOW && self.recent.count_ones() > WINDOW / 2;
         let pause = match self.open {
             Some(open) if started_at < open.tried_at => return,
-            Some(open) => (open.pause * 2).min(most),
-            None if self.in_a_row >= IN_A_ROW || half => first,
+            Some(open) => policy.after(open.pause),
+            None if self.in_a_row >= policy.failures || half => policy.first(),
             None => return,
         };
         self.open = Some(Open {
@@ -118,10 +180,36 @@ fn sign(attempt: &Attempt) -> Sign {
 type Key = (TenantId, IntegrationId);
 
 /// The circuits of all integrations whose last attempts failed.
-#[derive(Default)]
-pub(super) struct Circuits(Mutex<HashMap<Key, Circuit>>);
+pub(super) struct Circuits {
+    policy: CircuitPolicy,
+    known: Mutex<HashMap<Key, Circuit>>,
+}
+
+/// A circuit has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Opened,
+    Closed,
+}
+
+impl Change {
+    /// The word in metrics.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Closed => "closed",
+        }
+    }
+}
 
 impl Circuits {
+    pub(super) fn new(policy: CircuitPolicy) -> Self {
+        Self {
+            policy,
+            known: Mutex::default(),
+        }
+    }
+
     /// Those of a route that are not to be asked now, while there is another.
     pub(super) fn open(
         &self,
@@ -140,52 +228,100 @@ impl Circuits {
         route.iter().filter(is_open).cloned().collect()
     }
 
-    /// A message is about to go by an integration.
-    pub(super) fn enter(&self, tenant: &TenantId, id: &IntegrationId, now: Timestamp) {
-        if let Some(circuit) = self.all().get_mut(&(tenant.clone(), id.clone())) {
+    /// Until when a message waits that is about to go by an integration; none where it goes. After a pause it is the
+    /// only one until it has ended, or another pause is over. At `latest`, shortly before its expiry, it goes whatever
+    /// is known.
+    pub(super) fn enter(
+        &self,
+        tenant: &TenantId,
+        id: &IntegrationId,
+        now: Timestamp,
+        latest: Timestamp,
+    ) -> Option<Timestamp> {
+        let mut circuits = self.all();
+        let circuit = circuits.get_mut(&(tenant.clone(), id.clone()))?;
+        let open = circuit.open.filter(|open| now < open.until.min(latest));
+        if open.is_none() {
             circuit.enter(now);
         }
+        open.map(|open| open.until.min(latest))
     }
 
     /// An attempt has ended.
-    pub(super) fn note(&self, tenant: &TenantId, attempt: &Attempt) {
-        if let Some(via) = &attempt.start.via {
-            let key = (tenant.clone(), via.integration.clone());
-            let (started_at, ended_at) = (attempt.start.started_at, attempt.ended_at);
-            self.record(key, sign(attempt), started_at, ended_at);
-        }
+    pub(super) fn note(&self, tenant: &TenantId, attempt: &Attempt) -> Option<Change> {
+        let via = attempt.start.via.as_ref()?;
+        let key = (tenant.clone(), via.integration.clone());
+        let (started_at, ended_at) = (attempt.start.started_at, attempt.ended_at);
+        self.record(key, sign(attempt), started_at, ended_at)
     }
 
-    fn record(&self, key: Key, sign: Sign, started_at: Timestamp, now: Timestamp) {
+    fn record(
+        &self,
+        key: Key,
+        sign: Sign,
+        started_at: Timestamp,
+        now: Timestamp,
+    ) -> Option<Change> {
         let mut circuits = self.all();
         if !circuits.contains_key(&key) {
             if sign != Sign::Down {
-                return;
+                return None;
             }
             if circuits.len() >= MOST {
                 circuits.retain(|_, circuit| circuit.open.is_some());
             }
             if circuits.len() >= MOST {
-                return;
+                return None;
             }
         }
         let circuit = circuits.entry(key.clone()).or_default();
         let was_open = circuit.open.is_some();
-        circuit.note(sign, started_at, now);
-        if circuit.open.is_some() != was_open {
-            tracing::warn!(
-                tenant = %key.0, integration = %key.1, open = !was_open,
-                "a circuit: routes with another integration leave this one to later while it is open"
-            );
-        }
+        circuit.note(&self.policy, sign, started_at, now);
+        let change = match (was_open, circuit.open.is_some()) {
+            (false, true) => Some(Change::Opened),
+            (true, false) => Some(Change::Closed),
+            _ => None,
+        };
         // All of the last attempts succeeded: as if there had been none.
         if circuit.recent == 0 {
             circuits.remove(&key);
         }
+        change
+    }
+
+    /// Nothing is known of an integration any more: it was changed. Answers whether its circuit was open.
+    pub(super) fn forget(&self, tenant: &TenantId, id: &IntegrationId) -> bool {
+        let known = self.all().remove(&(tenant.clone(), id.clone()));
+        known.is_some_and(|circuit| circuit.open.is_some())
+    }
+
+    /// Where an integration's circuit stands.
+    pub(super) fn view(
+        &self,
+        tenant: &TenantId,
+        id: &IntegrationId,
+        now: Timestamp,
+    ) -> CircuitView {
+        let circuits = self.all();
+        let open = circuits.get(&(tenant.clone(), id.clone()));
+        match open.and_then(|circuit| circuit.open) {
+            None => CircuitView::Closed,
+            Some(open) if now < open.until => CircuitView::Open { until: open.until },
+            Some(_) => CircuitView::HalfOpen,
+        }
+    }
+
+    /// How many are not closed.
+    pub(super) fn not_closed(&self) -> usize {
+        let circuits = self.all();
+        circuits
+            .values()
+            .filter(|circuit| circuit.open.is_some())
+            .count()
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<Key, Circuit>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -213,7 +349,7 @@ mod tests {
                     _ => return if was_open { 'o' } else { '-' },
                 };
                 circuit.enter(now);
-                circuit.note(sign, now, now);
+                circuit.note(&CircuitPolicy::default(), sign, now, now);
                 if was_open { 'o' } else { '-' }
             })
             .collect()
@@ -241,25 +377,25 @@ mod tests {
 
     #[test]
     fn one_failure_after_an_outage_is_no_new_one() {
-        let mut circuit = Circuit::default();
+        let (policy, mut circuit) = (CircuitPolicy::default(), Circuit::default());
         for second in 0..100 {
-            circuit.note(Sign::Down, at(second), at(second));
+            circuit.note(&policy, Sign::Down, at(second), at(second));
         }
-        circuit.note(Sign::Up, at(200), at(200));
+        circuit.note(&policy, Sign::Up, at(200), at(200));
         assert_eq!(circuit, Circuit::default());
-        circuit.note(Sign::Down, at(201), at(201));
+        circuit.note(&policy, Sign::Down, at(201), at(201));
         assert!(!circuit.is_open(at(201)));
     }
 
     #[test]
     fn no_more_integrations_are_known_than_there_may_be() {
-        let circuits = Circuits::default();
+        let circuits = Circuits::new(CircuitPolicy::default());
         let tenant: TenantId = "a".parse().unwrap();
         let key = |number: usize| (tenant.clone(), format!("i{number}").parse().unwrap());
         for number in 0..MOST {
             circuits.record(key(number), Sign::Down, at(0), at(0));
         }
-        for _ in 1..IN_A_ROW {
+        for _ in 1..CircuitPolicy::default().failures {
             circuits.record(key(7), Sign::Down, at(0), at(0));
         }
         // Those that are open are kept, the others have to fail again.
@@ -274,9 +410,9 @@ mod tests {
 
     #[test]
     fn one_message_tries_and_pauses_have_a_longest() {
-        let mut circuit = Circuit::default();
-        for _ in 0..IN_A_ROW {
-            circuit.note(Sign::Down, at(0), at(0));
+        let (policy, mut circuit) = (CircuitPolicy::default(), Circuit::default());
+        for _ in 0..policy.failures {
+            circuit.note(&policy, Sign::Down, at(0), at(0));
         }
         let mut now = at(0);
         for pause in [5, 10, 20, 40, 60, 60] {
@@ -285,7 +421,44 @@ mod tests {
             assert!(!circuit.is_open(now), "{pause}");
             circuit.enter(now);
             assert!(circuit.is_open(now), "another would try as well");
-            circuit.note(Sign::Down, now, now);
+            circuit.note(&policy, Sign::Down, now, now);
         }
+    }
+
+    #[test]
+    fn without_another_way_a_message_waits_for_a_try_or_for_its_last_moment() {
+        let circuits = Circuits::new(CircuitPolicy {
+            failures: 2,
+            pause_ms: 10_000,
+            longest_pause_ms: 15_000,
+        });
+        let (tenant, id): (TenantId, IntegrationId) = ("a".parse().unwrap(), "i".parse().unwrap());
+        let enter = |now, latest| circuits.enter(&tenant, &id, at(now), at(latest));
+        let note = |sign, now| {
+            let key = (tenant.clone(), id.clone());
+            circuits.record(key, sign, at(now), at(now))
+        };
+        let view = |now| circuits.view(&tenant, &id, at(now));
+        assert_eq!(enter(0, 600), None);
+        assert_eq!(note(Sign::Down, 0), None);
+        assert_eq!(view(0), CircuitView::Closed);
+        assert_eq!(note(Sign::Down, 0), Some(Change::Opened));
+        assert_eq!(view(1), CircuitView::Open { until: at(10) });
+        assert_eq!(circuits.not_closed(), 1);
+        // It waits until somebody may try, or until its time is nearly over.
+        assert_eq!(enter(1, 600), Some(at(10)));
+        assert_eq!(enter(1, 5), Some(at(5)));
+        assert_eq!(enter(5, 5), None);
+        // One tries, the others wait on.
+        assert_eq!(view(10), CircuitView::HalfOpen);
+        assert_eq!(enter(10, 600), None);
+        assert_eq!(enter(10, 600), Some(at(20)));
+        // The pause after it is twice as long, and no longer than the longest.
+        assert_eq!(note(Sign::Down, 11), None);
+        assert_eq!(enter(11, 600), Some(at(26)));
+        assert_eq!(enter(26, 600), None);
+        assert_eq!(note(Sign::Up, 27), Some(Change::Closed));
+        assert_eq!(enter(27, 600), None);
+        assert_eq!(view(27), CircuitView::Closed);
     }
 }

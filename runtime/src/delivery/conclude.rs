@@ -1,15 +1,19 @@
 //! The end of an attempt: what is recorded of it, and what follows from that.
 
+use std::sync::Arc;
+
 use super::Core;
 use super::attempt::{Unplanned, dice};
+use super::circuit::{Change, CircuitView};
 use super::dispatcher::STORE_PAUSE;
 use super::roster::RosterError;
 use super::route::{Standing, standing};
 use super::schedule::{Situation, schedule};
-use crate::attempt::{Attempt, AttemptStart, Outcome, Transition, Via};
-use crate::message::Origin;
+use crate::attempt::{Attempt, AttemptStart, MessageState, Outcome, Transition, Via};
+use crate::id::{IntegrationId, TenantId};
+use crate::message::{Channel, Origin};
 use crate::outcome::{Failure, FailureKind, WireRecord};
-use crate::store::{Claim, INTERRUPTED, Settled, StoreError};
+use crate::store::{Claim, INTERRUPTED, Queue, Settled, StoreError};
 use crate::time::Timestamp;
 
 /// How the guest's call of an attempt went, where there was one.
@@ -51,7 +55,7 @@ impl Core {
     /// A process ended after this attempt was armed: nobody can tell whether the provider accepted. Its route may go
     /// on all the same.
     pub(super) async fn conclude_interrupted(
-        &self,
+        self: &Arc<Self>,
         claim: Claim,
         start: AttemptStart,
     ) -> Result<Attempt, StoreError> {
@@ -72,7 +76,10 @@ impl Core {
     }
 
     /// A test has no second attempt: with its process went the settings that it tried.
-    pub(super) async fn conclude_abandoned(&self, claim: Claim) -> Result<Attempt, StoreError> {
+    pub(super) async fn conclude_abandoned(
+        self: &Arc<Self>,
+        claim: Claim,
+    ) -> Result<Attempt, StoreError> {
         let lost = "the server ended before the test was sent";
         let outcome =
             Outcome::Failure(Failure::host(FailureKind::Unavailable, "interrupted", lost));
@@ -83,7 +90,7 @@ impl Core {
 
     /// Its time was over before the attempt could begin: not even a connection is made.
     pub(super) async fn conclude_late(
-        &self,
+        self: &Arc<Self>,
         claim: Claim,
         start: AttemptStart,
     ) -> Result<Attempt, StoreError> {
@@ -95,7 +102,7 @@ impl Core {
 
     /// No integration could be tried: the next look at the route may find one.
     pub(super) async fn conclude_unplanned(
-        &self,
+        self: &Arc<Self>,
         claim: Claim,
         unplanned: Unplanned,
     ) -> Result<Attempt, StoreError> {
@@ -113,11 +120,12 @@ impl Core {
             source: None,
             started_at: self.clock.now(),
             possible_duplicate: claim.possible_duplicate,
+            passed_by: None,
         }
     }
 
     async fn conclude(
-        &self,
+        self: &Arc<Self>,
         claim: Claim,
         start: AttemptStart,
         outcome: Outcome,
@@ -139,7 +147,7 @@ impl Core {
     /// Tries again until it is written, however long the store is away: what the provider said is not to be lost.
     /// Only another holder of the message ends that, or the process.
     pub(super) async fn record(
-        &self,
+        self: &Arc<Self>,
         claim: Claim,
         attempt: Attempt,
         next: Transition,
@@ -156,7 +164,7 @@ impl Core {
         self.counts.attempt(claim.message.channel, &attempt.outcome);
         // A test may have settings that no route knows.
         if claim.message.origin != Origin::Test {
-            self.circuits.note(&claim.message.tenant, &attempt);
+            self.noted(&claim.message.tenant, &attempt);
         }
         self.report(&claim, &attempt, &next);
         let settled = Settled {
@@ -169,6 +177,69 @@ impl Core {
             self.places.due_at(until);
         }
         Ok(attempt)
+    }
+
+    /// What an attempt says of its integration's provider.
+    fn noted(self: &Arc<Self>, tenant: &TenantId, attempt: &Attempt) {
+        let Some((change, via)) = self
+            .circuits
+            .note(tenant, attempt)
+            .zip(attempt.start.via.as_ref())
+        else {
+            return;
+        };
+        self.counts.circuits.add([change.as_str()]);
+        let integration = &via.integration;
+        match change {
+            Change::Opened => tracing::warn!(
+                %tenant, %integration,
+                "the circuit is open: its provider is down; messages go by another integration of their route, or wait"
+            ),
+            Change::Closed => {
+                tracing::info!(%tenant, %integration, "the circuit is closed: its provider answers");
+                self.let_go(tenant, integration);
+            }
+        }
+    }
+
+    /// The message waits without an attempt. Who waits for its first one is told so.
+    pub(super) async fn hold(
+        self: &Arc<Self>,
+        claim: &Claim,
+        integration: &IntegrationId,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let message = &claim.message;
+        self.store.hold(&claim.hold(), integration, until).await?;
+        self.waiters.answer(message.id, MessageState::Waiting, None);
+        self.places.due_at(until);
+        // Closed since it was looked at: what was let go then did not have this one.
+        let (tenant, now) = (&message.tenant, self.clock.now());
+        if self.circuits.view(tenant, integration, now) == CircuitView::Closed {
+            self.let_go(tenant, integration);
+        }
+        Ok(())
+    }
+
+    /// Makes due what waits for an integration.
+    pub(super) fn let_go(self: &Arc<Self>, tenant: &TenantId, integration: &IntegrationId) {
+        let (core, tenant, integration) = (self.clone(), tenant.clone(), integration.clone());
+        self.tasks.spawn(async move {
+            for channel in [Channel::Email, Channel::Sms] {
+                let queue = Queue {
+                    tenant: tenant.clone(),
+                    channel,
+                };
+                let go = async || {
+                    core.store
+                        .let_go(&queue, &integration, core.clock.now())
+                        .await
+                };
+                // What stays behind for want of a store is due by itself before long.
+                while go().await.unwrap_or(false) {}
+            }
+            core.places.due_at(Timestamp::default());
+        });
     }
 
     fn report(&self, claim: &Claim, attempt: &Attempt, next: &Transition) {

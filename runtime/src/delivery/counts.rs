@@ -19,6 +19,8 @@ pub struct Counts {
     pub attempts: Tally<2>,
     /// Sends that their egress pool did not let go, by reason.
     pub pools: Tally<1>,
+    /// Circuits that were `opened` and `closed`.
+    pub circuits: Tally<1>,
     /// Limits that were met, by code.
     pub limits: Arc<Tally<1>>,
 }

@@ -163,6 +163,7 @@ mod tests {
                 source: None,
                 started_at: Timestamp::default(),
                 possible_duplicate: false,
+                passed_by: None,
             },
             ended_at: Timestamp::default(),
             outcome: Outcome::Failure(Failure::host(kind, "x", "")),

@@ -193,14 +193,24 @@ fn repeat(policy: &RetryPolicy, s: &Situation<'_>, doubts: usize) -> Option<Dura
     may.then(|| jittered(pause, pause, s.dice))
 }
 
+/// When the last attempt of a message is due at the latest.
+pub(super) fn latest(created_at: Timestamp, expires_at: Timestamp) -> Timestamp {
+    created_at.after(before_the_end(created_at.until(expires_at)))
+}
+
+/// A life without what is left for its last attempt.
+fn before_the_end(life: Duration) -> Duration {
+    let (most, part) = LAST;
+    life.saturating_sub((life / part).min(most))
+}
+
 /// The pause of a message of which nothing was sent. The attempts that are left stand at ever longer distances, the
 /// last of them shortly before the expiry, so that an outage shorter than the life loses nothing, and what waited is
 /// sent soon after a short one.
 fn spread(policy: &RetryPolicy, s: &Situation<'_>) -> Duration {
     let least = Duration::from_millis(policy.pause_ms.max(1));
     let life = s.created_at.until(s.expires_at);
-    let (most, part) = LAST;
-    let end = life.saturating_sub((life / part).min(most)).as_secs_f64();
+    let end = before_the_end(life).as_secs_f64();
     let age = s.created_at.until(s.now).max(least).as_secs_f64();
     let left = policy.max_attempts.saturating_sub(s.attempt).max(1);
     let growth = (end / age).powf(f64::from(left).recip());

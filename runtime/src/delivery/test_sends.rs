@@ -70,6 +70,7 @@ impl Core {
             choice: Choice::only(sender.ready().integration.id.clone()),
             sender,
             departure,
+            passed_by: None,
         };
         let attempt = self.attempt_by(claim, plan).await?;
         drop(place);

@@ -45,6 +45,19 @@ pub enum Answer {
     UntrustedTls,
 }
 
+impl Answer {
+    /// What stands in for a provider's yes.
+    #[must_use]
+    pub fn accepted() -> Self {
+        let json = ("content-type".to_owned(), "application/json".to_owned());
+        Self::Response {
+            status: 200,
+            headers: vec![json],
+            body: Bytes::from_static(br#"{"id":"stand-in","ok":true}"#),
+        }
+    }
+}
+
 /// A request as it would have stood on the wire: secrets filled in, the host's own headers (`host`,
 /// `accept-encoding`, `user-agent`, `content-length`) included.
 #[derive(Clone, PartialEq, Eq)]
@@ -85,6 +98,12 @@ impl Capture {
             answers: Mutex::new(answers.into()),
             ..Self::default()
         }
+    }
+
+    /// A provider that accepts so many requests, whatever they are, and any mail.
+    #[must_use]
+    pub fn accepting(requests: usize) -> Self {
+        Self::new(vec![Answer::accepted(); requests])
     }
 
     /// The same with a mail server that deviates as the script says. Sessions count as encrypted.

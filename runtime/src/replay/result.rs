@@ -112,7 +112,8 @@ impl ReplayResult {
     }
 
     /// What came of a call, and what would have left.
-    pub(super) fn of(id: &str, report: CallReport, capture: &Capture) -> Self {
+    #[must_use]
+    pub fn of(id: &str, report: CallReport, capture: &Capture) -> Self {
         let requests = capture.requests();
         Self {
             requests: requests.into_iter().map(ReplayedRequest::from).collect(),

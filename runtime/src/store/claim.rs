@@ -175,7 +175,7 @@ impl Store {
 
 /// The oldest claimable messages of one queue. `SET` sees the row as it was.
 const TAKE: &str = "UPDATE message SET interrupted = (state = 'sending'), state = 'sending', \
-       fence = fence + 1, due_at = ?4, updated_at = ?3 \
+       fence = fence + 1, due_at = ?4, updated_at = ?3, held_by = NULL \
      WHERE (tenant, id) IN (\
        SELECT tenant, id FROM message INDEXED BY message_due \
        WHERE tenant = ?1 AND channel = ?2 AND due_at <= ?3 AND expires_at > ?3 \

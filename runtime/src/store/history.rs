@@ -6,7 +6,7 @@ use sqlx::{QueryBuilder, Row};
 
 use super::{Store, StoreError, row};
 use crate::attempt::{Attempt, AttemptStart, MessageState};
-use crate::id::{MessageId, TenantId};
+use crate::id::{IntegrationId, MessageId, TenantId};
 use crate::message::{Channel, Origin, UsageType};
 use crate::time::Timestamp;
 
@@ -40,6 +40,9 @@ pub struct StoredMessage {
     /// When it is tried next; none while it is sent and in a final state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<Timestamp>,
+    /// The integration that it waits for without an attempt, because its provider is down and no other is left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<IntegrationId>,
     /// The attempt under way, once it may have sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub armed: Option<AttemptStart>,
@@ -64,7 +67,7 @@ pub struct Page<T, C = String> {
 }
 
 const COLUMNS: &str = "tenant, id, origin, channel, recipient, usage_type, state, possible_duplicate, \
-     created_at, updated_at, expires_at, due_at, attempts, armed";
+     created_at, updated_at, expires_at, due_at, attempts, armed, held_by";
 
 impl Store {
     /// A tenant's message.
@@ -227,6 +230,11 @@ fn stored(row: &SqliteRow) -> Result<StoredMessage, StoreError> {
         updated_at: row::time(row, "updated_at")?,
         expires_at: row::time(row, "expires_at")?,
         next_attempt_at: due_at.filter(|_| waits).map(Timestamp::from_millis),
+        held_by: row
+            .try_get::<Option<String>, _>("held_by")?
+            .map(|id| id.parse().map_err(StoreError::corrupt))
+            .transpose()?
+            .filter(|_| waits),
         armed: row::json(row, "armed")?.filter(|_| state == MessageState::Sending),
     })
 }

@@ -142,6 +142,7 @@ fn armed(row: &SqliteRow, now: Timestamp) -> Result<Option<AttemptStart>, StoreE
                 source: None,
                 started_at: now,
                 possible_duplicate: row.try_get("possible_duplicate")?,
+                passed_by: None,
             }))
         }
         start => start,

@@ -13,7 +13,7 @@ macro_rules! steps {
     };
 }
 
-const STEPS: [(&str, &str); 14] = steps![
+const STEPS: [(&str, &str); 15] = steps![
     "0001_first",
     "0002_templates",
     "0003_email_service",
@@ -28,6 +28,7 @@ const STEPS: [(&str, &str); 14] = steps![
     "0014_queues",
     "0015_key_generations",
     "0016_component_parts",
+    "0017_held",
 ];
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> =

@@ -137,6 +137,7 @@ impl Store {
                 source: None,
                 started_at: now,
                 possible_duplicate: row.try_get("possible_duplicate")?,
+                passed_by: None,
             },
             ended_at: now,
             outcome: Outcome::Failure(Failure::host(

@@ -103,6 +103,7 @@ fn start(claim: &Claim, now: Timestamp) -> AttemptStart {
         source: None,
         started_at: now,
         possible_duplicate: claim.possible_duplicate,
+        passed_by: None,
     }
 }
 
