@@ -1,7 +1,7 @@
 //! Mail over SMTP through the whole house: by which source, and how long a server may take.
 
 use sendbox::time::Clock;
-use sendbox_tests::mail_peer::{Line, MailPeer, Say, usual};
+use sendbox_tests::mail_peer::{Line, MailPeer, Say, reply, usual};
 use serde_json::{Value, json};
 
 use crate::harness::House;
@@ -28,8 +28,21 @@ async fn house(
     house
         .upload(connector_bundle::component("smtp").unwrap())
         .await;
+    house
+        .integrate("acme", "smtp", "smtp", settings(peer))
+        .await;
+    let route = json!({"integrations": ["smtp"]});
+    house
+        .operate("PUT", "/v1/tenants/acme/routes/email", route)
+        .await
+        .expect(200);
+    (house, key)
+}
+
+/// Of an integration that sends to a server in clear.
+fn settings(peer: &MailPeer) -> Value {
     let usage_types = ["Register", "SignIn", "ForgotPassword", "Generic"];
-    let settings = json!({
+    json!({
         "host": "127.0.0.1",
         "port": peer.address.port(),
         "ignoreTLS": true,
@@ -40,14 +53,7 @@ async fn house(
             "usageType": usage_type, "contentType": "text/plain",
             "subject": "Code", "content": "{{code}}",
         })),
-    });
-    house.integrate("acme", "smtp", "smtp", settings).await;
-    let route = json!({"integrations": ["smtp"]});
-    house
-        .operate("PUT", "/v1/tenants/acme/routes/email", route)
-        .await
-        .expect(200);
-    (house, key)
+    })
 }
 
 async fn sent(house: &House, key: &str) -> Value {
@@ -90,4 +96,49 @@ async fn a_server_may_take_longer_with_a_mail_than_a_provider_with_a_request() {
     assert_eq!(message["state"], "sent", "{message}");
     assert_eq!(message["attempts"].as_array().unwrap().len(), 1);
     house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_goes_on_where_a_server_speaks_of_the_sender_and_ends_where_it_speaks_of_the_recipient()
+ {
+    for (stage, said, goes_on) in [
+        ("MAIL", "550 5.4.5 Daily user sending limit exceeded", true),
+        (
+            "MAIL",
+            "553 5.7.1 Sender address rejected: not owned by user",
+            true,
+        ),
+        (
+            "RCPT",
+            "553 5.7.1 Sender address rejected: not owned by user",
+            true,
+        ),
+        ("DATA", "554 5.7.1 The account is suspended", true),
+        (".", "550 5.7.0 The sending identity is not verified", true),
+        ("RCPT", "550 5.1.1 No such user here", false),
+    ] {
+        let first = MailPeer::start(None, false, move |line: &Line| {
+            match line.text.split([' ', ':']).next() == Some(stage) {
+                true => reply(said),
+                false => usual(line),
+            }
+        })
+        .await;
+        let second = MailPeer::start(None, false, usual).await;
+        let (house, key) = house(&first, |_| {}).await;
+        house
+            .integrate("acme", "second", "smtp", settings(&second))
+            .await;
+        let route = json!({"integrations": ["smtp", "second"]});
+        let path = "/v1/tenants/acme/routes/email";
+        house.operate("PUT", path, route).await.expect(200);
+        let message = sent(&house, &key).await;
+        let case = format!("{stage}: {said}: {message:#}");
+        let state = if goes_on { "sent" } else { "failed" };
+        assert_eq!(message["state"], state, "{case}");
+        let mails = second.texts().iter().filter(|line| *line == "DATA").count();
+        assert_eq!(mails, usize::from(goes_on), "{case}");
+        assert_eq!(message["possible_duplicate"], false, "{case}");
+        house.stop().await;
+    }
 }

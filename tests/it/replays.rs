@@ -124,8 +124,11 @@ async fn a_built_connector_without_a_peer_does_what_its_own_cases_say() {
 #[tokio::test]
 async fn what_is_said_of_sender_and_account_is_not_held_against_the_recipient() {
     let runtime = runtime(EngineConfig::default());
-    let lines = include_str!("../corpus/answers.jsonl").lines();
-    let cases: Vec<ReplayCase> = lines
+    // What we thought of, and what others' users have reported.
+    let own = include_str!("../corpus/answers.jsonl").lines();
+    let reported = include_str!("../corpus/reported.jsonl").lines();
+    let cases: Vec<ReplayCase> = own
+        .chain(reported)
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     let mut wrong = BTreeMap::new();
