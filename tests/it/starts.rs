@@ -154,7 +154,7 @@ async fn a_server_takes_the_descriptors_that_it_may_have() {
     let folder = house.stop().await;
     let data = folder.path().join("data");
     let mut command = Process::command(&data);
-    limit_files(&mut command, 256, 4_096);
+    limit(&mut command, "--nofile=256:4096");
     let mut server = Process::spawn(command).await;
     server.says("the limit of open files is too small").await;
     let limits = fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap();
@@ -173,7 +173,26 @@ async fn a_server_takes_the_descriptors_that_it_may_have() {
     server.stop();
 }
 
-fn limit_files(command: &mut std::process::Command, soft: u64, hard: u64) {
+#[tokio::test(flavor = "multi_thread")]
+async fn address_space_that_is_too_small_is_said_with_what_to_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Process::command(&folder.path().join("data"));
+    limit(&mut command, "--as=60000000000");
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("LimitAS") && said.contains("engine.pool_slots lower"),
+        "{said}"
+    );
+    command
+        .env("SENDBOX__ENGINE__POOL_SLOTS", "2")
+        .env("SENDBOX__ENGINE__LARGE_POOL_SLOTS", "1");
+    Process::spawn(command).await.stop();
+}
+
+/// Runs a command under a limit of the system.
+fn limit(command: &mut std::process::Command, words: &str) {
     let program = command.get_program().to_owned();
     let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
     let variables: Vec<_> = command
@@ -182,7 +201,7 @@ fn limit_files(command: &mut std::process::Command, soft: u64, hard: u64) {
         .collect();
     let mut limited = std::process::Command::new("prlimit");
     limited
-        .arg(format!("--nofile={soft}:{hard}"))
+        .arg(words)
         .arg(program)
         .args(arguments)
         .envs(variables)

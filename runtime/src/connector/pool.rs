@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use tokio::time::Instant;
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
@@ -53,7 +54,8 @@ impl Pool {
         class: ConnectorClass,
         slots: Slots,
     ) -> Result<Self, ConnectorError> {
-        let engine = engine::start(config, class, slots)?;
+        let engine = engine::start(config, class, slots)
+            .map_err(|error| with_address_space(error, class, slots))?;
         let linker = link(&engine).map_err(ConnectorError::engine)?;
         Ok(Self {
             engine,
@@ -88,4 +90,25 @@ fn link(engine: &Engine) -> wasmtime::Result<Linker<state::State>> {
     host_wasi_types::add_to_linker(&mut linker)?;
     bindings::Connector::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     Ok(linker)
+}
+/// Where the process may not reserve what slots need, its limit is at fault, which no word of the system says.
+fn with_address_space(
+    error: ConnectorError,
+    class: ConnectorClass,
+    slots: Slots,
+) -> ConnectorError {
+    let limit = getrlimit(Resource::RLIMIT_AS).map_or(RLIM_INFINITY, |(soft, _)| soft);
+    let words = match error {
+        ConnectorError::Engine(words) if limit != RLIM_INFINITY => words,
+        error => return error,
+    };
+    let key = match class {
+        ConnectorClass::Small => "engine.pool_slots",
+        ConnectorClass::Large => "engine.large_pool_slots",
+    };
+    ConnectorError::Engine(format!(
+        "{words}. The process may use {limit} bytes of address space, and {count} slots reserve more, most of which is never \
+         used: lift that limit (ulimit -v, LimitAS in systemd), or set {key} lower",
+        count = slots.count
+    ))
 }
