@@ -26,6 +26,7 @@ mod crash;
 mod databases;
 mod deliver;
 mod deliver_mail;
+mod deployments;
 mod docs;
 mod documents;
 mod doors;
