@@ -29,6 +29,7 @@ mod dry_run;
 mod explain;
 mod lending;
 mod places;
+mod plan;
 mod roster;
 mod rotation;
 mod route;

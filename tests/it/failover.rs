@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use sendbox::delivery::OnUnknown;
-use sendbox::time::Clock;
+use sendbox::time::{Clock, Timestamp};
 use sendbox_tests::peer::{Peer, Reply};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -539,5 +539,66 @@ async fn what_waits_for_a_provider_goes_another_way_once_there_is_one() {
     .await;
     assert_eq!(sent["attempts"][0]["integration"], "spare");
     assert_eq!(sent["attempts"][0]["passed_by"], "mail");
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_asked_for_time_is_given_it_though_the_route_comes_around() {
+    let clock = Arc::new(AtomicI64::new(1_800_000_000_000));
+    let house = House::start_with(Clock::Manual(clock.clone()), |_| {}).await;
+    let patient = Peer::start(|_| {
+        let head = "HTTP/1.1 429 Too Many Requests\r\nretry-after: 120\r\n";
+        Reply::Bytes(format!("{head}{WHOLE}").into_bytes())
+    })
+    .await;
+    let busy = Peer::start(|_| dead("busy-503")).await;
+    let key = house
+        .tenant("acme", &format!("http://{}/", patient.address), None)
+        .await;
+    let second = json!({ "endpoint": format!("http://{}/", busy.address) });
+    house
+        .integrate("acme", "second", "http-email", second)
+        .await;
+    let route = json!({ "integrations": ["mail", "second"] });
+    house
+        .call(&key, "PUT", "/v1/routes/email", &route)
+        .await
+        .expect(200);
+    let message = json!({
+        "channel": "email", "to": "a@example.com", "type": "SignIn", "payload": { "code": "1" },
+    });
+    let posted = house
+        .call(&key, "POST", "/v1/messages", &message)
+        .await
+        .expect(202);
+    let id = posted.text_at("/id");
+    // All that was due is done: what comes next lies ahead.
+    let settled = async || {
+        let now = json!(Timestamp::from_millis(clock.load(Ordering::SeqCst)));
+        let is_ahead = |message: &Value| {
+            let next = message["next_attempt_at"].as_str();
+            message["state"] == "waiting" && next > now.as_str()
+        };
+        house.server.app().delivery.wake();
+        until(&house, &key, &id, is_ahead).await
+    };
+    until(&house, &key, &id, |message| message["attempt_count"] == 2).await;
+    // However often it is looked at meanwhile, the other one is tried.
+    for second in 1..=11 {
+        clock.fetch_add(10_000, Ordering::SeqCst);
+        let message = settled().await;
+        assert_eq!(
+            patient.arrivals().len(),
+            1,
+            "after {} s: {message:#}",
+            second * 10
+        );
+    }
+    assert!(busy.arrivals().len() > 2);
+    for _ in 12..50 {
+        clock.fetch_add(10_000, Ordering::SeqCst);
+        settled().await;
+    }
+    assert!(patient.arrivals().len() > 1, "it is asked again");
     house.stop().await;
 }

@@ -6,90 +6,18 @@ use tokio::time::Instant;
 
 use super::Core;
 use super::conclude::Called;
-use super::departure::{Departure, failed_by_source};
-use super::lending::Sender;
+use super::departure::Departure;
+use super::plan::{NoPlan, Plan, Unplanned, via};
 use super::roster::{ReadyIntegration, RosterError, Version};
-use super::route::{Choice, choose};
-use super::schedule::latest;
 use super::verdict::verdict;
-use crate::attempt::{Attempt, AttemptStart, Outcome, Via};
+use crate::attempt::{Attempt, AttemptStart, Outcome};
 use crate::connector::{Call, CallReport, GuestClock};
 use crate::egress::{Arm, EgressScope, Transport};
 use crate::fault;
-use crate::id::{IntegrationId, SourceName, TenantId};
 use crate::limits::{Limit, Limits};
 use crate::message::{Origin, OutgoingMessage};
 use crate::settings::Placeholders;
 use crate::store::{Claim, Lease, StoreError};
-use crate::tenant::Integration;
-use crate::time::Timestamp;
-
-/// What the route and the roster decided for one attempt.
-pub(super) struct Plan {
-    pub(super) choice: Choice,
-    pub(super) sender: Sender,
-    pub(super) departure: Option<Departure>,
-    /// The integration whose turn it would have been, were its circuit not open.
-    pub(super) passed_by: Option<IntegrationId>,
-}
-
-/// Why there is no plan for an attempt.
-enum NoPlan {
-    /// None can be made, which is an attempt that failed.
-    Unplanned(Unplanned),
-    /// The integration's provider is down: there is no attempt before `until`.
-    Held {
-        integration: IntegrationId,
-        until: Timestamp,
-    },
-}
-
-impl<E: Into<Unplanned>> From<E> for NoPlan {
-    fn from(error: E) -> Self {
-        Self::Unplanned(error.into())
-    }
-}
-
-/// Why an attempt has no plan, and how far the planning came.
-pub(super) struct Unplanned {
-    pub(super) error: RosterError,
-    pub(super) via: Option<Via>,
-    pub(super) choice: Option<Choice>,
-}
-
-impl Unplanned {
-    fn at(choice: Choice, via: Option<Via>, error: RosterError) -> Self {
-        Self {
-            error,
-            via,
-            choice: Some(choice),
-        }
-    }
-}
-
-impl From<RosterError> for Unplanned {
-    fn from(error: RosterError) -> Self {
-        Self {
-            error,
-            via: None,
-            choice: None,
-        }
-    }
-}
-
-/// The integration that would have been tried, had no circuit been open.
-fn passed_by(
-    choice: &Choice,
-    route: &[IntegrationId],
-    attempts: &[Attempt],
-    open: &[IntegrationId],
-) -> Option<IntegrationId> {
-    if open.is_empty() {
-        return None;
-    }
-    let first = choose(route, attempts, &[])?.integration;
-    (first != choice.integration).then_some(first)
-}
 
 /// One send's way out, with the settings whose secrets it fills in.
 pub(super) struct Exit {
@@ -118,9 +46,11 @@ impl Core {
         }
         let plan = match self.plan(&claim).await {
             Ok(plan) => plan,
-            Err(NoPlan::Held { integration, until }) => {
-                return self.hold(&claim, &integration, until).await;
-            }
+            Err(NoPlan::Held {
+                integration,
+                until,
+                by,
+            }) => return self.hold(&claim, &integration, until, by).await,
             Err(NoPlan::Unplanned(Unplanned {
                 error: RosterError::Store(error @ StoreError::Unavailable(_)),
                 ..
@@ -183,90 +113,6 @@ impl Core {
         }
         .within(self.limits.attempt_bytes);
         self.record(claim, attempt, next).await
-    }
-
-    /// The route of a message, and its attempts so far.
-    pub(super) async fn history(
-        &self,
-        claim: &Claim,
-    ) -> Result<(Arc<[IntegrationId]>, Vec<Attempt>), RosterError> {
-        let message = &claim.message;
-        let route = self.roster.route(&message.tenant, message.channel).await?;
-        let attempts = match claim.attempt {
-            0 | 1 => Vec::new(),
-            _ => self.store.attempts(message.id).await?,
-        };
-        Ok((route, attempts))
-    }
-
-    async fn plan(&self, claim: &Claim) -> Result<Plan, NoPlan> {
-        let (route, attempts) = self.history(claim).await?;
-        let (tenant, now) = (&claim.message.tenant, self.clock.now());
-        let open = self.circuits.open(tenant, &route, now);
-        let choice = choose(&route, &attempts, &open).ok_or(RosterError::Missing)?;
-        let passed_by = passed_by(&choice, &route, &attempts, &open);
-        let chosen = &choice.integration;
-        let ready = match self.roster.active(tenant, chosen).await {
-            Ok(ready) => ready,
-            Err(error) => return Err(self.unready(tenant, choice, error).await.into()),
-        };
-        let chosen = via(&choice, &ready.integration);
-        let sender = match self.sender(ready).await {
-            Ok(sender) => sender,
-            Err(error) => return Err(Unplanned::at(choice, Some(chosen), error).into()),
-        };
-        let last = attempts
-            .last()
-            .filter(|last| failed_by_source(&last.exchanges));
-        let failed = last.and_then(|last| last.start.source.as_ref());
-        let departure = match self.departure(&sender, failed).await {
-            Ok(departure) => departure,
-            // The route goes on to its next integration, which may leave by another pool.
-            Err(error) => return Err(Unplanned::at(choice, Some(chosen), error).into()),
-        };
-        let latest = latest(claim.message.created_at, claim.message.expires_at);
-        let (integration, now) = (&choice.integration, self.clock.now());
-        match self.circuits.enter(tenant, integration, now, latest) {
-            None => Ok(Plan {
-                choice,
-                sender,
-                departure,
-                passed_by,
-            }),
-            Some(until) => Err(NoPlan::Held {
-                integration: choice.integration,
-                until,
-            }),
-        }
-    }
-
-    /// The route goes on from an integration that cannot be made ready: its record says what was tried.
-    async fn unready(&self, tenant: &TenantId, choice: Choice, error: RosterError) -> Unplanned {
-        match self.store.integration(tenant, &choice.integration).await {
-            Ok(known) => {
-                let chosen = known.map(|known| via(&choice, &known));
-                Unplanned::at(choice, chosen, error)
-            }
-            Err(error) => Unplanned::from(RosterError::Store(error)),
-        }
-    }
-
-    /// Where the next send leaves by; none where no pool is set. `failed` did not serve the attempt before.
-    pub(super) async fn departure(
-        &self,
-        sender: &Sender,
-        failed: Option<&SourceName>,
-    ) -> Result<Option<Departure>, RosterError> {
-        let outward = sender.outward();
-        let Some(pool) = &outward.pool else {
-            return Ok(None);
-        };
-        let (tenant, now) = (&outward.integration.tenant, self.clock.now());
-        let departure = self.roster.departure(pool, tenant, failed, now).await;
-        if let Some(reason) = departure.as_ref().err().and_then(RosterError::pool_refusal) {
-            self.counts.pools.add([reason]);
-        }
-        departure.map(Some)
     }
 
     fn start(&self, claim: &Claim, plan: &Plan) -> AttemptStart {
@@ -375,14 +221,6 @@ fn is_for_others(outcome: &Outcome) -> bool {
     };
     let limit = failure.code.as_deref().and_then(Limit::of_code);
     limit.is_some_and(Limit::is_shared)
-}
-
-fn via(choice: &Choice, integration: &Integration) -> Via {
-    Via {
-        integration: choice.integration.clone(),
-        connector: integration.connector.clone(),
-        digest: integration.digest,
-    }
 }
 
 pub(super) fn dice() -> u64 {

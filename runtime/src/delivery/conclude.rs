@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::Core;
-use super::attempt::{Unplanned, dice};
+use super::attempt::dice;
 use super::circuit::{Change, CircuitView};
 use super::dispatcher::STORE_PAUSE;
+use super::plan::{Keeper, Unplanned};
 use super::roster::RosterError;
 use super::route::{Standing, standing};
 use super::schedule::{Situation, schedule};
@@ -208,6 +209,7 @@ impl Core {
         claim: &Claim,
         integration: &IntegrationId,
         until: Timestamp,
+        by: Keeper,
     ) -> Result<(), StoreError> {
         let message = &claim.message;
         self.store.hold(&claim.hold(), integration, until).await?;
@@ -215,7 +217,9 @@ impl Core {
         self.places.due_at(until);
         // Closed since it was looked at: what was let go then did not have this one.
         let (tenant, now) = (&message.tenant, self.clock.now());
-        if self.circuits.view(tenant, integration, now) == CircuitView::Closed {
+        if by == Keeper::Circuit
+            && self.circuits.view(tenant, integration, now) == CircuitView::Closed
+        {
             self.let_go(tenant, integration);
         }
         Ok(())

@@ -3,6 +3,7 @@
 use crate::attempt::{Attempt, Outcome};
 use crate::id::IntegrationId;
 use crate::outcome::{Failure, FailureKind};
+use crate::time::Timestamp;
 
 /// A choice from a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +133,16 @@ fn worth(id: &IntegrationId, attempts: &[Attempt], open: &[IntegrationId]) -> On
     }
 }
 
+/// Until when an integration's provider asked to be left alone, in its last answer to this message.
+pub(super) fn asked_for(id: &IntegrationId, attempts: &[Attempt]) -> Option<Timestamp> {
+    let mut of_it = attempts
+        .iter()
+        .rev()
+        .filter(|one| integration(one) == Some(id));
+    let last = of_it.next()?;
+    Some(last.ended_at.after(failure(last)?.retry_after?))
+}
+
 fn integration(attempt: &Attempt) -> Option<&IntegrationId> {
     attempt.start.via.as_ref().map(|via| &via.integration)
 }
@@ -149,7 +160,6 @@ mod tests {
     use crate::attempt::{AttemptStart, Via};
     use crate::id::Digest;
     use crate::outcome::WireRecord;
-    use crate::time::Timestamp;
 
     fn attempt(integration: &str, kind: FailureKind) -> Attempt {
         Attempt {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::attempt::Plan;
+use super::plan::Plan;
 use super::roster::{ReadyIntegration, RosterError};
 use super::route::Choice;
 use super::{Core, Delivery};

@@ -22,7 +22,8 @@ pub(super) fn verdict(
             "the connector reports success, but no provider's answer says so",
         )),
         Ok(_) => Outcome::Failure(Failure::host(
-            FailureKind::Rejected,
+            // The connector is at fault, and nothing is said of the recipient.
+            FailureKind::InvalidSettings,
             "no-evidence",
             "the connector reports success, but no provider was reached with it",
         )),
@@ -92,10 +93,13 @@ mod tests {
             kind(ok(), false, &wire(&[(Progress::Answered, Some(202))])),
             None
         );
-        assert_eq!(kind(ok(), false, &wire(&[])), Some(FailureKind::Rejected));
+        assert_eq!(
+            kind(ok(), false, &wire(&[])),
+            Some(FailureKind::InvalidSettings)
+        );
         assert_eq!(
             kind(ok(), false, &wire(&[(Progress::Answered, Some(500))])),
-            Some(FailureKind::Rejected)
+            Some(FailureKind::InvalidSettings)
         );
         assert_eq!(
             kind(ok(), false, &wire(&[(Progress::Complete, None)])),
