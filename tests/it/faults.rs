@@ -136,6 +136,50 @@ async fn a_full_disk_accepts_nothing_loses_nothing_and_works_again_with_space() 
     run.judge("a full disk and a kill").await;
 }
 
+/// Most machines have one disk: what fills it takes the log's room as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_full_of_data_and_log_costs_lines_and_works_again_with_space() {
+    let mut run = Run::new().await;
+    let disk = SmallDisk::mount(&mut run, "64m");
+    let log = run.data.with_file_name("log");
+    let into_the_log = format!("exec \"$0\" \"$@\" 2>> {}", log.display());
+    run.wrapper
+        .extend(["sh", "-c", &into_the_log].map(str::to_owned));
+    // What it says stands in the file.
+    run.start();
+    let ready = async |run: &mut Run| {
+        let is_ready = async {
+            while run
+                .call("acme", "GET", "/readyz")
+                .await
+                .map_or(0, |it| it.status)
+                != 200
+            {
+                run.a_while().await;
+            }
+        };
+        tokio::time::timeout(STUCK, is_ready)
+            .await
+            .expect("it is not ready");
+    };
+    ready(&mut run).await;
+    run.load(20, mixed);
+    run.posted().await;
+    disk.fill();
+    until_refused(&mut run).await;
+    // Each of these is a line that finds no room.
+    for _ in 0..50 {
+        assert!(run.is_refused().await);
+    }
+    disk.free();
+    ready(&mut run).await;
+    run.load(20, mixed);
+    run.posted().await;
+    run.judge("a full disk of data and log").await;
+    let said = fs::read_to_string(disk.path("log")).unwrap();
+    assert!(said.contains("listening"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_provider_said_is_recorded_however_long_the_disk_was_full() {
     let mut run = Run::new().await;
