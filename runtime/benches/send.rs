@@ -8,6 +8,7 @@
 //! | `mail` | [`mail`] | mail over kept SMTP sessions, beside lettre; a signed send |
 //! | `sizes` | | the components of the bundle |
 //! | `neighbours` | [`neighbours`] | an ordinary tenant beside hostile guests, and what those leave in memory |
+//! | `providers` | [`providers`] | a healthy tenant beside dead providers, a fallback, a backlog |
 //! | `languages` | [`languages`] | one connector in five languages, from the folder that `SENDBOX_LANGUAGE_GUESTS` names |
 //! | `memory` | [`memory`] | what a loaded connector and a send in flight keep resident |
 //!
@@ -22,6 +23,8 @@ use anyhow::{Context, Result, bail};
 
 #[path = "send/fixture.rs"]
 mod fixture;
+#[path = "send/house.rs"]
+mod house;
 #[path = "send/languages.rs"]
 mod languages;
 #[path = "send/load.rs"]
@@ -36,6 +39,8 @@ mod neighbours;
 mod outbox;
 #[path = "send/provider.rs"]
 mod provider;
+#[path = "send/providers.rs"]
+mod providers;
 #[path = "send/report.rs"]
 mod report;
 #[path = "send/sandbox.rs"]
@@ -158,6 +163,11 @@ fn measure(arguments: &Arguments) -> Result<()> {
         // One that sleeps while it has nothing to do: all cores are the server's.
         let provider = provider::Provider::start(false)?;
         neighbours::measure(&self::setting(&folder, &provider), &mut report)?;
+    }
+    if wanted("providers") {
+        let provider = provider::Provider::start(false)?;
+        let setting = self::setting(&folder, &provider);
+        providers::measure(&setting, folder.path(), &mut report)?;
     }
     if wanted("languages")
         && let Some(guests) = std::env::var_os(languages::FOLDER)
