@@ -326,3 +326,100 @@ async fn waited(house: &House, key: &str, message: &Value) -> Answer {
     let answer = tokio::time::timeout(Duration::from_secs(30), answer).await;
     answer.expect("the wait goes on").expect(202)
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_shows_what_would_leave_and_nothing_does() {
+    let provider = Provider::accepting().await;
+    let endpoint = format!("http://{}/", provider.address);
+    let house = House::start().await;
+    let key = house.tenant("acme", &endpoint, None).await;
+    let put = json!({
+        "connector": "http-email",
+        "settings": { "endpoint": endpoint, "authorization": "Bearer saved-0123456789" },
+    });
+    let path = "/v1/integrations/mail";
+    house.call(&key, "PUT", path, &put).await.expect(200);
+    let body =
+        json!({ "to": TO, "type": "SignIn", "payload": { "code": "577215" }, "dry_run": true });
+    let answer = house.call(&key, "POST", TEST, &body).await.expect(200);
+    let seen = answer.json();
+    assert_eq!(
+        (&seen["dry_run"], &seen["ok"]),
+        (&json!(true), &json!(true)),
+        "{seen:#}"
+    );
+    let request = &seen["requests"][0];
+    assert_eq!(request["method"], "POST");
+    assert_eq!(request["url"], endpoint);
+    let headers = request["headers"].as_array().unwrap();
+    let authorization = json!(["authorization", "[/authorization]"]);
+    assert!(headers.contains(&authorization), "{headers:?}");
+    let posted: Value = serde_json::from_str(request["body"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        (&posted["to"], &posted["payload"]["code"]),
+        (&json!(TO), &json!("577215"))
+    );
+    assert!(!answer.text.contains("0123456789"), "{}", answer.text);
+
+    // Mail as it would leave, with the tenant's text in the recipient's language.
+    house
+        .upload(connector_bundle::component("smtp").unwrap())
+        .await;
+    let usage_types = ["Register", "SignIn", "ForgotPassword", "Generic"];
+    let settings = json!({
+        "host": "mail.example.com", "port": 587, "auth": { "user": "u", "pass": "saved-0123456789" },
+        "fromEmail": "noreply@example.com",
+        "templates": usage_types.map(|usage_type| json!({
+            "usageType": usage_type, "contentType": "text/plain", "subject": "Code", "content": "{{code}}",
+        })),
+    });
+    let put = json!({ "connector": "smtp", "settings": settings });
+    house
+        .call(&key, "PUT", "/v1/integrations/post", &put)
+        .await
+        .expect(201);
+    let details = json!({ "subject": "Ihr Code", "content": "Er lautet {{code}}", "contentType": "text/plain" });
+    let templates = json!({ "templates": [{ "languageTag": "de", "templateType": "SignIn", "details": details }] });
+    house
+        .call(&key, "PUT", "/v1/email-templates", &templates)
+        .await
+        .expect(200);
+    let body = json!({
+        "to": TO, "type": "SignIn", "payload": { "code": "577215" }, "locale": "de", "dry_run": true,
+    });
+    let path = "/v1/integrations/post/test";
+    let answer = house.call(&key, "POST", path, &body).await.expect(200);
+    let mail = &answer.json()["mails"][0];
+    assert!(
+        mail["text"].as_str().unwrap().contains("Er lautet 577215"),
+        "{}",
+        answer.text
+    );
+    assert_eq!(
+        mail["rcpt_to"],
+        json!([format!("<{TO}>")]),
+        "{}",
+        answer.text
+    );
+    let subject = json!(["Subject", "Ihr Code"]);
+    assert!(
+        mail["headers"].as_array().unwrap().contains(&subject),
+        "{}",
+        answer.text
+    );
+
+    // What egress would refuse is refused.
+    let body = json!({
+        "to": TO, "dry_run": true, "connector": "http-email", "settings": { "endpoint": "https://10.1.2.3/" },
+    });
+    let refused = house
+        .call(&key, "POST", "/v1/integrations/new/test", &body)
+        .await;
+    let refused = refused.expect(200).json();
+    assert_eq!(refused["ok"], false, "{refused:#}");
+    assert_eq!(refused["requests"], json!([]), "{refused:#}");
+
+    assert!(messages(&house, &key).await.is_empty());
+    assert!(provider.arrivals().is_empty());
+    house.stop().await;
+}

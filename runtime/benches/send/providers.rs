@@ -79,7 +79,7 @@ async fn dead(death: Death) -> Result<String> {
         let mut request = [0; 4096];
         while stream.read(&mut request).await? > 0 {
             match death {
-                Death::Hangs => tokio::time::sleep(Duration::from_secs(3600)).await,
+                Death::Hangs => std::future::pending().await,
                 Death::Answers500 => {
                     let answer = b"HTTP/1.1 500 Down\r\ncontent-length: 2\r\n\r\n{}";
                     stream.write_all(answer).await?;
@@ -91,9 +91,10 @@ async fn dead(death: Death) -> Result<String> {
                 Death::NeverEnds => {
                     let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
                     stream.write_all(head).await?;
+                    let mut pace = tokio::time::interval(Duration::from_millis(20));
                     loop {
                         stream.write_all(b"1\r\nx\r\n").await?;
-                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        pace.tick().await;
                     }
                 }
             }
@@ -231,7 +232,7 @@ async fn backlog(setting: &Setting, folder: &Path, report: &mut Report) -> Resul
     let slow = provider(|mut stream| async move {
         let mut request = [0; 4096];
         while stream.read(&mut request).await? > 0 {
-            tokio::time::sleep(LATENCY).await;
+            tokio::time::sleep_until(tokio::time::Instant::now() + LATENCY).await;
             let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
             stream.write_all(answer).await?;
         }
@@ -260,8 +261,9 @@ async fn backlog(setting: &Setting, folder: &Path, report: &mut Report) -> Resul
     }
     let began = Instant::now();
     house.run();
+    let mut look = tokio::time::interval(Duration::from_millis(20));
     while !house.store.outbox().await?.is_empty() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        look.tick().await;
     }
     let drained = BACKLOG as f64 / began.elapsed().as_secs_f64();
     // The same places, each taken by a caller.

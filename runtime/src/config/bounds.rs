@@ -30,38 +30,64 @@ impl Config {
     #[must_use]
     pub fn bounds(&self) -> BTreeMap<String, Bound> {
         let mut bounds = BTreeMap::new();
-        let mut section = |name: &str, [value, minimum, maximum]: [Value; 3]| {
-            collect(name, &value, &minimum, &maximum, &mut bounds);
-        };
+        let out = &mut bounds;
         section(
             "server",
-            json(&self.server, &ServerConfig::MINIMA, &ServerConfig::MAXIMA),
+            &self.server,
+            &ServerConfig::MINIMA,
+            &ServerConfig::MAXIMA,
+            out,
         );
         section(
             "store",
-            json(&self.store, &StoreConfig::MINIMA, &StoreConfig::MAXIMA),
+            &self.store,
+            &StoreConfig::MINIMA,
+            &StoreConfig::MAXIMA,
+            out,
         );
-        let delivery = (&DeliveryConfig::MINIMA, &DeliveryConfig::MAXIMA);
-        section("delivery", json(&self.delivery, delivery.0, delivery.1));
+        section(
+            "delivery",
+            &self.delivery,
+            &DeliveryConfig::MINIMA,
+            &DeliveryConfig::MAXIMA,
+            out,
+        );
         section(
             "egress",
-            json(&self.egress, &EgressConfig::MINIMA, &EgressConfig::MAXIMA),
+            &self.egress,
+            &EgressConfig::MINIMA,
+            &EgressConfig::MAXIMA,
+            out,
         );
         section(
             "engine",
-            json(&self.engine, &EngineConfig::MINIMA, &EngineConfig::MAXIMA),
+            &self.engine,
+            &EngineConfig::MINIMA,
+            &EngineConfig::MAXIMA,
+            out,
         );
         section(
             "limits",
-            json(&self.limits, &Limits::MINIMA, &Limits::MAXIMA),
+            &self.limits,
+            &Limits::MINIMA,
+            &Limits::MAXIMA,
+            out,
         );
-        let tenant = (&TenantLimits::MINIMA, &TenantLimits::MAXIMA);
+        let (tenant, node) = (&self.tenant_limits, &self.node_limits);
         section(
             "tenant_limits",
-            json(&self.tenant_limits, tenant.0, tenant.1),
+            tenant,
+            &TenantLimits::MINIMA,
+            &TenantLimits::MAXIMA,
+            out,
         );
-        let node = (&NodeLimits::MINIMA, &NodeLimits::MAXIMA);
-        section("node_limits", json(&self.node_limits, node.0, node.1));
+        section(
+            "node_limits",
+            node,
+            &NodeLimits::MINIMA,
+            &NodeLimits::MAXIMA,
+            out,
+        );
         bounds
     }
 
@@ -99,9 +125,16 @@ impl Config {
 }
 
 /// A section beside its bounds, which are of the same type: no field can be forgotten.
-fn json<T: Serialize>(values: &T, minima: &T, maxima: &T) -> [Value; 3] {
+fn section<T: Serialize>(
+    name: &str,
+    values: &T,
+    minima: &T,
+    maxima: &T,
+    out: &mut BTreeMap<String, Bound>,
+) {
     // A path that is no text has no number in it.
-    [values, minima, maxima].map(|section| serde_json::to_value(section).unwrap_or_default())
+    let json = |section: &T| serde_json::to_value(section).unwrap_or_default();
+    collect(name, &json(values), &json(minima), &json(maxima), out);
 }
 
 fn collect(
