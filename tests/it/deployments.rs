@@ -146,10 +146,7 @@ fn what_the_page_about_deploying_says_works_as_it_is_written() {
             .output();
         found.unwrap().status.success()
     };
-    if !can_start(
-        "nginx, sqlite3 and curl",
-        tools.iter().all(|name| is_there(&name)),
-    ) {
+    if !can_start("nginx, sqlite3 and curl", tools.iter().all(is_there)) {
         return;
     }
     in_namespace(|| async {

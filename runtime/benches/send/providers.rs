@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use sendbox::attempt::MessageState;
-use sendbox::delivery::{Delivery, DeliveryConfig, RetryPolicy};
+use sendbox::delivery::{Delivery, DeliveryConfig};
 use sendbox::id::TenantId;
-use sendbox::store::Spending;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -154,7 +153,7 @@ async fn beside(setting: &Setting, folder: &Path, report: &mut Report) -> Result
         let (all, tenants) = DEAD;
         for number in 0..tenants {
             let tenant = house
-                .tenant(&format!("dead{number}"), &[endpoint.clone()])
+                .tenant(&format!("dead{number}"), std::slice::from_ref(&endpoint))
                 .await?;
             for _ in 0..all / tenants {
                 let (delivery, tenant) = (house.delivery.clone(), tenant.clone());
@@ -239,10 +238,7 @@ async fn backlog(setting: &Setting, folder: &Path, report: &mut Report) -> Resul
         Ok(())
     })
     .await?;
-    let config = DeliveryConfig {
-        retry: RetryPolicy::default(),
-        ..DeliveryConfig::default()
-    };
+    let config = DeliveryConfig::default();
     let path = folder.join("providers-backlog.db");
     let mut house = House::open(setting, &path, &config).await?;
     let tenant = house.tenant("acme", &[slow]).await?;
@@ -274,10 +270,7 @@ async fn backlog(setting: &Setting, folder: &Path, report: &mut Report) -> Resul
         let each = BACKLOG.div_ceil(config.tenant_concurrency);
         direct.spawn(async move {
             for _ in 0..each {
-                let submitted = delivery.submit(message(&tenant)?, Spending::default(), true);
-                if let sendbox::delivery::Submitted::Accepted(_, Some(waiting)) = submitted.await? {
-                    waiting.ended().await;
-                }
+                first_attempt(&delivery, &tenant).await?;
             }
             anyhow::Ok(())
         });
