@@ -100,7 +100,7 @@ async fn a_full_disk_accepts_nothing_loses_nothing_and_works_again_with_space() 
     let mut run = Run::new().await;
     let disk = SmallDisk::mount(&mut run, "64m");
     assert!(run.start());
-    let under_way = run.load(20, |_| Post {
+    let under_way = run.load(8, |_| Post {
         fate: Fate::Held,
         ..PLAIN
     });

@@ -42,17 +42,17 @@ async fn with_texts(house: &House, tenant: &str, provider: &Provider) {
 async fn the_first_place_that_comes_back_goes_to_whoever_waits() {
     let (mut held, healthy) = (Held::start().await, Provider::accepting().await);
     let house = House::start_with(Clock::System, |config| {
-        config.delivery.concurrency = 16;
+        config.delivery.concurrency = 8;
         patient(config);
     })
     .await;
     let busy = house.tenant("busy", &held.endpoint(), None).await;
     let endpoint = format!("http://{}/", healthy.address);
     let other = house.tenant("other", &endpoint, None).await;
-    for _ in 0..16 {
+    for _ in 0..8 {
         post(&house, &busy, "email").await;
     }
-    held.arrived(16).await;
+    held.arrived(8).await;
     post(&house, &other, "email").await;
     assert_eq!(healthy.count(), 0, "there is no place");
     held.let_go_of(1);
@@ -104,6 +104,63 @@ async fn what_waits_for_a_place_ends_when_its_time_is_over() {
     let ended = tokio::time::timeout(SOON, ended).await.unwrap();
     assert_eq!(ended["state"], "expired");
     assert_eq!(ended["attempts"], Value::Array(Vec::new()));
+    held.let_go();
+    house.stop().await;
+}
+
+/// However many tenants' providers hang, a tenant whose provider answers does not wait for one of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_providers_that_hang_however_many_they_are() {
+    let (held, healthy) = (Held::start().await, Provider::accepting().await);
+    let house = House::start_with(Clock::System, |config| {
+        // Fewer than the test's engine has slots.
+        config.delivery.concurrency = 60;
+        patient(config);
+    })
+    .await;
+    for number in 0..10 {
+        let dead = house
+            .tenant(&format!("dead{number}"), &held.endpoint(), None)
+            .await;
+        for _ in 0..20 {
+            post(&house, &dead, "email").await;
+        }
+    }
+    let endpoint = format!("http://{}/", healthy.address);
+    let good = house.tenant("good", &endpoint, None).await;
+    for sent in 1..=40 {
+        post(&house, &good, "email").await;
+        arrives(&healthy, sent).await;
+    }
+    held.let_go();
+    house.stop().await;
+}
+
+/// A burst is sent as fast as its provider takes it: the places that it lacks at first are there with the first answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_answers_is_given_all_places_of_its_queue() {
+    let held = Held::start().await;
+    let house = House::start_with(Clock::System, |config| {
+        config.delivery.tenant_concurrency = 32;
+        patient(config);
+    })
+    .await;
+    let burst = house.tenant("burst", &held.endpoint(), None).await;
+    let mut held = held;
+    for _ in 0..200 {
+        post(&house, &burst, "email").await;
+    }
+    held.arrived(8).await;
+    assert_eq!(held.provider.count(), 0);
+    // Each answer makes room for itself and for one more.
+    held.let_go_of(24);
+    let late = tokio::time::timeout(Duration::from_secs(20), held.arrived(24 + 32)).await;
+    assert!(
+        late.is_ok(),
+        "{} answered, {} under way",
+        held.provider.count(),
+        house.server.app().delivery.under_way()
+    );
     held.let_go();
     house.stop().await;
 }

@@ -164,6 +164,15 @@ impl Circuit {
     }
 }
 
+/// Whether an attempt says that its integration's provider answers; nothing where it says neither.
+pub(super) fn answers(attempt: &Attempt) -> Option<bool> {
+    match sign(attempt) {
+        Sign::Up => Some(true),
+        Sign::Down => Some(false),
+        Sign::Neither => None,
+    }
+}
+
 /// What an attempt says of its integration's provider, if anything reached for it.
 fn sign(attempt: &Attempt) -> Sign {
     let Outcome::Failure(failure) = &attempt.outcome else {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Core;
 use super::attempt::dice;
-use super::circuit::{Change, CircuitView};
+use super::circuit::{Change, CircuitView, answers};
 use super::dispatcher::STORE_PAUSE;
 use super::plan::{Keeper, Unplanned};
 use super::roster::RosterError;
@@ -166,6 +166,9 @@ impl Core {
         // A test may have settings that no route knows.
         if claim.message.origin != Origin::Test {
             self.noted(&claim.message.tenant, &attempt);
+        }
+        if let Some(answers) = answers(&attempt) {
+            self.places.told(&Queue::of(&claim.message), answers);
         }
         self.report(&claim, &attempt, &next);
         let settled = Settled {

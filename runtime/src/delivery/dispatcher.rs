@@ -103,6 +103,11 @@ impl Dispatcher {
         self.start(core);
         let next = core.store.next_due(now, &room).await?;
         let next = next.unwrap_or(now.after(SLEEP_MAX));
+        if claimed > 0 && next <= now {
+            // A place came back meanwhile, to a queue that was not said to be full.
+            core.places.due_by(Timestamp::default());
+            return Ok(Duration::ZERO);
+        }
         core.places.due_by(next.max(now.after(RETRY_PAUSE)));
         Ok(core
             .clock
