@@ -35,6 +35,8 @@ const DEATHS: [(&str, Death); 4] = [
 ];
 /// Sends to dead providers at once, of so many tenants.
 const DEAD: (usize, usize) = (200, 4);
+/// Between two messages of a client whose provider is dead and says so at once.
+const DEAD_PACE: Duration = Duration::from_secs(1);
 /// Between two messages of a client.
 const PACE: Duration = Duration::from_millis(5);
 const ROUND: Duration = Duration::from_secs(2);
@@ -158,7 +160,7 @@ async fn beside(setting: &Setting, folder: &Path, report: &mut Report) -> Result
             for _ in 0..all / tenants {
                 let (delivery, tenant) = (house.delivery.clone(), tenant.clone());
                 sending.spawn(async move {
-                    let mut pace = tokio::time::interval(PACE * 20);
+                    let mut pace = tokio::time::interval(DEAD_PACE);
                     loop {
                         // However it ends, the next one follows.
                         let _ = first_attempt(&delivery, &tenant).await;
