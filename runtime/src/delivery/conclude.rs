@@ -166,9 +166,9 @@ impl Core {
         // A test may have settings that no route knows.
         if claim.message.origin != Origin::Test {
             self.noted(&claim.message.tenant, &attempt);
-        }
-        if let Some(answers) = answers(&attempt) {
-            self.places.told(&Queue::of(&claim.message), answers);
+            if let Some(answers) = answers(&attempt) {
+                self.places.told(&Queue::of(&claim.message), answers);
+            }
         }
         self.report(&claim, &attempt, &next);
         let settled = Settled {

@@ -68,8 +68,8 @@ impl NewRow {
 struct Key {
     name: Vec<u8>,
     request: Vec<u8>,
-    /// The same with recipient and payload as they were written: versions before this one compared so.
-    written: [Vec<u8>; 2],
+    /// The same with recipient and payload as they were written, where that differs: versions before this one compared so.
+    written: Vec<Vec<u8>>,
 }
 
 impl Key {
@@ -78,11 +78,17 @@ impl Key {
         let name = message.idempotency_key.as_ref()?;
         let (recipient, payload) = (message.recipient.canonical(), message.payload.canonical());
         let (spelled, text) = (message.recipient.expose(), message.payload.expose());
+        let mut written = Vec::new();
+        if text != payload {
+            written.push(request_mac(key, message, &recipient, text));
+        }
+        if spelled != recipient {
+            written.push(request_mac(key, message, spelled, text));
+        }
         Some(Self {
             name: key.mac(&[b"idempotency-key", name.as_bytes()]).to_vec(),
-            written: [&recipient, spelled]
-                .map(|recipient| request_mac(key, message, recipient, text)),
             request: request_mac(key, message, &recipient, &payload),
+            written,
         })
     }
 }
