@@ -357,3 +357,52 @@ async fn try_insert(db: &mut SqliteConnection, row: &NewRow) -> Result<bool, Sto
     .await?;
     Ok(done.rows_affected() == 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Channel, Origin, Payload, Recipient, UsageType};
+
+    fn message(to: &str, payload: &str) -> Message {
+        Message {
+            id: MessageId::generate(),
+            tenant: "acme".parse().unwrap(),
+            origin: Origin::Api,
+            channel: Channel::Email,
+            recipient: Recipient::parse(Channel::Email, to).unwrap(),
+            usage_type: UsageType::SignIn,
+            payload: Payload::from_stored(payload.to_owned()),
+            locale: None,
+            client_ip: None,
+            idempotency_key: Some("login".to_owned()),
+            created_at: Timestamp::default(),
+            expires_at: Timestamp::default(),
+        }
+    }
+
+    #[test]
+    fn what_earlier_versions_kept_of_a_request_is_still_the_same_request() {
+        let key = MacKey::of(&[7; 32]);
+        let again = message("ann@Example.com", r#"{"code": "1", "a": 2}"#);
+        let own = Key::of(&again, &key).unwrap();
+        let text = again.payload.expose();
+        let kept = |recipient: &str, payload: &str| Earlier {
+            id: again.id,
+            request: request_mac(&key, &again, recipient, payload),
+            created_at: again.created_at,
+        };
+        for (recipient, payload) in [
+            ("ann@Example.com", text),
+            ("ann@example.com", text),
+            ("ann@example.com", r#"{"a":2,"code":"1"}"#),
+        ] {
+            let answer = kept(recipient, payload).against(&own);
+            assert!(
+                matches!(answer, SameKey::Replayed(_)),
+                "{recipient} {payload}"
+            );
+        }
+        let other = kept("ann@example.com", r#"{"code": "2", "a": 2}"#);
+        assert!(matches!(other.against(&own), SameKey::Conflict));
+    }
+}
